@@ -1,0 +1,84 @@
+import type { ClosureGraph } from '#core/nix/closure-graph.ts'
+import type { FoundPackage, PackageOutcome } from '#core/nix/package-outcome.ts'
+import type { StorePath } from '#core/nix/store-path.ts'
+import type { System } from '#core/nix/system.ts'
+
+/** A package set that no longer moves, as the package builder finds it on this machine. */
+export interface PinnedSource {
+  /** What the set is, for cache keys and people: `debian` or a commit. Equal revisions give equal packages. */
+  readonly revision: string
+  /** File or directory that Nix imports; a function of (some of) `{ system, config, overlays }` or an attribute set. */
+  readonly entry: string
+  /** Every path that evaluation may read beside the entry. */
+  readonly readablePaths: readonly string[]
+}
+
+/** What to look up in a package set. */
+export interface EvaluateRequest {
+  readonly source: PinnedSource
+  readonly system: System
+  /** Packages that must be there, as the request spells them: lower case, dots nest. */
+  readonly packages: readonly string[]
+}
+
+/** A fact of progress while derivations are realised; sizes in bytes. */
+export type RealiseProgress =
+  | { readonly kind: 'build-started'; readonly derivation: string; readonly name: string }
+  | { readonly kind: 'build-finished'; readonly derivation: string; readonly name: string }
+  | { readonly kind: 'build-log'; readonly derivation: string; readonly line: string }
+  | { readonly kind: 'substitute-started'; readonly path: string; readonly from: string }
+  | { readonly kind: 'substitute-finished'; readonly path: string }
+  | {
+      /** Totals over everything that this realisation does; a total may grow while it runs. */
+      readonly kind: 'totals'
+      readonly buildsDone: number
+      readonly buildsExpected: number
+      readonly downloadedBytes: number
+      readonly downloadExpectedBytes: number
+    }
+
+export type RealiseOutcome =
+  | { readonly kind: 'realised' }
+  | {
+      readonly kind: 'build-failed' | 'build-timed-out' | 'source-unavailable'
+      /** Name of the derivation that failed, without hash and `.drv`. */
+      readonly name: string
+      /** One line that says why, as Nix or the builder put it; at most 500 characters. */
+      readonly message: string
+      /** The last lines of the failed builder's log. */
+      readonly logTail: readonly string[]
+    }
+
+/**
+ * Nix, as the flow needs it. What a package did wrong is an outcome; what the operator must mend
+ * (Nix missing, no space, no permission) is thrown as an `OperatingError`. An aborted signal
+ * rejects with its reason after every process of the call has ended.
+ */
+export interface PackageBuilder {
+  /** One outcome per requested package, in the order of the request. */
+  evaluate(request: EvaluateRequest, signal: AbortSignal): Promise<readonly PackageOutcome[]>
+
+  /**
+   * Makes the wanted outputs of all packages exist in the store. The paths stay alive against
+   * Nix's garbage collection until `release` of the given lease.
+   */
+  realise(
+    packages: readonly FoundPackage[],
+    lease: StoreLease,
+    observe: (progress: RealiseProgress) => void,
+    signal: AbortSignal,
+  ): Promise<RealiseOutcome>
+
+  /** The closure of paths that exist in the store. */
+  closure(paths: readonly StorePath[], signal: AbortSignal): Promise<ClosureGraph>
+
+  /** Starts a lease: what is realised under it is a garbage collector root until it is released. */
+  lease(): Promise<StoreLease>
+}
+
+/** Keeps store paths alive while they are packed. */
+export interface StoreLease {
+  readonly directory: string
+  /** Gives the paths back; never throws. */
+  release(): Promise<void>
+}

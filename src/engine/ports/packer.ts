@@ -1,0 +1,37 @@
+import type { Digest } from '#core/oci/digest.ts'
+import type { StorePath } from '#core/nix/store-path.ts'
+import type { TarEntry } from '#core/tar/tar-entry.ts'
+
+/** How a layer archive is compressed; part of every cache key. */
+export interface Compression {
+  readonly codec: 'gzip'
+  readonly level: number
+}
+
+/** What goes into a layer archive. */
+export type LayerContent =
+  | { readonly kind: 'store-paths'; readonly paths: readonly StorePath[] }
+  | { readonly kind: 'entries'; readonly entries: readonly TarEntry[] }
+
+export interface PackedLayer {
+  /** Of the compressed bytes. */
+  readonly digest: Digest
+  readonly sizeBytes: number
+  /** Of the archive before compression. */
+  readonly diffId: Digest
+  readonly archiveSizeBytes: number
+}
+
+/** Makes the bytes of one layer, away from the thread that serves requests. */
+export interface Packer {
+  /**
+   * Hands compressed bytes to `write` in order, waiting for each call to finish before much more
+   * is produced. A file that changes or vanishes while it is read rejects.
+   */
+  pack(
+    content: LayerContent,
+    compression: Compression,
+    write: (chunk: Uint8Array) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<PackedLayer>
+}
