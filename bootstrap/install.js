@@ -1,0 +1,102 @@
+import './require-node.js'
+import {
+  formatInstallCommand,
+  installationObstacle,
+  installDebianPackages,
+} from './debian-packages.js'
+import { isPresent, missingTools, obstacleOf } from './machine-tools.js'
+import { installNpmPackages, npmPackagesAreCurrent } from './npm-packages.js'
+import { projectRoot } from './project-root.js'
+
+// Run by set-up.js under its lock, so everything is looked at again: another process may have just
+// brought it.
+const purpose = process.argv[2]
+bringNpmPackages()
+bringMachineTools()
+
+function bringNpmPackages() {
+  if (npmPackagesAreCurrent(projectRoot)) return
+  say('installing npm packages')
+  const result = installNpmPackages(projectRoot)
+  if (!result.ok) stop('npm packages could not be installed', result.reason)
+}
+
+function bringMachineTools() {
+  const missing = missingTools(purpose)
+  const required = missing.filter((tool) => tool.optional !== true)
+  const optional = missing.filter((tool) => tool.optional === true)
+  const obstacle = missing.length === 0 ? undefined : installationObstacle()
+  if (obstacle !== undefined) return askForTools(required, optional, obstacle)
+  bringRequired(required)
+  bringOptional(optional)
+}
+
+function askForTools(required, optional, obstacle) {
+  if (required.length > 0) {
+    const commands = required.flatMap((tool) => tool.commands ?? tool.files)
+    stop(
+      `${commands.join(', ')} missing, and ${obstacle}. Please run:`,
+      `  ${formatInstallCommand(packagesOf(required))}`,
+    )
+  }
+  for (const tool of optional) say(`no ${tool.debianPackage} (${obstacle}); its tests are skipped`)
+}
+
+function bringRequired(tools) {
+  const services = tools.filter((tool) => tool.startsService === true)
+  const others = tools.filter((tool) => tool.startsService !== true)
+  for (const [group, startServices] of [
+    [others, false],
+    [services, true],
+  ]) {
+    if (group.length === 0) continue
+    const result = install(group, startServices)
+    if (!result.ok) {
+      stop(`apt could not install ${packagesOf(group).join(' ')}:`, result.reason)
+    }
+  }
+  for (const tool of tools.filter((tool) => !isPresent(tool))) {
+    const wanted = [...(tool.commands ?? []), ...(tool.files ?? [])].join(', ')
+    stop(`${tool.debianPackage} is installed, but ${wanted} is not there`, adviceFor(tool))
+  }
+}
+
+function adviceFor(tool) {
+  return tool.startsService === true
+    ? "  start Nix's daemon as root: nix-daemon"
+    : `  reinstall it: apt-get install --reinstall ${tool.debianPackage}`
+}
+
+function bringOptional(tools) {
+  const free = tools.filter((tool) => {
+    const obstacle = obstacleOf(tool)
+    if (obstacle === undefined) return true
+    say(`no ${tool.debianPackage}: ${obstacle} is used as it is`)
+    return false
+  })
+  if (free.length === 0 || install(free, false).ok) return
+  // One package that does not fit this machine must not take the others with it.
+  for (const tool of free) {
+    const result = installDebianPackages([tool.debianPackage], { startServices: false })
+    if (!result.ok) say(`no ${tool.debianPackage}; its tests are skipped. apt says:`, result.reason)
+  }
+}
+
+function install(tools, startServices) {
+  const packages = packagesOf(tools)
+  say(`installing with apt: ${packages.join(' ')}`)
+  return installDebianPackages(packages, { startServices })
+}
+
+function packagesOf(tools) {
+  return [...new Set(tools.map((tool) => tool.debianPackage))]
+}
+
+function say(...lines) {
+  console.error(`set-up: ${lines.join('\n')}`)
+}
+
+function stop(...lines) {
+  say(...lines)
+  process.exit(1)
+}

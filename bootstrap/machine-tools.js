@@ -1,0 +1,139 @@
+import { accessSync, constants, existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * What each purpose needs from the machine. A tool is looked for by its commands and files and not by
+ * its package, so that whatever is there already (docker-ce, a Nix from nixos.org) is used.
+ *
+ * - `unless`: commands and files whose presence forbids the installation, because it would compete
+ *   with the first and overwrite the second
+ * - `optional`: the purpose goes on without it; the tests that need it say why they skip
+ * - `startsService`: the package is wanted for its service, which is therefore started
+ */
+export const machineTools = [
+  {
+    debianPackage: 'nix-bin',
+    commands: ['nix-instantiate', 'nix-store'],
+    purposes: ['serve', 'test', 'bench'],
+  },
+  {
+    // Root works on the store itself; everybody else needs the daemon to do it for them.
+    debianPackage: 'nix-setup-systemd',
+    files: ['/nix/var/nix/daemon-socket/socket'],
+    isNeeded: () => process.getuid?.() !== 0 && !isWritable('/nix/var/nix/db'),
+    purposes: ['serve', 'test', 'bench'],
+    startsService: true,
+  },
+  {
+    debianPackage: 'apt',
+    commands: ['apt-get', 'apt-config'],
+    files: ['/usr/lib/apt/apt-helper'],
+    purposes: ['serve', 'test', 'bench'],
+  },
+  { debianPackage: 'dpkg', commands: ['dpkg-deb'], purposes: ['serve', 'test', 'bench'] },
+  {
+    debianPackage: 'debian-archive-keyring',
+    files: ['/usr/share/keyrings/debian-archive-keyring.gpg'],
+    purposes: ['serve', 'test', 'bench'],
+  },
+  {
+    debianPackage: 'ca-certificates',
+    files: ['/etc/ssl/certs/ca-certificates.crt'],
+    purposes: ['serve', 'test', 'bench'],
+  },
+  {
+    debianPackage: 'docker.io',
+    commands: ['dockerd', 'docker'],
+    // A docker elsewhere, as in /usr/local/bin, may be a client alone and is not touched by the package.
+    unless: { commands: ['dockerd'], files: ['/usr/bin/docker'] },
+    purposes: ['test'],
+    optional: true,
+  },
+  {
+    debianPackage: 'containerd',
+    commands: ['containerd', 'ctr'],
+    unless: { commands: ['containerd'], files: [] },
+    purposes: ['test'],
+    optional: true,
+  },
+  {
+    debianPackage: 'runc',
+    commands: ['runc'],
+    purposes: ['test'],
+    optional: true,
+  },
+  { debianPackage: 'podman', commands: ['podman'], purposes: ['test'], optional: true },
+  { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['test'], optional: true },
+  { debianPackage: 'umoci', commands: ['umoci'], purposes: ['test'], optional: true },
+  // binfmt-support comes first: the package of the emulator registers itself with it if it is there.
+  {
+    debianPackage: 'binfmt-support',
+    commands: ['update-binfmts'],
+    purposes: ['test'],
+    optional: true,
+  },
+  {
+    debianPackage: 'qemu-user-static',
+    commands: ['qemu-aarch64-static'],
+    purposes: ['test'],
+    optional: true,
+  },
+  { debianPackage: 'tar', commands: ['tar'], purposes: ['bench'] },
+  { debianPackage: 'gzip', commands: ['gzip'], purposes: ['bench'] },
+  {
+    debianPackage: 'docker-registry',
+    commands: ['docker-registry'],
+    purposes: ['bench'],
+    optional: true,
+  },
+  { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['bench'], optional: true },
+  { debianPackage: 'debootstrap', commands: ['debootstrap'], purposes: ['fresh'] },
+  { debianPackage: 'git', commands: ['git'], purposes: ['fresh'] },
+]
+
+/** The tools of `purpose` that the machine does not have. */
+export function missingTools(purpose) {
+  return machineTools.filter((tool) => tool.purposes.includes(purpose) && !isPresent(tool))
+}
+
+export function isPresent(tool) {
+  if (tool.isNeeded !== undefined && !tool.isNeeded()) return true
+  const commands = tool.commands ?? []
+  const files = tool.files ?? []
+  return commands.every((name) => findCommand(name) !== undefined) && files.every(existsSync)
+}
+
+/** What is on the machine already and forbids to install the tool. */
+export function obstacleOf({ unless = { commands: [], files: [] } }) {
+  return (
+    unless.commands.map(findCommand).find((path) => path !== undefined) ??
+    unless.files.find(existsSync)
+  )
+}
+
+/** Where `name` is, looked for like a shell does, and where daemons are although a user's PATH may not say so. */
+export function findCommand(name) {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
+  return folders
+    .filter((folder) => folder.startsWith('/'))
+    .map((folder) => join(folder, name))
+    .find(isExecutable)
+}
+
+function isExecutable(path) {
+  return isAccessible(path, constants.X_OK)
+}
+
+function isWritable(path) {
+  return isAccessible(path, constants.W_OK)
+}
+
+function isAccessible(path, mode) {
+  try {
+    accessSync(path, mode)
+    return true
+  } catch {
+    // Absent and forbidden are the same to somebody who wants to use it.
+    return false
+  }
+}

@@ -1,0 +1,40 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { installationObstacle } from './debian-packages.js'
+import { findCommand, missingTools, obstacleOf } from './machine-tools.js'
+import { npmPackagesAreCurrent } from './npm-packages.js'
+import { projectRoot } from './project-root.js'
+
+/**
+ * Brings what `purpose` needs, or ends the process with a line that says what to do. With everything in
+ * place it only looks, which takes milliseconds.
+ */
+export function setUp(purpose) {
+  if (isSetUp(purpose)) return
+  const install = [process.execPath, join(projectRoot, 'bootstrap', 'install.js'), purpose]
+  // Two commands started together must not install over each other. The kernel drops this lock with
+  // its process, so a killed set-up leaves nothing behind.
+  const [command, ...rest] =
+    findCommand('flock') === undefined ? install : ['flock', lockPath(), ...install]
+  const result = spawnSync(command, rest, { stdio: ['ignore', 'inherit', 'inherit'] })
+  if (result.status !== 0) process.exit(result.status ?? 1)
+}
+
+function isSetUp(purpose) {
+  return npmPackagesAreCurrent(projectRoot) && missingTools(purpose).every(isHopeless)
+}
+
+/** An optional tool that this process cannot install: its tests say so themselves. */
+function isHopeless(tool) {
+  return (
+    tool.optional === true &&
+    (obstacleOf(tool) !== undefined || installationObstacle() !== undefined)
+  )
+}
+
+function lockPath() {
+  const folder = join(projectRoot, '.state')
+  mkdirSync(folder, { recursive: true })
+  return join(folder, 'set-up.lock')
+}
