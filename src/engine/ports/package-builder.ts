@@ -19,6 +19,8 @@ export interface EvaluateRequest {
   readonly system: System
   /** Packages that must be there, as the request spells them: lower case, dots nest. */
   readonly packages: readonly string[]
+  /** Packages that come along where the set has them; whatever else they give is no outcome. */
+  readonly optionalPackages: readonly string[]
 }
 
 /** A fact of progress while derivations are realised; sizes in bytes. */
@@ -55,7 +57,7 @@ export type RealiseOutcome =
  * rejects with its reason after every process of the call has ended.
  */
 export interface PackageBuilder {
-  /** One outcome per requested package, in the order of the request. */
+  /** One outcome per requested package, in the order of the request, then the optional ones that were found. */
   evaluate(request: EvaluateRequest, signal: AbortSignal): Promise<readonly PackageOutcome[]>
 
   /**

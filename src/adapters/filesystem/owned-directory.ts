@@ -1,0 +1,121 @@
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { createServer, connect, type Server } from 'node:net'
+import { join } from 'node:path'
+
+/**
+ * A directory below a shared parent that belongs to this process while it lives.
+ *
+ *     staging/
+ *       3f0c…/            one owner
+ *         .owner          a listening socket: alive while connecting to it works
+ *         .boot           id of the kernel's boot that the owner runs under
+ *         …               what the owner keeps there
+ *
+ * A socket and not a file lock, because Node has no locks; and not a process id, because ids are
+ * used again and mean nothing between containers. The kernel closes the socket however the owner
+ * ends, `kill -9` included.
+ */
+export interface OwnedDirectory {
+  readonly path: string
+  /** Removes the directory with its contents. */
+  release(): Promise<void>
+}
+
+// A socket cannot be reached from another machine that mounts the same directory, so what another
+// kernel's boot left is dead only when nothing in it changed for as long as no upload takes.
+const foreignGraceMs = 24 * 60 * 60 * 1000
+
+/** Makes a directory of this process below `parent`, which is made if need be. */
+export async function ownDirectory(parent: string): Promise<OwnedDirectory> {
+  const path = join(parent, randomUUID())
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  // The boot id comes first: a sweeper must never see a directory whose kernel it cannot tell.
+  await writeFile(join(path, '.boot'), await bootId())
+  const directory = await open(path)
+  const server = await listen(socketPath(directory))
+  return {
+    path,
+    async release() {
+      await new Promise((resolve) => server.close(resolve))
+      await directory.close()
+      await rm(path, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Removes what dead owners left below `parent`; gives the paths that were removed. */
+export async function sweepDeadOwners(parent: string, now: number): Promise<readonly string[]> {
+  const swept: string[] = []
+  for (const name of await namesIn(parent)) {
+    const path = join(parent, name)
+    if (await isAlive(path, now)) continue
+    await rm(path, { recursive: true, force: true })
+    swept.push(path)
+  }
+  return swept
+}
+
+async function isAlive(path: string, now: number): Promise<boolean> {
+  const boot = await readFile(join(path, '.boot'), 'utf8').catch(() => undefined)
+  if (boot !== (await bootId())) return now - (await lastChange(path)) < foreignGraceMs
+  const directory = await open(path).catch(() => undefined)
+  if (directory === undefined) return false
+  try {
+    return await answers(socketPath(directory))
+  } finally {
+    await directory.close()
+  }
+}
+
+// A socket's address holds 107 bytes; through the open directory any path is short enough.
+function socketPath(directory: FileHandle): string {
+  return `/proc/self/fd/${directory.fd}/.owner`
+}
+
+function listen(path: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy())
+    server.once('error', reject)
+    server.listen(path, () => resolve(server.unref()))
+  })
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}
+
+async function lastChange(path: string): Promise<number> {
+  const names = await namesIn(path)
+  const times = await Promise.all(
+    [path, ...names.map((name) => join(path, name))].map(async (entry) => {
+      const info = await stat(entry).catch(() => undefined)
+      return info?.mtimeMs ?? 0
+    }),
+  )
+  return Math.max(...times)
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  return readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+}
+
+async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+}

@@ -1,0 +1,124 @@
+import type { RegistryErrorCode } from '#core/oci/error-codes.ts'
+import { metaPackages } from '#core/request/image-request.ts'
+import type { PackageFailure } from '#core/nix/package-outcome.ts'
+import type { BuildFailure } from '#engine/build-outcome.ts'
+import { operatingErrors, OperatingError } from '#engine/operating-error.ts'
+import type { Refusal } from './response.ts'
+
+type FailureKind = PackageFailure['kind'] | Exclude<BuildFailure['kind'], 'packages'>
+
+/**
+ * HTTP status and registry code of every failure that a request caused; `docs/errors.md` has the
+ * same table, and a test compares the two. All are 4xx, because Docker shows the message of a 4xx
+ * and hides that of a 5xx. None is 408 or 429: container runtimes repeat those at once.
+ */
+export const failureStatuses: Readonly<
+  Record<FailureKind, { readonly status: number; readonly code: RegistryErrorCode }>
+> = {
+  'not-found': { status: 404, code: 'MANIFEST_UNKNOWN' },
+  ambiguous: { status: 400, code: 'NAME_INVALID' },
+  'not-a-derivation': { status: 404, code: 'MANIFEST_UNKNOWN' },
+  unfree: { status: 403, code: 'DENIED' },
+  insecure: { status: 403, code: 'DENIED' },
+  broken: { status: 422, code: 'MANIFEST_INVALID' },
+  'unsupported-system': { status: 404, code: 'MANIFEST_UNKNOWN' },
+  'evaluation-error': { status: 422, code: 'MANIFEST_INVALID' },
+  'evaluation-timed-out': { status: 422, code: 'MANIFEST_INVALID' },
+  'build-failed': { status: 422, code: 'MANIFEST_INVALID' },
+  'build-timed-out': { status: 422, code: 'MANIFEST_INVALID' },
+  'source-unavailable': { status: 422, code: 'MANIFEST_INVALID' },
+  'deadline-passed': { status: 422, code: 'MANIFEST_INVALID' },
+}
+
+/** A failed build as the person who typed `docker pull` reads it: one line, what to do, the build id. */
+export function failureRefusal(failure: BuildFailure, buildId: string): Refusal {
+  const first = failure.kind === 'packages' ? failure.failures[0] : failure
+  const messages =
+    failure.kind === 'packages'
+      ? failure.failures.map(describePackageFailure)
+      : [describeBuildFailure(failure)]
+  return {
+    ...failureStatuses[first?.kind ?? 'evaluation-error'],
+    message: `${oneLine(messages.join('; '))} (build ${buildId})`,
+  }
+}
+
+function describePackageFailure(failure: PackageFailure): string {
+  switch (failure.kind) {
+    case 'not-found':
+      return describeNotFound(failure.package, failure.nearNames)
+    case 'ambiguous':
+      return `${failure.package} may mean ${listNames(failure.candidates, 'or')}, which registry names cannot tell apart: ask for a package whose name is unique without regard to case`
+    case 'not-a-derivation':
+      return `${failure.package} is not a package but something that holds or makes packages: name a package inside it, such as ${failure.package}.<name>`
+    case 'unfree':
+      return `${failure.package} has an unfree licence, which this registry does not serve: ${failure.message}`
+    case 'broken':
+      return `${failure.package} is marked as broken in the package set: ${failure.message}`
+    case 'insecure':
+      return `${failure.package} has known vulnerabilities, so this registry does not serve it: ${failure.message}`
+    case 'unsupported-system':
+      return `${failure.package} does not exist for this platform: ${failure.message}`
+    case 'evaluation-error':
+      return `${failure.package} cannot be evaluated: ${failure.message}`
+    case 'evaluation-timed-out':
+      return `${failure.package} took too long to evaluate: ${failure.message}`
+  }
+}
+
+function describeNotFound(name: string, nearNames: readonly string[]): string {
+  if (metaPackages.includes(name)) {
+    return `no package is called ${name}; the meta-package ${name} goes before all packages`
+  }
+  return nearNames.length === 0
+    ? `no package is called ${name}`
+    : `no package is called ${name}; did you mean ${listNames(nearNames, 'or')}?`
+}
+
+function describeBuildFailure(
+  failure: Exclude<BuildFailure, { readonly kind: 'packages' }>,
+): string {
+  switch (failure.kind) {
+    case 'build-failed':
+      return `${failure.name} failed to build: ${failure.message}`
+    case 'build-timed-out':
+      return `${failure.name} took too long to build: ${failure.message}`
+    case 'source-unavailable':
+      return `the source of ${failure.name} cannot be downloaded, it may have been replaced by a newer version: ${failure.message}`
+    case 'deadline-passed':
+      return `the build was not done after ${Math.round(failure.deadlineMs / 1000)} seconds: ask for fewer packages or try again later`
+  }
+}
+
+/** What the operator must mend: the client learns the code, the log has the rest. */
+export function operatingRefusal(error: unknown): Refusal {
+  if (!(error instanceof OperatingError)) {
+    return { status: 500, code: 'UNKNOWN', message: 'the registry failed; its log says why' }
+  }
+  const { status, retryable } = operatingErrors[error.code]
+  return {
+    status,
+    code: error.code === 'OVERLOADED' ? 'TOOMANYREQUESTS' : 'UNKNOWN',
+    message: `${error.code}: ${error.message}`,
+    ...(retryable ? { headers: { 'Retry-After': retryAfterSeconds } } : {}),
+  }
+}
+
+// Long enough that a waiting fleet does not hammer, short enough that a finished build is picked up soon.
+const retryAfterSeconds = 15
+
+// Docker prints the message on one terminal line; what a package set writes may be pages.
+const maxMessageLength = 1000
+
+// oxlint-disable-next-line no-control-regex -- terminals obey control characters in error messages
+const controlCharacters = /[\u0000-\u001f\u007f-\u009f\s]+/g
+
+function oneLine(text: string): string {
+  const line = text.replace(controlCharacters, ' ').trim()
+  return line.length > maxMessageLength ? `${line.slice(0, maxMessageLength)}…` : line
+}
+
+function listNames(names: readonly string[], word: 'or'): string {
+  if (names.length < 2) return names.join('')
+  return `${names.slice(0, -1).join(', ')} ${word} ${names.at(-1)}`
+}

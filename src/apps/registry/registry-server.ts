@@ -1,0 +1,118 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { parseRoute, type Route } from '#core/oci/route.ts'
+import { operatingErrors, OperatingError } from '#engine/operating-error.ts'
+import { operatingRefusal } from './failure-refusal.ts'
+import type { Registry } from './registry.ts'
+import { sendBody, sendRefusal, type Exchange } from './response.ts'
+import { serveBlob } from './serve-blob.ts'
+import { serveManifestRequest } from './serve-manifest-request.ts'
+import { serveTags } from './serve-tags.ts'
+
+/**
+ * The registry API over HTTP. Node's own defaults keep a stalled request for over 80 seconds, so
+ * the limits on receiving one are set; sending has none, because layers are large and links slow.
+ */
+export function createRegistryServer(registry: Registry): Server {
+  return createServer(
+    {
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      connectionsCheckingInterval: 2_000,
+      keepAliveTimeout: 65_000, // longer than the 60 s after which common load balancers drop a connection
+      maxHeaderSize: 32 * 1024,
+    },
+    (request, response) => void answer(registry, request, response),
+  )
+}
+
+async function answer(
+  registry: Registry,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const startedAt = performance.now()
+  const hangUp = new AbortController()
+  const exchange: Exchange = {
+    request,
+    response,
+    path: (request.url ?? '/').split('?', 1)[0] ?? '/',
+    signal: hangUp.signal,
+  }
+  const method = request.method ?? ''
+  const sentBefore = request.socket.bytesWritten
+  response.once('close', () => {
+    if (!response.writableFinished)
+      hangUp.abort(new DOMException('the client hung up', 'AbortError'))
+    registry.log.request({
+      method,
+      path: exchange.path,
+      status: response.statusCode,
+      sentBytes: request.socket.bytesWritten - sentBefore,
+      durationMs: performance.now() - startedAt,
+      userAgent: request.headers['user-agent'] ?? '',
+      complete: response.writableFinished,
+    })
+  })
+  // No route reads a body; what a client sends along must not stall its connection.
+  request.resume()
+  response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0')
+  try {
+    await dispatch(registry, exchange, parseRoute(exchange.path))
+  } catch (error) {
+    refuse(registry, exchange, error)
+  }
+}
+
+async function dispatch(registry: Registry, exchange: Exchange, route: Route): Promise<void> {
+  if (route.kind === 'unknown') return sendUnknownRoute(exchange)
+  if (route.kind === 'malformed') return sendRefusal(exchange, { status: 400, ...route })
+  if (route.kind === 'upload' || !isRead(exchange)) return sendReadOnly(exchange)
+  switch (route.kind) {
+    case 'base':
+      return sendBody(exchange, 200, { 'Content-Type': 'application/json' }, '{}')
+    case 'manifest':
+      return serveManifestRequest(exchange, registry, route.name, route.reference)
+    case 'blob':
+      return serveBlob(exchange, registry.blobs, route.digest)
+    case 'tags':
+      return serveTags(exchange, route.name)
+  }
+}
+
+function isRead(exchange: Exchange): boolean {
+  return exchange.request.method === 'GET' || exchange.request.method === 'HEAD'
+}
+
+function sendReadOnly(exchange: Exchange): void {
+  sendRefusal(exchange, {
+    status: 405,
+    code: 'UNSUPPORTED',
+    message: 'images are built here, not pushed: only GET and HEAD work',
+    headers: { Allow: 'GET, HEAD' },
+  })
+}
+
+function sendUnknownRoute(exchange: Exchange): void {
+  sendRefusal(exchange, {
+    status: 404,
+    code: 'UNSUPPORTED',
+    message:
+      'this is a container registry: pull from it, for example docker pull <this host>/shell/git',
+  })
+}
+
+/** Answers an error that a handler threw, if the client still listens. */
+function refuse(registry: Registry, exchange: Exchange, error: unknown): void {
+  const { request, response } = exchange
+  if (exchange.signal.aborted) return
+  if (!isExpected(error))
+    registry.log.failure(error, { method: request.method ?? '', path: exchange.path })
+  // After the headers only a broken connection tells the client that the body is not whole.
+  if (response.headersSent) response.destroy()
+  else sendRefusal(exchange, operatingRefusal(error))
+}
+
+/** Overload and patience are part of normal work; the request log has them. */
+function isExpected(error: unknown): boolean {
+  return error instanceof OperatingError && operatingErrors[error.code].status === 503
+}

@@ -1,0 +1,98 @@
+import { negotiate } from '#core/oci/accept.ts'
+import type { Digest } from '#core/oci/digest.ts'
+import { formatEntityTag, matchesEntityTag } from '#core/oci/entity-tag.ts'
+import { manifestMediaTypes } from '#core/oci/media-types.ts'
+import type { Reference } from '#core/oci/route.ts'
+import { OperatingError } from '#engine/operating-error.ts'
+import type { ManifestEntry } from '#engine/stored-entries.ts'
+import { failureRefusal } from './failure-refusal.ts'
+import type { Registry } from './registry.ts'
+import { sendBody, sendNotModified, sendRefusal, type Exchange } from './response.ts'
+
+/** GET and HEAD of `/v2/<name>/manifests/<reference>`. A tag may start a build and wait for it. */
+export async function serveManifestRequest(
+  exchange: Exchange,
+  registry: Registry,
+  name: string,
+  reference: Reference,
+): Promise<void> {
+  if (reference.kind === 'digest') return sendManifest(exchange, registry, reference.digest)
+
+  const outcome = await registry.manifest(name, reference.tag, waitingSignal(exchange))
+  switch (outcome.kind) {
+    case 'image':
+      return sendManifest(exchange, registry, chooseManifest(exchange, outcome.image))
+    case 'invalid-name':
+      return sendRefusal(exchange, { status: 400, code: 'NAME_INVALID', message: outcome.message })
+    case 'unknown-tag':
+      return sendRefusal(exchange, {
+        status: 404,
+        code: 'MANIFEST_UNKNOWN',
+        message: outcome.message,
+      })
+    case 'failed':
+      return sendRefusal(exchange, failureRefusal(outcome.failure, outcome.buildId))
+  }
+}
+
+function chooseManifest(exchange: Exchange, image: ManifestEntry): Digest {
+  const [first, ...others] = image.manifests
+  if (first === undefined) throw new Error('a stored image has no manifest')
+  const offers = [first.mediaType, ...others.map((manifest) => manifest.mediaType)] as const
+  // Clients send several Accept lines; Node joins them with commas.
+  const chosen = negotiate(exchange.request.headers.accept, offers)
+  return (image.manifests.find((manifest) => manifest.mediaType === chosen) ?? first).digest
+}
+
+async function sendManifest(exchange: Exchange, registry: Registry, digest: Digest): Promise<void> {
+  const bytes = await registry.blobs.readDocument(digest, exchange.signal)
+  const mediaType = bytes && readMediaType(bytes)
+  if (bytes === undefined || mediaType === undefined) {
+    return sendRefusal(exchange, {
+      status: 404,
+      code: 'MANIFEST_UNKNOWN',
+      message: `no manifest ${digest} is stored here: pull the image by its tag first`,
+    })
+  }
+  const tag = formatEntityTag(digest)
+  const headers = { 'Docker-Content-Digest': digest, ETag: tag, Vary: 'Accept' }
+  if (matchesEntityTag(exchange.request.headers['if-none-match'], tag))
+    return sendNotModified(exchange, headers)
+  sendBody(exchange, 200, { ...headers, 'Content-Type': mediaType }, bytes)
+}
+
+/** The `mediaType` that a manifest states of itself; every manifest made here has one. */
+function readMediaType(bytes: Uint8Array): string | undefined {
+  try {
+    const document: unknown = JSON.parse(new TextDecoder().decode(bytes))
+    const mediaType = Object(document).mediaType as unknown
+    return manifestMediaTypes.find((known) => known === mediaType)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+// The kubelet pulls one image at a time, so a held request stalls its node, while docker, podman and
+// skopeo wait for minutes. 240 s is below the usual idle limit of proxies in front of a registry.
+const kubeletPatienceMs = 30_000
+const clientPatienceMs = 240_000
+
+/** Ends with the client's connection or its patience; the build goes on without it. */
+function waitingSignal(exchange: Exchange): AbortSignal {
+  const agent = exchange.request.headers['user-agent'] ?? ''
+  const patienceMs = /^(containerd|cri-o|kubelet)\b/i.test(agent)
+    ? kubeletPatienceMs
+    : clientPatienceMs
+  const patience = new AbortController()
+  const timer = setTimeout(() => {
+    patience.abort(
+      new OperatingError(
+        'STILL_BUILDING',
+        `the image is not built after ${patienceMs / 1000} seconds: pull again`,
+      ),
+    )
+  }, patienceMs)
+  exchange.response.once('close', () => clearTimeout(timer))
+  return AbortSignal.any([exchange.signal, patience.signal])
+}

@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { describeError } from '#adapters/log/described-error.ts'
+import { logBuilds } from '#adapters/log/logged-builds.ts'
+import { logRequests } from '#adapters/log/logged-requests.ts'
+import { createNixPackageBuilder } from '#adapters/nix/nix-package-builder.ts'
+import { createStoreFiles } from '#adapters/nix/store-files.ts'
+import { createBundledSource } from '#adapters/package-source/bundled-source.ts'
+import { createPathSource } from '#adapters/package-source/path-source.ts'
+import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
+import { loadPopularity } from '#adapters/popularity/load-popularity.ts'
+import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
+import { systemClock } from '#adapters/time/system-clock.ts'
+import type { Registry } from '#apps/registry/registry.ts'
+import type { Popularity } from '#core/layers/popularity.ts'
+import { platformOf } from '#core/nix/system.ts'
+import { buildImage, type BuildTools } from '#engine/build-image.ts'
+import type { ImageBuilder } from '#engine/image-builder.ts'
+import { limitBuilds } from '#engine/limit-builds.ts'
+import type { PackageSource } from '#engine/ports/package-source.ts'
+import type { Compression } from '#engine/ports/packer.ts'
+import { recordBuilds } from '#engine/record-builds.ts'
+import { serveManifest } from '#engine/serve-manifest.ts'
+import { shareBuilds } from '#engine/share-builds.ts'
+import type { Config } from './config.ts'
+
+/** The wired product. */
+export interface System {
+  readonly registry: Registry
+  /** Ends every build; their clients are told to come back. */
+  endBuilds(): Promise<void>
+  /** Ends threads and schedules, and leaves nothing in staging. Builds must have ended. */
+  close(): Promise<void>
+}
+
+/**
+ * Joins the rooms: the only place that knows which adapter stands behind which port. The first
+ * start makes the package index, which takes a while; `signal` ends that.
+ */
+export async function compose(
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<System> {
+  const compression: Compression = { codec: 'gzip', level: config.gzipLevel }
+  const nix = await createNixPackageBuilder({
+    leaseDirectory: join(config.stateDirectory, 'leases'),
+    nixTimeoutS: config.nixTimeoutS,
+    ...(config.nixBinDirectory && { binDirectory: config.nixBinDirectory }),
+  })
+  const storage = await openFilesystemStorage(config.storageDirectory)
+  const source = await openSource(config, logger, signal)
+  const packer = createWorkerPacker({ threads: config.packThreads })
+  const popularity = await choosePopularity(config, logger)
+  const { blobs, entries } = storage
+  const { layerBudget } = config
+
+  const builder = stackBuilder(config, logger, {
+    nix,
+    blobs,
+    entries,
+    packer,
+    compression,
+    popularity,
+    layerBudget,
+    storeFiles: createStoreFiles(),
+  })
+  const defaultPlatform = platformOf(process.arch === 'arm64' ? 'arm64' : 'amd64')
+  const tools = {
+    source,
+    builder,
+    entries,
+    blobs,
+    defaultPlatform,
+    layerBudget,
+    popularity,
+    compression,
+  }
+  return {
+    registry: {
+      manifest: (name, tag, signal) => serveManifest(tools, name, tag, signal),
+      blobs,
+      log: logRequests(logger),
+    },
+    endBuilds: () => builder.close(),
+    async close() {
+      source.close()
+      await packer.close()
+      await storage.close()
+    },
+  }
+}
+
+/** The bare build flow, recorded, limited, and shared by everybody who asks for the same image. */
+function stackBuilder(
+  config: Config,
+  logger: Logger,
+  tools: BuildTools,
+): ImageBuilder & { close(): Promise<void> } {
+  const recorded = recordBuilds(
+    (target, observe, signal) => buildImage(tools, target, observe, signal),
+    {
+      observer: logBuilds(logger),
+      clock: systemClock,
+      newBuildId: () => randomBytes(6).toString('hex'),
+      deadlineMs: config.buildDeadlineMs,
+    },
+  )
+  const limits = { maxRunning: config.maxBuilds, maxQueued: config.maxQueuedBuilds }
+  const limited = limitBuilds(recorded, limits, () => shared.cancelAbandoned())
+  const shared = shareBuilds(limited, systemClock, config.buildGraceMs)
+  return shared
+}
+
+async function openSource(
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<PackageSource & { close(): void }> {
+  if (config.packagesPath !== undefined)
+    return { ...createPathSource(config.packagesPath), close: () => undefined }
+  const options = {
+    stateDirectory: config.stateDirectory,
+    mirror: config.debianMirror,
+    refreshMs: config.refreshMs,
+    clock: systemClock,
+    onProgress: (line: string) => logger.info({ packageSet: 'debian' }, line),
+    onFailure: (error: unknown) => logger.error({ packageSet: 'debian' }, describeError(error)),
+  }
+  return createBundledSource(options, signal)
+}
+
+/** A snapshot that cannot be loaded costs layers that are shared less, not the service. */
+async function choosePopularity(config: Config, logger: Logger): Promise<Popularity> {
+  if (config.popularityUrl === undefined) return { kind: 'closure' }
+  try {
+    return await loadPopularity(config.popularityUrl)
+  } catch (error) {
+    logger.warn(
+      { url: config.popularityUrl, error: describeError(error) },
+      'popularity not loaded, starting without',
+    )
+    return { kind: 'closure' }
+  }
+}

@@ -1,0 +1,217 @@
+import { availableParallelism, homedir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+/** Whole number within bounds, from text. */
+const wholeNumber = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, 'a whole number').transform(Number).pipe(z.number().min(min).max(max))
+
+interface Variable {
+  readonly schema: z.ZodType
+  /** Completes the sentence "allowed is …". */
+  readonly allowed: string
+  readonly about: string
+}
+
+/**
+ * Every environment variable of the service. The table is the documentation: `docs/configuration.md`
+ * is compared with it by a test.
+ */
+export const variables = {
+  PORT: {
+    schema: wholeNumber(0, 65_535).default(8080),
+    allowed: 'a port from 0 to 65535 (0 takes a free one)',
+    about: 'Port of the registry.',
+  },
+  NIXERY_HOST: {
+    schema: z.string().min(1).default('::'),
+    allowed: 'an address of this machine',
+    about: 'Address to listen on; all addresses unless set.',
+  },
+  NIXERY_STATE_DIRECTORY: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'an absolute path',
+    about:
+      'What the service keeps between starts; `nixery` in the state directory of the user (`$XDG_STATE_HOME` or `~/.local/state`) unless set.',
+  },
+  NIXERY_STORAGE_BACKEND: {
+    schema: z.enum(['filesystem']).default('filesystem'),
+    allowed: 'filesystem',
+    about: 'Where layers and manifests are stored.',
+  },
+  STORAGE_PATH: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'an absolute path',
+    about: 'Directory of the filesystem backend; `storage` in the state directory unless set.',
+  },
+  NIXERY_PKGS_PATH: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'the absolute path of a Nix file or directory',
+    about:
+      'Package set to serve instead of the bundled Debian set. Its images are built anew at every pull.',
+  },
+  NIXERY_DEBIAN_MIRROR: {
+    schema: z.url({ protocol: /^https?$/ }).optional(),
+    allowed: 'an http or https address that ends in the directory with dists/ and pool/',
+    about: 'Debian mirror of the bundled set; that of the apt configuration unless set.',
+  },
+  NIXERY_DEBIAN_SECURITY_MIRROR: {
+    schema: z.url({ protocol: /^https?$/ }).optional(),
+    allowed: 'an http or https address that ends in the directory with dists/ and pool/',
+    about: 'Mirror of the security updates; that of the apt configuration unless set.',
+  },
+  NIXERY_REFRESH_HOURS: {
+    schema: wholeNumber(0, 24 * 30).default(24),
+    allowed: 'hours from 0 (never) to 720',
+    about: 'How often the index of the bundled set is renewed.',
+  },
+  NIXERY_NIX_BIN: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'the absolute path of the directory that holds nix-store',
+    about: 'Where the Nix commands are; found in `PATH` unless set.',
+  },
+  NIX_TIMEOUT: {
+    schema: wholeNumber(1, 86_400).default(60),
+    allowed: 'seconds from 1 to 86400',
+    about: 'How long one builder may run.',
+  },
+  NIXERY_BUILD_DEADLINE: {
+    schema: wholeNumber(1, 7 * 86_400).default(3600),
+    allowed: 'seconds from 1 to 604800',
+    about: 'How long one image may take in all.',
+  },
+  NIXERY_BUILD_GRACE: {
+    schema: wholeNumber(0, 86_400).default(600),
+    allowed: 'seconds from 0 to 86400',
+    about: 'How long a build goes on after the last client that waited for it has left.',
+  },
+  NIXERY_MAX_BUILDS: {
+    schema: wholeNumber(1, 64).default(2),
+    allowed: 'a number from 1 to 64',
+    about: 'Images that are built at the same time.',
+  },
+  NIXERY_MAX_QUEUED_BUILDS: {
+    schema: wholeNumber(0, 10_000).default(64),
+    allowed: 'a number from 0 to 10000',
+    about: 'Builds that may wait for their turn before clients are sent away with 503.',
+  },
+  NIXERY_PACK_THREADS: {
+    schema: wholeNumber(1, 64).default(Math.min(64, availableParallelism())),
+    allowed: 'a number from 1 to 64',
+    about: 'Layers that are packed at the same time; one per core unless set.',
+  },
+  NIXERY_LAYER_BUDGET: {
+    // 125 is the most that docker takes; the root layer needs one of them.
+    schema: wholeNumber(1, 124).default(94),
+    allowed: 'a number from 1 to 124',
+    about:
+      'Most layers for store paths. Docker takes 125 in all; the default leaves 30 for images built FROM this one.',
+  },
+  NIXERY_GZIP_LEVEL: {
+    schema: wholeNumber(1, 9).default(6),
+    allowed: 'a level from 1 (fast) to 9 (small)',
+    about: 'How hard layers are compressed.',
+  },
+  NIX_POPULARITY_URL: {
+    schema: z.url({ protocol: /^(https?|file)$/ }).optional(),
+    allowed: 'an http, https or file address of a JSON object {"name": number}',
+    about:
+      'Popularity of packages, loaded at the start; derived from each closure alone unless set.',
+  },
+  LOG_LEVEL: {
+    schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    allowed: 'debug, info, warn, error or silent',
+    about: 'How much is logged.',
+  },
+} as const satisfies Record<string, Variable>
+
+type VariableName = keyof typeof variables
+type Values = { readonly [Name in VariableName]: z.output<(typeof variables)[Name]['schema']> }
+
+/** The settings of one process, with every default filled in. Durations in milliseconds. */
+export interface Config {
+  readonly port: number
+  readonly host: string
+  readonly stateDirectory: string
+  readonly storageDirectory: string
+  readonly packagesPath: string | undefined
+  readonly debianMirror: { readonly main?: string; readonly security?: string }
+  readonly refreshMs: number
+  readonly nixBinDirectory: string | undefined
+  readonly nixTimeoutS: number
+  readonly buildDeadlineMs: number
+  readonly buildGraceMs: number
+  readonly maxBuilds: number
+  readonly maxQueuedBuilds: number
+  readonly packThreads: number
+  readonly layerBudget: number
+  readonly gzipLevel: number
+  readonly popularityUrl: string | undefined
+  readonly logLevel: string
+}
+
+/** A variable with a value that is not allowed. The message is the one line that stops the start. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** Reads the environment; an empty variable counts as not set. Throws `ConfigError`. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  refuseUnserved(environment)
+  const values = readVariables(environment)
+  const stateDirectory = values.NIXERY_STATE_DIRECTORY ?? join(stateHome(environment), 'nixery')
+  return Object.freeze({
+    port: values.PORT,
+    host: values.NIXERY_HOST,
+    stateDirectory,
+    storageDirectory: values.STORAGE_PATH ?? join(stateDirectory, 'storage'),
+    packagesPath: values.NIXERY_PKGS_PATH,
+    debianMirror: {
+      ...(values.NIXERY_DEBIAN_MIRROR && { main: values.NIXERY_DEBIAN_MIRROR }),
+      ...(values.NIXERY_DEBIAN_SECURITY_MIRROR && {
+        security: values.NIXERY_DEBIAN_SECURITY_MIRROR,
+      }),
+    },
+    refreshMs: values.NIXERY_REFRESH_HOURS * 3_600_000,
+    nixBinDirectory: values.NIXERY_NIX_BIN,
+    nixTimeoutS: values.NIX_TIMEOUT,
+    buildDeadlineMs: values.NIXERY_BUILD_DEADLINE * 1000,
+    buildGraceMs: values.NIXERY_BUILD_GRACE * 1000,
+    maxBuilds: values.NIXERY_MAX_BUILDS,
+    maxQueuedBuilds: values.NIXERY_MAX_QUEUED_BUILDS,
+    packThreads: values.NIXERY_PACK_THREADS,
+    layerBudget: values.NIXERY_LAYER_BUDGET,
+    gzipLevel: values.NIXERY_GZIP_LEVEL,
+    popularityUrl: values.NIX_POPULARITY_URL,
+    logLevel: values.LOG_LEVEL,
+  })
+}
+
+/** Settings of the original that would silently serve something else than was asked for. */
+const unserved = ['NIXERY_CHANNEL', 'NIXERY_PKGS_REPO', 'GCS_BUCKET'] as const
+
+function refuseUnserved(environment: Readonly<Record<string, string | undefined>>): void {
+  for (const name of unserved) {
+    if (environment[name]) {
+      throw new ConfigError(
+        `${name}=${environment[name]} is not served by this version; unset it to serve the bundled package set from a directory`,
+      )
+    }
+  }
+}
+
+function readVariables(environment: Readonly<Record<string, string | undefined>>): Values {
+  const values = Object.entries(variables).map(([name, variable]) => {
+    const text = environment[name] === '' ? undefined : environment[name]
+    const parsed = (variable as Variable).schema.safeParse(text)
+    if (!parsed.success)
+      throw new ConfigError(`${name}=${text} is not allowed: it must be ${variable.allowed}`)
+    return [name, parsed.data] as const
+  })
+  return Object.fromEntries(values) as Values
+}
+
+function stateHome(environment: Readonly<Record<string, string | undefined>>): string {
+  const configured = environment['XDG_STATE_HOME']
+  return configured?.startsWith('/') === true ? configured : join(homedir(), '.local', 'state')
+}

@@ -1,0 +1,111 @@
+import { digestOf, type Digest } from '#core/oci/digest.ts'
+import { mediaTypes } from '#core/oci/media-types.ts'
+import type { Descriptor } from '#core/oci/descriptor.ts'
+import type { Platform } from '#core/nix/system.ts'
+
+/** A packed layer as the image documents need it; bottom-most first in lists. */
+export interface ImageLayer {
+  readonly digest: Digest
+  readonly sizeBytes: number
+  readonly diffId: Digest
+  /** What `docker history` shows for the layer. */
+  readonly createdBy: string
+}
+
+/** How containers of the image start. */
+export interface ImageOptions {
+  readonly cmd?: readonly string[]
+  readonly env: readonly string[]
+}
+
+/** A document with the name of its bytes. */
+export interface ImageDocument {
+  readonly mediaType: string
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+}
+
+export interface ImageDocuments {
+  readonly config: ImageDocument
+  readonly ociManifest: ImageDocument
+  /** The same image for clients that know only Docker's schema 2. */
+  readonly dockerManifest: ImageDocument
+}
+
+// A build's clock must not reach the digest. One second after the epoch is the time of everything
+// in a Nix store, and unlike the epoch itself it is not taken for "no time".
+const created = '1970-01-01T00:00:01Z'
+
+/** Joins packed layers into config and manifests. Equal arguments give equal bytes. */
+export function assembleImage(
+  platform: Platform,
+  layers: readonly ImageLayer[],
+  options: ImageOptions,
+): ImageDocuments {
+  const config = imageDocument(mediaTypes.ociConfig, imageConfig(platform, layers, options))
+  return {
+    config,
+    ociManifest: manifestDocument(config, layers, {
+      manifest: mediaTypes.ociManifest,
+      config: mediaTypes.ociConfig,
+      layer: mediaTypes.ociLayerGzip,
+    }),
+    dockerManifest: manifestDocument(config, layers, {
+      manifest: mediaTypes.dockerManifest,
+      config: mediaTypes.dockerConfig,
+      layer: mediaTypes.dockerLayerGzip,
+    }),
+  }
+}
+
+/**
+ * The image config (image-spec, config.md). `config` is always an object: dockershim and
+ * `docker image inspect` fail on an image without one. Every history entry has `created`, which
+ * docker reads without looking.
+ */
+function imageConfig(
+  platform: Platform,
+  layers: readonly ImageLayer[],
+  options: ImageOptions,
+): unknown {
+  return {
+    created,
+    architecture: platform.architecture,
+    os: platform.os,
+    ...(platform.variant === undefined ? {} : { variant: platform.variant }),
+    config: {
+      Env: options.env,
+      ...(options.cmd === undefined ? {} : { Cmd: options.cmd }),
+    },
+    rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
+    history: layers.map((layer) => ({ created, created_by: layer.createdBy })),
+  }
+}
+
+interface ManifestTypes {
+  readonly manifest: string
+  readonly config: string
+  readonly layer: string
+}
+
+function manifestDocument(
+  config: ImageDocument,
+  layers: readonly ImageLayer[],
+  types: ManifestTypes,
+): ImageDocument {
+  return imageDocument(types.manifest, {
+    schemaVersion: 2,
+    mediaType: types.manifest,
+    config: { mediaType: types.config, digest: config.digest, size: config.bytes.length },
+    layers: layers.map((layer): Descriptor => ({
+      mediaType: types.layer,
+      digest: layer.digest,
+      size: layer.sizeBytes,
+    })),
+  })
+}
+
+function imageDocument(mediaType: string, document: unknown): ImageDocument {
+  const bytes = new TextEncoder().encode(JSON.stringify(document))
+  return { mediaType, digest: digestOf(bytes), bytes }
+}

@@ -1,0 +1,206 @@
+import {
+  assembleImage,
+  type ImageDocument,
+  type ImageLayer,
+} from '#core/assembly/image-documents.ts'
+import { imageOptions } from '#core/assembly/image-options.ts'
+import { planLayers } from '#core/layers/plan-layers.ts'
+import type { LayerGroup } from '#core/layers/layer-plan.ts'
+import type { Popularity } from '#core/layers/popularity.ts'
+import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
+import { storePathName, type StorePath } from '#core/nix/store-path.ts'
+import { systemOf } from '#core/nix/system.ts'
+import type { BuildFailure } from './build-outcome.ts'
+import type { BuildTarget } from './image-builder.ts'
+import { makeRootLayer } from './make-root-layer.ts'
+import { packLayer, type LayerTools } from './pack-layer.ts'
+import type { BlobStore } from './ports/blob-store.ts'
+import type { BuildEvent } from './ports/build-observer.ts'
+import type { PackageBuilder } from './ports/package-builder.ts'
+import type { StoreFiles } from './ports/store-files.ts'
+import type { BuildEntry, ManifestEntry } from './stored-entries.ts'
+import { parseManifestEntry } from './stored-entries.ts'
+
+export interface BuildTools extends LayerTools {
+  readonly nix: PackageBuilder
+  readonly storeFiles: StoreFiles
+  readonly popularity: Popularity
+  /** Most layers for store paths; the root layer comes on top. */
+  readonly layerBudget: number
+}
+
+/** Every image gets them where the package set has them: CA certificates and /etc/protocols, /etc/services. */
+const basePackages: readonly string[] = ['cacert', 'iana-etc']
+
+/**
+ * One image from nothing: the whole build flow, a call per step. Blobs are published before the
+ * entries that point to them, so a crash at any moment leaves only staging files behind.
+ */
+export async function buildImage(
+  tools: BuildTools,
+  target: BuildTarget,
+  observe: (event: BuildEvent) => void,
+  signal: AbortSignal,
+): Promise<ManifestEntry | BuildFailure> {
+  const packages = await evaluate(tools, target, signal)
+  if (packages.kind === 'packages') return packages
+  observe({ kind: 'evaluated', derivations: packages.found.length })
+
+  const lease = await tools.nix.lease()
+  try {
+    const realised = await tools.nix.realise(
+      packages.found,
+      lease,
+      (progress) => observe({ kind: 'realising', progress }),
+      signal,
+    )
+    if (realised.kind !== 'realised') return realised
+
+    const graph = await tools.nix.closure(outputPaths(packages.found), signal)
+    const plan = planLayers(graph, tools.popularity, tools.layerBudget)
+    observe({
+      kind: 'planned',
+      storePaths: graph.nodes.length,
+      layers: plan.groups.length,
+      narSizeBytes: graph.nodes.reduce((sum, node) => sum + node.narSizeBytes, 0),
+    })
+
+    const root = await makeRootLayer(packages.found.map(packagePaths), tools.storeFiles)
+    const layers = await packAll(tools, bottomFirst(plan.groups), root.entries, observe, signal)
+    return await publishImage(
+      tools,
+      target,
+      layers,
+      imageOptions(target.request, root.facts),
+      signal,
+    )
+  } finally {
+    await lease.release()
+  }
+}
+
+type Evaluated =
+  | { readonly kind: 'found'; readonly found: readonly FoundPackage[] }
+  | { readonly kind: 'packages'; readonly failures: readonly PackageFailure[] }
+
+async function evaluate(
+  tools: BuildTools,
+  target: BuildTarget,
+  signal: AbortSignal,
+): Promise<Evaluated> {
+  const { request, source } = target
+  const optional = basePackages.filter((name) => !request.packages.includes(name))
+  const outcomes = await tools.nix.evaluate(
+    {
+      source,
+      system: systemOf(request.platform),
+      packages: request.packages,
+      optionalPackages: optional,
+    },
+    signal,
+  )
+  const failures = outcomes.filter((outcome) => outcome.kind !== 'found')
+  if (failures.length > 0) return { kind: 'packages', failures }
+  return { kind: 'found', found: outcomes.filter((outcome) => outcome.kind === 'found') }
+}
+
+/** Popular, big layers at the bottom: a chain of layers that images share from below is stored once. */
+function bottomFirst(groups: readonly LayerGroup[]): readonly LayerGroup[] {
+  return groups.toReversed()
+}
+
+async function packAll(
+  tools: BuildTools,
+  groups: readonly LayerGroup[],
+  rootEntries: Awaited<ReturnType<typeof makeRootLayer>>['entries'],
+  observe: (event: BuildEvent) => void,
+  signal: AbortSignal,
+): Promise<readonly ImageLayer[]> {
+  // The first failure stops the layers that are still being packed.
+  const stop = new AbortController()
+  const all = AbortSignal.any([signal, stop.signal])
+  const packing = [
+    ...groups.map(async ({ paths }) => {
+      const layer = await packLayer(tools, { kind: 'store-paths', paths }, observe, all)
+      return imageLayer(layer, `nixery: ${describePaths(paths)}`)
+    }),
+    packLayer(tools, { kind: 'entries', entries: rootEntries }, observe, all).then((layer) =>
+      imageLayer(layer, 'nixery: root file system'),
+    ),
+  ]
+  try {
+    return await Promise.all(packing)
+  } catch (error) {
+    stop.abort(error)
+    await Promise.allSettled(packing)
+    throw error
+  }
+}
+
+async function publishImage(
+  tools: BuildTools,
+  target: BuildTarget,
+  layers: readonly ImageLayer[],
+  options: Parameters<typeof assembleImage>[2],
+  signal: AbortSignal,
+): Promise<ManifestEntry> {
+  const { config, ociManifest, dockerManifest } = assembleImage(
+    target.request.platform,
+    layers,
+    options,
+  )
+  for (const document of [config, ociManifest, dockerManifest]) {
+    await publishDocument(tools.blobs, document, signal)
+  }
+  const image: ManifestEntry = {
+    manifests: [ociManifest, dockerManifest].map(describeDocument),
+    blobs: [
+      { digest: config.digest, size: config.bytes.length },
+      ...layers.map((layer) => ({ digest: layer.digest, size: layer.sizeBytes })),
+    ],
+  }
+  if (!target.cacheable) return image
+  return (
+    parseManifestEntry(await tools.entries.putFirst('manifests', target.key, image, signal)) ??
+    image
+  )
+}
+
+async function publishDocument(
+  blobs: BlobStore,
+  document: ImageDocument,
+  signal: AbortSignal,
+): Promise<void> {
+  const upload = await blobs.upload(signal)
+  try {
+    await upload.write(document.bytes)
+    await upload.publish(document.digest)
+  } finally {
+    await upload.discard()
+  }
+}
+
+function describeDocument(document: ImageDocument): ManifestEntry['manifests'][number] {
+  return { mediaType: document.mediaType, digest: document.digest, size: document.bytes.length }
+}
+
+function imageLayer(layer: BuildEntry, createdBy: string): ImageLayer {
+  return { digest: layer.digest, sizeBytes: layer.sizeBytes, diffId: layer.diffId, createdBy }
+}
+
+// `docker history` shows one line per layer; a group may hold thousands of paths.
+const maxNamedPaths = 8
+
+function describePaths(paths: readonly StorePath[]): string {
+  const named = paths.slice(0, maxNamedPaths).map(storePathName).join(' ')
+  const more = paths.length - maxNamedPaths
+  return more > 0 ? `${named} and ${more} more` : named
+}
+
+function packagePaths(found: FoundPackage): readonly StorePath[] {
+  return found.outputs.map((output) => output.path)
+}
+
+function outputPaths(packages: readonly FoundPackage[]): readonly StorePath[] {
+  return [...new Set(packages.flatMap(packagePaths))].sort()
+}

@@ -1,0 +1,66 @@
+import type { ImageBuilder } from './image-builder.ts'
+import { OperatingError } from './operating-error.ts'
+
+export interface BuildLimits {
+  readonly maxRunning: number
+  readonly maxQueued: number
+}
+
+/**
+ * Runs at most `maxRunning` builds and lets at most `maxQueued` wait, in order of arrival. When the
+ * queue is full it calls `makeRoom`, which may cancel builds that nobody waits for, and refuses
+ * with `OVERLOADED` if that freed no place.
+ */
+export function limitBuilds(
+  inner: ImageBuilder,
+  limits: BuildLimits,
+  makeRoom: () => void,
+): ImageBuilder {
+  let running = 0
+  const queue: Array<() => void> = []
+
+  function release(): void {
+    const next = queue.shift()
+    if (next === undefined) running -= 1
+    else next()
+  }
+
+  /** Waits for a place; a place that is handed over keeps `running` as it is. */
+  async function acquire(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (running < limits.maxRunning) {
+      running += 1
+      return
+    }
+    if (queue.length >= limits.maxQueued) makeRoom()
+    if (queue.length >= limits.maxQueued) {
+      throw new OperatingError(
+        'OVERLOADED',
+        `${running} builds run and ${queue.length} wait: no room for another one now`,
+      )
+    }
+    await new Promise<void>((resolve, reject) => {
+      const leave = () => {
+        queue.splice(queue.indexOf(enter), 1)
+        reject(signal.reason as Error)
+      }
+      const enter = () => {
+        signal.removeEventListener('abort', leave)
+        resolve()
+      }
+      queue.push(enter)
+      signal.addEventListener('abort', leave, { once: true })
+    })
+  }
+
+  return {
+    async build(target, signal) {
+      await acquire(signal)
+      try {
+        return await inner.build(target, signal)
+      } finally {
+        release()
+      }
+    },
+  }
+}

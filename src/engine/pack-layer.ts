@@ -1,0 +1,90 @@
+import { cacheKeyOf, type CacheKey, type CanonicalValue } from '#core/request/cache-key.ts'
+import type { TarEntry } from '#core/tar/tar-entry.ts'
+import type { BlobStore } from './ports/blob-store.ts'
+import type { BuildEvent } from './ports/build-observer.ts'
+import type { EntryStore } from './ports/entry-store.ts'
+import type { Compression, LayerContent, Packer } from './ports/packer.ts'
+import { parseBuildEntry, type BuildEntry } from './stored-entries.ts'
+
+// Raise this when the archive of equal content changes: every stored layer is then packed anew.
+const layerFormat = 1
+
+export interface LayerTools {
+  readonly blobs: BlobStore
+  readonly entries: EntryStore
+  readonly packer: Packer
+  readonly compression: Compression
+}
+
+/** The stored layer with this content; packs it when no instance has done so before. */
+export async function packLayer(
+  tools: LayerTools,
+  content: LayerContent,
+  observe: (event: BuildEvent) => void,
+  signal: AbortSignal,
+): Promise<BuildEntry> {
+  const key = layerKey(content, tools.compression)
+  const stored = await readUsableEntry(tools, key, signal)
+  if (stored !== undefined) {
+    observe({ kind: 'layer-reused', digest: stored.digest, sizeBytes: stored.sizeBytes })
+    return stored
+  }
+  const packed = await packAndPublish(tools, content, signal)
+  observe({ kind: 'layer-packed', ...packed })
+  const winner = parseBuildEntry(await tools.entries.putFirst('builds', key, packed, signal))
+  return winner ?? packed
+}
+
+/** An entry counts only while the blob that it points to is there, whole. */
+async function readUsableEntry(
+  tools: LayerTools,
+  key: CacheKey,
+  signal: AbortSignal,
+): Promise<BuildEntry | undefined> {
+  const value = await tools.entries.get('builds', key, signal)
+  if (value === undefined) return undefined
+  const entry = parseBuildEntry(value)
+  const blob = entry && (await tools.blobs.stat(entry.digest, signal))
+  if (entry !== undefined && blob?.sizeBytes === entry.sizeBytes) return entry
+  await tools.entries.remove('builds', key, signal)
+  return undefined
+}
+
+async function packAndPublish(
+  tools: LayerTools,
+  content: LayerContent,
+  signal: AbortSignal,
+): Promise<BuildEntry> {
+  const upload = await tools.blobs.upload(signal)
+  try {
+    const write = (chunk: Uint8Array) => upload.write(chunk)
+    const packed = await tools.packer.pack(content, tools.compression, write, signal)
+    await upload.publish(packed.digest)
+    return packed
+  } finally {
+    await upload.discard()
+  }
+}
+
+function layerKey(content: LayerContent, compression: Compression): CacheKey {
+  return cacheKeyOf({
+    format: layerFormat,
+    codec: compression.codec,
+    level: compression.level,
+    content:
+      content.kind === 'store-paths'
+        ? [...content.paths].sort()
+        : content.entries.map(describeEntry),
+  })
+}
+
+function describeEntry(entry: TarEntry): CanonicalValue {
+  switch (entry.kind) {
+    case 'directory':
+      return [entry.kind, entry.path, entry.mode]
+    case 'symlink':
+      return [entry.kind, entry.path, entry.target]
+    case 'file':
+      return [entry.kind, entry.path, entry.mode, Buffer.from(entry.contents).toString('base64')]
+  }
+}

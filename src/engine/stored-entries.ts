@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { parseDigest, type Digest } from '#core/oci/digest.ts'
+
+const digestSchema = z.string().transform((text, context): Digest => {
+  const digest = parseDigest(text)
+  if (digest !== undefined) return digest
+  context.addIssue('not a sha256 digest')
+  return z.NEVER
+})
+
+const buildEntrySchema = z.object({
+  digest: digestSchema,
+  sizeBytes: z.number().int().nonnegative(),
+  diffId: digestSchema,
+  archiveSizeBytes: z.number().int().nonnegative(),
+})
+
+const documentSchema = z.object({
+  mediaType: z.string(),
+  digest: digestSchema,
+  size: z.number().int().positive(),
+})
+
+const manifestEntrySchema = z.object({
+  /** The image's manifest, in order of preference: OCI first, then Docker's schema 2. */
+  manifests: z.array(documentSchema).min(1),
+  /** Config and layers: what must exist for the manifest to be served. */
+  blobs: z.array(z.object({ digest: digestSchema, size: z.number().int().nonnegative() })),
+})
+
+/** Value of `builds/<key>`: the layer that one group of store paths was packed into. */
+export type BuildEntry = z.infer<typeof buildEntrySchema>
+
+/** Value of `manifests/<key>`: the image that one pinned request leads to. */
+export type ManifestEntry = z.infer<typeof manifestEntrySchema>
+
+/** Reads a stored value; `undefined` when there is none or it is not a build entry. */
+export function parseBuildEntry(value: unknown): BuildEntry | undefined {
+  return buildEntrySchema.safeParse(value).data
+}
+
+/** Reads a stored value; `undefined` when there is none or it is not a manifest entry. */
+export function parseManifestEntry(value: unknown): ManifestEntry | undefined {
+  return manifestEntrySchema.safeParse(value).data
+}
