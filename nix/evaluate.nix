@@ -1,0 +1,61 @@
+# Looks up packages and instantiates their derivations. `request` is JSON:
+#   { entry, system, packages: [name], catch }
+# The answer is one result per package, in order. With `catch` a package that throws is a result of
+# its own; without, the error ends the evaluation, which is how its message gets out (`tryEval`
+# keeps none).
+{ request }:
+let
+  inherit (builtins.fromJSON request) entry system packages catch;
+
+  try = if catch then builtins.tryEval else value: { success = true; inherit value; };
+
+  set = import ./package-set.nix { inherit entry system; };
+  lookUp = import ./lookup.nix { inherit try; } set;
+
+  defaultOutput = value: [ (value.outputName or "out") ];
+
+  # An output that was chosen by name (`openssl.dev`) is what its asker wants, whatever meta says.
+  outputsToInstall = value:
+    if value.outputSpecified or false then defaultOutput value
+    else value.meta.outputsToInstall or (defaultOutput value);
+
+  outputPath = value: name:
+    if value ? ${name} then value.${name}.outPath else value.outPath;
+
+  derivationOf = value: {
+    derivation = value.drvPath;
+    outputs = map (name: { inherit name; path = outputPath value name; }) (outputsToInstall value);
+  };
+
+  # What nixpkgs' check-meta notes about a package that it refuses.
+  refusal = value:
+    let
+      flag = name: let noted = try (value.meta.${name} or false == true); in noted.success && noted.value;
+    in
+    if flag "unfree" then "unfree"
+    else if flag "broken" then "broken"
+    else if flag "insecure" then "insecure"
+    else if flag "unsupported" then "unsupported-system"
+    else null;
+
+  throws = path: value: { kind = "throws"; inherit path; refusal = refusal value; };
+
+  describeValue = path: value:
+    let
+      isDerivation = try (builtins.isAttrs value && value.type or null == "derivation");
+      described = derivationOf value;
+      forced = try (builtins.deepSeq described described);
+    in
+    if !isDerivation.success then throws path value
+    else if !isDerivation.value then { kind = "not-a-derivation"; inherit path; }
+    else if !forced.success then throws path value
+    else { kind = "found"; inherit path; } // forced.value;
+
+  describe = package:
+    let found = lookUp package;
+    in
+    if found.kind == "value" then describeValue found.path found.value
+    else if found.kind == "throws" then throws found.path found.value
+    else found;
+in
+map describe packages

@@ -1,0 +1,44 @@
+import { availableParallelism } from 'node:os'
+
+import type { PackageBuilder } from '#engine/ports/package-builder.ts'
+import { readClosure } from './closure.ts'
+import { Evaluator } from './evaluation.ts'
+import { Leases } from './leases.ts'
+import { openNix, type NixOptions } from './nix.ts'
+import { realisePackages } from './realisation.ts'
+
+export interface NixPackageBuilderOptions extends NixOptions {
+  /** Where leases live; processes may share it. Made when it is not there. */
+  readonly leaseDirectory: string
+  /** `NIX_TIMEOUT`: seconds that each builder may take. */
+  readonly nixTimeoutS?: number
+  readonly evaluationTimeoutMs?: number
+  readonly evaluationMemoryMiB?: number
+  readonly realisationTimeoutMs?: number
+  readonly maxJobs?: number
+}
+
+/** Opens Nix and sweeps left-over leases; throws an `OperatingError` when Nix cannot be used. */
+export async function createNixPackageBuilder(
+  options: NixPackageBuilderOptions,
+): Promise<PackageBuilder> {
+  const nix = await openNix(options)
+  const leases = await Leases.open(options.leaseDirectory)
+  const evaluator = new Evaluator(nix, {
+    evaluationTimeoutMs: options.evaluationTimeoutMs ?? 60_000,
+    evaluationMemoryMiB: options.evaluationMemoryMiB ?? 4096,
+  })
+  const realisation = {
+    builderTimeoutS: options.nixTimeoutS ?? 60,
+    // An hour: a large image from source on a small machine. Callers cancel what nobody waits for.
+    realisationTimeoutMs: options.realisationTimeoutMs ?? 60 * 60_000,
+    maxJobs: options.maxJobs ?? availableParallelism(),
+  }
+  return {
+    evaluate: (request, signal) => evaluator.evaluate(request, signal),
+    realise: (packages, lease, observe, signal) =>
+      realisePackages(nix, realisation, packages, lease, observe, signal),
+    closure: (paths, signal) => readClosure(nix, paths, signal),
+    lease: () => leases.lease(),
+  }
+}

@@ -1,0 +1,28 @@
+import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { stripTerminalCodes } from '#core/nix/structured-log.ts'
+import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
+
+// What Nix itself says when the machine is at fault, not the package (libstore, libutil).
+const failures: readonly (readonly [RegExp, OperatingCode])[] = [
+  [/: (?:No space left on device|Disk quota exceeded)$/, 'NO_SPACE'],
+  [/database or disk is full|lack of free disk space/, 'NO_SPACE'],
+  [/^error: .*'\/nix\/\S*'.*: (?:Permission denied|Read-only file system)$/, 'NO_PERMISSION'],
+  [/(?:could not set|changing) .* '\/nix\/\S*'/, 'NO_PERMISSION'],
+  [/cannot connect to (?:socket|daemon)/, 'NIX_FAILED'],
+  [/build-users-group|build users group/, 'NIX_FAILED'],
+  [/This version of Nixpkgs requires/, 'NIX_TOO_OLD'],
+]
+
+/**
+ * The failure that the operator must mend, when Nix's own lines tell of one. Lines that quote a
+ * builder's log start with `>` and do not count.
+ */
+export function findOperatingFailure(stderr: string): OperatingError | undefined {
+  for (const line of stripTerminalCodes(stderr).split('\n')) {
+    const text = line.trim()
+    if (text.startsWith('>') || text.startsWith('warning:')) continue
+    const found = failures.find(([pattern]) => pattern.test(text))
+    if (found) return new OperatingError(found[1], formatOneLine(text.replace(/^error: */, '')))
+  }
+  return undefined
+}

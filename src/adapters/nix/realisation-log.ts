@@ -1,0 +1,246 @@
+import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { parseStorePath, storePathName } from '#core/nix/store-path.ts'
+import {
+  activityTypes,
+  parseLogEvent,
+  resultTypes,
+  type LogEvent,
+} from '#core/nix/structured-log.ts'
+import type { RealiseOutcome, RealiseProgress } from '#engine/ports/package-builder.ts'
+
+export type RealiseFailure = Exclude<RealiseOutcome, { kind: 'realised' }>
+
+/** What a person reads of a failed build before opening the whole log. */
+const logTailLines = 25
+
+/** A page wide; what is longer is one of the lines that nobody reads. */
+const logLineCharacters = 2_000
+
+/** Nix's own errors of one realisation; more than this many failures say nothing new. */
+const keptErrors = 100
+
+/** Bytes move all the time; people and browsers need to hear of them only so often. */
+const reportedBytes = 1024 * 1024
+
+interface Activity {
+  readonly type: number
+  /** Derivation path, store path or URL, by type. */
+  readonly subject: string
+  readonly from: string
+  doneBytes: number
+  expectedBytes: number
+}
+
+interface DerivationLog {
+  readonly tail: string[]
+  downloadError?: string
+}
+
+/** Turns the structured log of one `nix-store --realise` into progress and the reason of a failure. */
+export class RealisationLog {
+  readonly #observe: (progress: RealiseProgress) => void
+  readonly #activities = new Map<number, Activity>()
+  readonly #derivationLogs = new Map<string, DerivationLog>()
+  readonly #errors: string[] = []
+  #lastDownloadError: string | undefined
+  #builds = { done: 0, expected: 0 }
+  #finishedBytes = 0
+  #announcedBytes = 0
+  #reported = ''
+
+  constructor(observe: (progress: RealiseProgress) => void) {
+    this.#observe = observe
+  }
+
+  /** Takes one line of Nix's stderr. */
+  accept(line: string): void {
+    const event = parseLogEvent(line)
+    if (event !== undefined) this.#apply(event)
+  }
+
+  /** Nix's own errors, for what the operator must mend. */
+  get errors(): readonly string[] {
+    return this.#errors
+  }
+
+  /** The builder that failed first, when Nix named one. */
+  failure(): RealiseFailure | undefined {
+    for (const error of this.#errors) {
+      const cause = parseRootCause(error)
+      if (cause) return this.#describe(cause)
+    }
+    return undefined
+  }
+
+  #describe({ derivation, kind, message }: RootCause): RealiseFailure {
+    const log = this.#derivationLogs.get(derivation)
+    const name = derivationName(derivation)
+    const logTail = log?.tail ?? []
+    const downloadError = log?.downloadError ?? logTail.findLast(isDownloadError)
+    if (downloadError !== undefined) {
+      return { kind: 'source-unavailable', name, message: formatOneLine(downloadError), logTail }
+    }
+    return { kind, name, message: formatOneLine(message), logTail }
+  }
+
+  #apply(event: LogEvent): void {
+    switch (event.kind) {
+      case 'start':
+        return this.#start(event)
+      case 'stop':
+        return this.#stop(event.id)
+      case 'result':
+        return this.#result(event)
+      case 'message':
+        return this.#message(event)
+    }
+  }
+
+  #start({ id, type, fields }: LogEvent & { kind: 'start' }): void {
+    const [subject, from] = [String(fields[0] ?? ''), String(fields[1] ?? '')]
+    this.#activities.set(id, { type, subject, from, doneBytes: 0, expectedBytes: 0 })
+    if (type === activityTypes.build) {
+      this.#derivationLogs.set(subject, { tail: [] })
+      this.#observe({ kind: 'build-started', derivation: subject, name: derivationName(subject) })
+    } else if (type === activityTypes.substitute) {
+      this.#observe({ kind: 'substitute-started', path: subject, from })
+    }
+  }
+
+  #stop(id: number): void {
+    const activity = this.#activities.get(id)
+    if (activity === undefined) return
+    this.#activities.delete(id)
+    const { type, subject } = activity
+    if (type === activityTypes.build) {
+      this.#observe({ kind: 'build-finished', derivation: subject, name: derivationName(subject) })
+    } else if (type === activityTypes.substitute) {
+      this.#observe({ kind: 'substitute-finished', path: subject })
+    } else if (type === activityTypes.fileTransfer) {
+      this.#finishedBytes += activity.doneBytes
+      this.#reportTotals()
+    }
+  }
+
+  #result({ id, type, fields }: LogEvent & { kind: 'result' }): void {
+    const activity = this.#activities.get(id)
+    if (activity === undefined) return
+    const [first = 0, second = 0] = fields
+    if (type === resultTypes.buildLogLine) {
+      this.#logLine(activity.subject, String(first))
+    } else if (type === resultTypes.progress && activity.type === activityTypes.builds) {
+      this.#builds = { done: Number(first), expected: Number(second) }
+      this.#reportTotals()
+    } else if (type === resultTypes.progress && activity.type === activityTypes.fileTransfer) {
+      activity.doneBytes = Number(first)
+      activity.expectedBytes = Number(second)
+      this.#reportTotals()
+    } else if (type === resultTypes.setExpected && first === activityTypes.fileTransfer) {
+      this.#announcedBytes = Number(second)
+      this.#reportTotals()
+    }
+  }
+
+  #logLine(derivation: string, text: string): void {
+    const line = text.slice(0, logLineCharacters)
+    const tail = this.#derivationLogs.get(derivation)?.tail
+    if (tail === undefined) return
+    tail.push(line)
+    if (tail.length > logTailLines) tail.shift()
+    this.#observe({ kind: 'build-log', derivation, line })
+  }
+
+  #message({ level, text }: LogEvent & { kind: 'message' }): void {
+    const message = text.replace(/^(?:(?:error|warning):\s*)+/, '')
+    if (isDownloadError(message)) this.#lastDownloadError = message
+    if (level !== 0) return
+    const cause = parseRootCause(message)
+    const log = cause && this.#derivationLogs.get(cause.derivation)
+    if (log && this.#lastDownloadError !== undefined) log.downloadError = this.#lastDownloadError
+    if (this.#errors.length < keptErrors) this.#errors.push(message)
+  }
+
+  #reportTotals(): void {
+    const transfers = [...this.#activities.values()].filter(
+      ({ type }) => type === activityTypes.fileTransfer,
+    )
+    const downloadedBytes = transfers.reduce((sum, it) => sum + it.doneBytes, this.#finishedBytes)
+    const knownBytes = transfers.reduce((sum, it) => sum + it.expectedBytes, this.#finishedBytes)
+    const { done: buildsDone, expected: buildsExpected } = this.#builds
+    const steps = Math.floor(downloadedBytes / reportedBytes)
+    const reported = [buildsDone, buildsExpected, steps, transfers.length].join()
+    if (reported === this.#reported) return
+    this.#reported = reported
+    const downloadExpectedBytes = Math.max(knownBytes, this.#announcedBytes)
+    this.#observe({
+      kind: 'totals',
+      buildsDone,
+      buildsExpected,
+      downloadedBytes,
+      downloadExpectedBytes,
+    })
+  }
+}
+
+interface RootCause {
+  readonly derivation: string
+  readonly kind: 'build-failed' | 'build-timed-out'
+  readonly message: string
+}
+
+type Groups = Readonly<Record<string, string | undefined>>
+type CausePattern = readonly [RegExp, RootCause['kind'], (groups: Groups) => string]
+
+// The errors that libstore gives for one builder, in the words of 2.8 and of later versions. What
+// is not here (such as "1 dependencies of derivation … failed to build") only follows from one.
+const causePatterns: readonly CausePattern[] = [
+  [
+    /^building of '(?<drv>[^'!^]+).* timed out after (?<time>\d+ seconds(?: of silence)?)/,
+    'build-timed-out',
+    ({ time }) => `its builder was stopped after ${time}`,
+  ],
+  [
+    /^building of '(?<drv>[^'!^]+).* killed after writing more than (?<limit>\d+) bytes of log/,
+    'build-failed',
+    ({ limit }) => `its builder wrote more than ${limit} bytes of log`,
+  ],
+  [
+    /^builder for '(?<drv>[^'!^]+)' (?<reason>failed[^;\n]*)/,
+    'build-failed',
+    ({ reason }) => `its builder ${reason}`,
+  ],
+  [
+    /^Cannot build '(?<drv>[^'!^]+)'\.\s+Reason: (?<reason>.+)/,
+    'build-failed',
+    ({ reason }) => `${reason}`,
+  ],
+  [
+    /^hash mismatch in fixed-output derivation '(?<drv>[^'!^]+)':\s*(?<hashes>[^]*)/,
+    'build-failed',
+    ({ hashes }) => `its source is not what the package set names: ${hashes}`,
+  ],
+  [
+    /^(?<need>a '.*) is required to build '(?<drv>[^'!^]+)'/,
+    'build-failed',
+    ({ need }) => `${need} is required to build it`,
+  ],
+]
+
+function parseRootCause(error: string): RootCause | undefined {
+  for (const [pattern, kind, describe] of causePatterns) {
+    const groups = pattern.exec(error)?.groups
+    if (groups) return { derivation: groups['drv']!, kind, message: describe(groups) }
+  }
+  return undefined
+}
+
+/** Nix's own downloader, and nixpkgs' fetchurl. */
+function isDownloadError(line: string): boolean {
+  return /unable to download '|cannot download .* from any mirror/.test(line)
+}
+
+/** `jq-1.6` of `/nix/store/<hash>-jq-1.6.drv`. */
+function derivationName(derivation: string): string {
+  const path = parseStorePath(derivation)
+  return path === undefined ? derivation : storePathName(path).replace(/\.drv$/, '')
+}

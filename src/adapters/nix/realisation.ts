@@ -1,0 +1,122 @@
+import { readdir, readlink } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import type { FoundPackage } from '#core/nix/package-outcome.ts'
+import { storePathName, type StorePath } from '#core/nix/store-path.ts'
+import { OperatingError } from '#engine/operating-error.ts'
+import type { RealiseOutcome, RealiseProgress, StoreLease } from '#engine/ports/package-builder.ts'
+import type { Nix } from './nix.ts'
+import { findOperatingFailure } from './operating-failure.ts'
+import { RealisationLog } from './realisation-log.ts'
+import type { ProcessEnd } from './run-process.ts'
+
+export interface RealisationOptions {
+  /** For each builder; Nix ends it then (`--timeout`). */
+  readonly builderTimeoutS: number
+  /** For everything that one realisation builds and downloads. */
+  readonly realisationTimeoutMs: number
+  /** Builders at the same time. */
+  readonly maxJobs: number
+}
+
+/** One line per root; a realisation has at most some hundred. */
+const stdoutLimitBytes = 1024 * 1024
+
+/** A builder in an endless loop could fill the disk with its log before its time is over. */
+const buildLogLimitBytes = 64 * 1024 * 1024
+
+/** Builds or downloads the wanted outputs and makes them garbage collector roots in the lease. */
+export async function realisePackages(
+  nix: Nix,
+  options: RealisationOptions,
+  packages: readonly FoundPackage[],
+  lease: StoreLease,
+  observe: (progress: RealiseProgress) => void,
+  signal: AbortSignal,
+): Promise<RealiseOutcome> {
+  if (packages.length === 0) return { kind: 'realised' }
+  const log = new RealisationLog(observe)
+  const end = await nix.call(
+    {
+      command: 'nix-store',
+      args: [
+        '--realise',
+        ...installables(packages),
+        '--add-root',
+        join(lease.directory, 'root'),
+        '--indirect',
+        '--max-jobs',
+        String(options.maxJobs),
+        '--timeout',
+        String(options.builderTimeoutS),
+        '--log-format',
+        'internal-json',
+      ],
+      timeoutMs: options.realisationTimeoutMs,
+      stdoutLimitBytes,
+      settings: new Map([['max-build-log-size', String(buildLogLimitBytes)]]),
+      onStderrLine: (line) => log.accept(line),
+    },
+    signal,
+  )
+  if (end.kind === 'succeeded') return checkRoots(packages, lease)
+  const operating = findOperatingFailure(log.errors.join('\n'))
+  if (operating) throw operating
+  return log.failure() ?? unnamedFailure(packages, options, log, end)
+}
+
+/** `…-openssl-3.0.drv!bin`: each wanted output once. */
+function installables(packages: readonly FoundPackage[]): string[] {
+  const names = packages.flatMap(({ derivation, outputs }) =>
+    outputs.map(({ name }) => `${derivation}!${name}`),
+  )
+  return [...new Set(names)]
+}
+
+/**
+ * Evaluation of a stranger's set may name any store path as an output. Only what its derivations
+ * really made may reach an image, and that is what the lease holds now.
+ */
+async function checkRoots(
+  packages: readonly FoundPackage[],
+  lease: StoreLease,
+): Promise<RealiseOutcome> {
+  const names = await readdir(lease.directory)
+  const made = new Set(
+    await Promise.all(names.map((name) => readlink(join(lease.directory, name)))),
+  )
+  for (const { derivation, outputs } of packages) {
+    const foreign = outputs.find(({ path }) => !made.has(path))
+    if (foreign) {
+      const message = `the package set names ${foreign.path}, which this derivation does not make`
+      return { ...failureOf(derivation, message), kind: 'build-failed' }
+    }
+  }
+  return { kind: 'realised' }
+}
+
+/** A failure for which Nix names no builder: the deadline, or an error about the derivation itself. */
+function unnamedFailure(
+  packages: readonly FoundPackage[],
+  options: RealisationOptions,
+  log: RealisationLog,
+  end: ProcessEnd,
+): RealiseOutcome {
+  const { derivation } = packages[0]!
+  if (end.kind === 'timed-out') {
+    const minutes = Math.round(options.realisationTimeoutMs / 60_000)
+    const message = `building and downloading took longer than ${minutes} minutes`
+    return { ...failureOf(derivation, message), kind: 'build-timed-out' }
+  }
+  const message = log.errors[0]
+  if (message === undefined || end.kind === 'printed-too-much') {
+    throw new OperatingError('NIX_FAILED', `nix-store --realise ended with ${end.status}`)
+  }
+  return { ...failureOf(derivation, message), kind: 'build-failed' }
+}
+
+function failureOf(derivation: StorePath, message: string) {
+  const name = storePathName(derivation).replace(/\.drv$/, '')
+  return { name, message: formatOneLine(message), logTail: [] }
+}

@@ -1,0 +1,197 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import type { Readable } from 'node:stream'
+
+import { OperatingError } from '#engine/operating-error.ts'
+
+export interface ProcessRequest {
+  readonly command: string
+  readonly args: readonly string[]
+  /** The whole environment; nothing is inherited. */
+  readonly environment: ReadonlyMap<string, string>
+  readonly timeoutMs: number
+  /** A process that prints more is ended. */
+  readonly stdoutLimitBytes: number
+  /** Called with each line of stderr; without it the end of stderr is kept in the result. */
+  readonly onStderrLine?: (line: string) => void
+}
+
+export interface ProcessEnd {
+  readonly kind: 'succeeded' | 'failed' | 'timed-out' | 'printed-too-much'
+  readonly stdout: string
+  /** The last 64 KiB of stderr. */
+  readonly stderrTail: string
+  /** `exit code 1` or `signal SIGKILL`, for messages. */
+  readonly status: string
+}
+
+/** Nix 2.8 ignores SIGTERM while it evaluates, but needs a moment for it while it builds. */
+const killGraceMs = 3_000
+
+/** Enough for a trace with its message at the end. */
+const stderrTailBytes = 64 * 1024
+
+/** A builder may print without line ends; what is longer is cut. */
+const lineLimitBytes = 1024 * 1024
+
+/**
+ * Runs a program in a process group of its own and drains stdout and stderr together. When the
+ * time is over, the output too long or the signal aborted, the whole group is ended: SIGTERM, then
+ * SIGKILL. Rejects with the signal's reason, always after the group has gone.
+ */
+export async function runProcess(
+  request: ProcessRequest,
+  signal: AbortSignal,
+): Promise<ProcessEnd> {
+  signal.throwIfAborted()
+  const child = spawn(request.command, request.args, {
+    env: Object.fromEntries(request.environment),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  const group = new ProcessGroup(child)
+  let kind: ProcessEnd['kind'] | undefined
+  const stop = (why: ProcessEnd['kind']) => {
+    kind ??= why
+    group.end()
+  }
+  const onAbort = () => stop('failed')
+  const timer = setTimeout(() => stop('timed-out'), request.timeoutMs)
+  signal.addEventListener('abort', onAbort)
+  try {
+    const stdout = collect(child.stdout, request.stdoutLimitBytes, () => stop('printed-too-much'))
+    const stderr = collectTail(child.stderr, request.onStderrLine)
+    const { exitCode, exitSignal } = await group.ended(request.command)
+    signal.throwIfAborted()
+    return {
+      kind: kind ?? (exitCode === 0 ? 'succeeded' : 'failed'),
+      stdout: stdout(),
+      stderrTail: stderr(),
+      status: exitCode === null ? `signal ${exitSignal}` : `exit code ${exitCode}`,
+    }
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** A child that leads its own process group. */
+class ProcessGroup {
+  readonly #child: ChildProcess
+  #killTimer: NodeJS.Timeout | undefined
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  /** Asks the group to end, and makes it end when it does not. */
+  end(): void {
+    if (this.#killTimer !== undefined) return
+    this.#kill('SIGTERM')
+    this.#killTimer = setTimeout(() => this.#kill('SIGKILL'), killGraceMs)
+  }
+
+  /** Waits for the leader, then ends what it left behind and waits for the output. */
+  ended(command: string): Promise<{ exitCode: number | null; exitSignal: string | null }> {
+    const child = this.#child
+    return new Promise((resolve, reject) => {
+      child.on('error', (cause: NodeJS.ErrnoException) => {
+        clearTimeout(this.#killTimer)
+        const missing = cause.code === 'ENOENT'
+        const text = missing ? `the program ${command} is not there` : `cannot start ${command}`
+        reject(new OperatingError(missing ? 'NIX_MISSING' : 'NIX_FAILED', text, { cause }))
+      })
+      child.on('exit', () => {
+        this.#kill('SIGKILL')
+        // A process that left the group may hold the pipes open; the leader's output is complete.
+        clearTimeout(this.#killTimer)
+        this.#killTimer = setTimeout(() => {
+          child.stdout?.destroy()
+          child.stderr?.destroy()
+        }, killGraceMs)
+      })
+      child.on('close', (exitCode, exitSignal) => {
+        clearTimeout(this.#killTimer)
+        resolve({ exitCode, exitSignal })
+      })
+    })
+  }
+
+  #kill(signal: NodeJS.Signals): void {
+    const { pid } = this.#child
+    if (pid === undefined) return
+    try {
+      process.kill(-pid, signal)
+    } catch (error) {
+      // ESRCH: the group has ended by itself, which is what is wanted.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+}
+
+/** Collects text up to a limit and tells once when it is passed. */
+function collect(stream: Readable, limitBytes: number, onTooMuch: () => void): () => string {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  stream.on('data', (chunk: Buffer) => {
+    sizeBytes += chunk.length
+    if (sizeBytes <= limitBytes) chunks.push(chunk)
+    else onTooMuch()
+  })
+  return () => Buffer.concat(chunks).toString('utf8')
+}
+
+/** Keeps the end of a stream, and hands on its lines when somebody wants them. */
+function collectTail(stream: Readable, onLine: ((line: string) => void) | undefined): () => string {
+  let tail = Buffer.alloc(0)
+  const lines = new LineSplitter(onLine ?? ignoreLine)
+  stream.on('data', (chunk: Buffer) => {
+    tail = Buffer.concat([tail, chunk]).subarray(-stderrTailBytes)
+    lines.push(chunk)
+  })
+  stream.on('end', () => lines.end())
+  return () => tail.toString('utf8')
+}
+
+function ignoreLine(): void {
+  // The tail is all that is wanted.
+}
+
+const lineEnd = 0x0a
+
+class LineSplitter {
+  readonly #onLine: (line: string) => void
+  #parts: Buffer[] = []
+  #sizeBytes = 0
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine
+  }
+
+  push(chunk: Buffer): void {
+    let start = 0
+    for (let end = chunk.indexOf(lineEnd); end !== -1; end = chunk.indexOf(lineEnd, start)) {
+      this.#keep(chunk.subarray(start, end))
+      this.#flush()
+      start = end + 1
+    }
+    this.#keep(chunk.subarray(start))
+  }
+
+  end(): void {
+    if (this.#sizeBytes > 0) this.#flush()
+  }
+
+  #keep(part: Buffer): void {
+    const room = lineLimitBytes - this.#sizeBytes
+    const kept = part.subarray(0, Math.max(0, room))
+    this.#parts.push(kept)
+    this.#sizeBytes += kept.length
+  }
+
+  #flush(): void {
+    const line = Buffer.concat(this.#parts).toString('utf8')
+    this.#parts = []
+    this.#sizeBytes = 0
+    this.#onLine(line)
+  }
+}

@@ -1,0 +1,56 @@
+import type { PackageFailure } from './package-outcome.ts'
+import { stripTerminalCodes } from './structured-log.ts'
+
+/** What fits beside the name of a package in one line of a terminal or a log. */
+const messageLimit = 500
+
+/** One line of at most 500 characters. */
+export function formatOneLine(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim()
+  return line.length <= messageLimit ? line : `${line.slice(0, messageLimit - 1)}…`
+}
+
+/**
+ * The error of a failed evaluation as one line, without traces and positions. Nix up to 2.19 puts
+ * the message first and the trace below; later ones begin with a bare `error:`, the trace, and put
+ * the message last.
+ */
+export function parseEvaluationError(stderr: string): string {
+  const lines = stripTerminalCodes(stderr).split('\n')
+  const start = lines.findLastIndex((line) => /^ *error:/.test(line))
+  if (start === -1) return formatOneLine(lines.findLast((line) => line.trim() !== '') ?? '')
+  const [first = '', ...others] = lines.slice(start)
+  return formatOneLine(firstParagraph([first.replace(/^ *error:/, ''), ...others]))
+}
+
+/** The first lines that hold text, up to a blank line or the trace. */
+function firstParagraph(lines: readonly string[]): string {
+  const texts = lines.map((line) => line.trim())
+  const start = texts.findIndex((text) => text !== '')
+  if (start === -1) return ''
+  const paragraph = texts.slice(start)
+  const end = paragraph.findIndex((text, index) => index > 0 && (text === '' || isTraceLine(text)))
+  return (end === -1 ? paragraph : paragraph.slice(0, end)).join(' ')
+}
+
+function isTraceLine(text: string): boolean {
+  return /^(?:at |…|\.\.\.|\d+\| |\(stack trace|\(use '--show-trace')/.test(text)
+}
+
+type Refusal = Exclude<PackageFailure['kind'], 'not-found' | 'ambiguous' | 'not-a-derivation'>
+
+// The texts of nixpkgs' pkgs/stdenv/generic/check-meta.nix, old and new.
+const refusals: readonly (readonly [RegExp, Refusal])[] = [
+  [/has an unfree license|has a blocklisted license/, 'unfree'],
+  [/is marked as broken/, 'broken'],
+  [/is marked as insecure|has known vulnerabilities|Known vulnerabilities/i, 'insecure'],
+  [
+    /is not available on the requested hostPlatform|is not supported on|not available on this platform/,
+    'unsupported-system',
+  ],
+]
+
+/** What kind of refusal an error message of a package set is; `evaluation-error` when none known. */
+export function classifyEvaluationError(message: string): Refusal {
+  return refusals.find(([pattern]) => pattern.test(message))?.[1] ?? 'evaluation-error'
+}

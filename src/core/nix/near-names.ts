@@ -1,0 +1,60 @@
+import { foldAttributeName } from './attribute-path.ts'
+
+/** More suggestions than this help nobody. */
+const mostNames = 3
+
+/**
+ * The names that somebody who typed `wanted` most likely meant, nearest first and at most three.
+ * Names are given folded, as a request spells them.
+ */
+export function nearNames(wanted: string, names: Iterable<string>): readonly string[] {
+  const target = foldAttributeName(wanted)
+  const bound = distanceBound(target)
+  const near = new Map<string, number>()
+  for (const name of names) {
+    // A fold makes a name longer by two for each `+`, so it may only be skipped when far too short.
+    if (name.length > target.length + bound + 1) continue
+    const folded = foldAttributeName(name)
+    const distance = editDistance(target, folded, bound)
+    if (distance !== undefined && folded !== '') near.set(folded, distance)
+  }
+  return [...near]
+    .sort(([a, distanceA], [b, distanceB]) => distanceA - distanceB || (a < b ? -1 : 1))
+    .slice(0, mostNames)
+    .map(([name]) => name)
+}
+
+/** One slip in short names, two in most, three in long ones: beyond that everything is near. */
+function distanceBound(name: string): number {
+  return Math.min(3, Math.max(1, Math.floor(name.length / 4)))
+}
+
+/**
+ * How many single-character insertions, deletions, substitutions and swaps of neighbours turn one
+ * text into the other (optimal string alignment); `undefined` when more than `bound`.
+ */
+export function editDistance(a: string, b: string, bound: number): number | undefined {
+  if (Math.abs(a.length - b.length) > bound) return undefined
+  let beforeLast: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const same = a[row - 1] === b[column - 1]
+      let cost = Math.min(
+        last[column]! + 1,
+        current[column - 1]! + 1,
+        last[column - 1]! + (same ? 0 : 1),
+      )
+      const swapped =
+        row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]
+      if (swapped) cost = Math.min(cost, beforeLast[column - 2]! + 1)
+      current.push(cost)
+    }
+    if (Math.min(...current) > bound && Math.min(...last) > bound) return undefined
+    beforeLast = last
+    last = current
+  }
+  const distance = last[b.length]!
+  return distance <= bound ? distance : undefined
+}
