@@ -1,13 +1,7 @@
 import type { StorePath } from '#core/nix/store-path.ts'
+import type { StoreEntry } from '#core/root-layer/store-entry.ts'
 
-/** One name in a directory of a store path. Names are Latin-1 strings: one character, one byte. */
-export interface StoreEntry {
-  readonly name: string
-  /** What the name leads to once symbolic links are followed inside the store. */
-  readonly kind: 'directory' | 'file' | 'dangling' | 'outside'
-  /** For `outside`: the absolute target that is not in the store. */
-  readonly target?: string
-}
+export type { StoreEntry }
 
 /** Read access to realised store paths, for the root layer. */
 export interface StoreFiles {
