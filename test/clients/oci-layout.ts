@@ -37,9 +37,9 @@ const maxLinkDepth = 40
 export async function findLayoutViolations(directory: string): Promise<string[]> {
   const violations: string[] = []
   const readBlob = (descriptor: Descriptor) => readCheckedBlob(directory, descriptor, violations)
-  const version = parse<{ imageLayoutVersion?: string }>(
-    await readFile(join(directory, 'oci-layout')),
-  )
+  const version = parseJson(await readFile(join(directory, 'oci-layout'))) as {
+    imageLayoutVersion?: string
+  }
   if (version.imageLayoutVersion !== '1.0.0') violations.push('oci-layout names no version 1.0.0')
   const index = parseJson(await readFile(join(directory, 'index.json'))) as {
     manifests: readonly Descriptor[]
