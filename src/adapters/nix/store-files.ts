@@ -37,7 +37,7 @@ async function readPropagated(path: StorePath): Promise<readonly StorePath[]> {
 type Resolved = { readonly kind: StoreEntry['kind']; readonly path: string }
 
 function destinationOf({ kind, path }: Resolved): Destination {
-  return kind === 'outside' ? { kind, target: path } : { kind }
+  return kind === 'outside' || kind === 'directory' ? { kind, target: path } : { kind }
 }
 
 /**
