@@ -1,0 +1,222 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  chmod,
+  copyFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+
+import { OperatingError } from '#engine/operating-error.ts'
+import type { PinnedSource } from '#engine/ports/package-builder.ts'
+
+import { findMachineMirror } from './index/apt.ts'
+import type { DebianMirror } from './index/apt-sources.ts'
+
+export type { DebianMirror } from './index/apt-sources.ts'
+
+export interface DebianPackageSetOptions {
+  /** The service's own directory; the set lives in `package-sets/debian` below it. */
+  readonly stateDirectory: string
+  /** Instead of the mirror that the machine's apt configuration names. */
+  readonly mirror?: DebianMirror
+}
+
+/** Its URL decides where packages come from, not what they are, so it is no part of the revision. */
+const mirrorFile = 'mirror.json'
+
+const revisionPattern = /^debian-[0-9a-f]{40}$/
+
+/** A temporary directory this old belongs to a process that died: making an index takes a minute. */
+const abandonedAfterMs = 60 * 60 * 1000
+
+/**
+ * Makes the package set from Debian's current signed lists:
+ *
+ *     <stateDirectory>/package-sets/debian/debian-<digest>/
+ *       default.nix …         the Nix expressions and builders
+ *       index/<architecture>  what Debian has
+ *       bootstrap/busybox     what unpacks packages on this machine
+ *       host.json             the architecture of this machine
+ *       mirror.json           where files come from
+ *
+ * Everything but mirror.json is named by its digest and never changes; the directory appears by a
+ * rename, so several processes may prepare at once. Throws an `OperatingError`
+ * `SOURCE_UNAVAILABLE` with one line that says what is missing.
+ */
+export async function prepareDebianPackageSet(
+  options: DebianPackageSetOptions,
+  onProgress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<PinnedSource> {
+  const mirror = options.mirror ?? (await machineMirror())
+  if (mirror.security === undefined) {
+    onProgress('no mirror of Debian’s security updates is known: the package set goes without them')
+  }
+  const home = homeOf(options.stateDirectory)
+  await mkdir(home, { recursive: true })
+  await removeAbandoned(home)
+  const temporary = await mkdtemp(join(home, 'new-'))
+  try {
+    const revision = await makeRevision(temporary, mirror, onProgress, signal)
+    return await publish(join(temporary, 'set'), home, revision)
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+/** The revision that was prepared last, without looking at the network; `undefined` before the first. */
+export async function newestDebianPackageSet(
+  stateDirectory: string,
+): Promise<PinnedSource | undefined> {
+  const home = homeOf(stateDirectory)
+  const revisions = (await namesIn(home)).filter((name) => revisionPattern.test(name))
+  const ages = await Promise.all(
+    revisions.map(async (revision) => ({
+      revision,
+      preparedAtMs: (await stat(join(home, revision))).mtimeMs,
+    })),
+  )
+  ages.sort((a, b) => b.preparedAtMs - a.preparedAtMs || (a.revision < b.revision ? -1 : 1))
+  return ages[0] === undefined ? undefined : pinnedSource(home, ages[0].revision)
+}
+
+function homeOf(stateDirectory: string): string {
+  return join(stateDirectory, 'package-sets', 'debian')
+}
+
+function pinnedSource(home: string, revision: string): PinnedSource {
+  const directory = join(home, revision)
+  return { revision, entry: join(directory, 'default.nix'), readablePaths: [directory] }
+}
+
+async function machineMirror(): Promise<DebianMirror> {
+  const mirror = await findMachineMirror()
+  if (mirror !== undefined) return mirror
+  throw new OperatingError(
+    'SOURCE_UNAVAILABLE',
+    'the apt configuration of this machine names no mirror of Debian; configure one for the bundled package set',
+  )
+}
+
+async function makeRevision(
+  temporary: string,
+  mirror: DebianMirror,
+  onProgress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const target = join(temporary, 'set')
+  const apt = join(temporary, 'apt')
+  await cp(join(import.meta.dirname, 'nix'), target, { recursive: true })
+  await generateIndex(apt, target, mirror, onProgress, signal)
+  await mkdir(join(target, 'bootstrap'))
+  const busybox = join(target, 'bootstrap', 'busybox')
+  await copyFile(join(apt, 'busybox', 'bin', 'busybox'), busybox)
+  await chmod(busybox, 0o555)
+  const revision = `debian-${(await digestOfTree(target)).slice(0, 40)}`
+  await writeFile(join(target, mirrorFile), `${JSON.stringify(mirror)}\n`)
+  return revision
+}
+
+/** In a process of its own: the index of 60,000 packages needs a heap that the service never gives back. */
+async function generateIndex(
+  apt: string,
+  target: string,
+  mirror: DebianMirror,
+  onProgress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await mkdir(apt, { recursive: true })
+  const generator = join(import.meta.dirname, 'index', 'generate-index.ts')
+  const child = spawn(process.execPath, [generator, apt, target, JSON.stringify(mirror)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
+    killSignal: 'SIGTERM',
+  })
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  createInterface({ input: child.stdout }).on('line', onProgress)
+  const [exitCode, complaint] = await Promise.all([ended, text(child.stderr)])
+  if (exitCode !== 0) throw generatorError(complaint)
+}
+
+/** The generator's last line is JSON: {message, cause}. */
+function generatorError(complaint: string): OperatingError {
+  const last = complaint.trimEnd().split('\n').at(-1) ?? ''
+  const failure = parseFailure(last) ?? {
+    message: 'the package index could not be made',
+    cause: complaint,
+  }
+  return new OperatingError('SOURCE_UNAVAILABLE', failure.message, { cause: failure.cause })
+}
+
+function parseFailure(line: string): { message: string; cause: string } | undefined {
+  if (!line.startsWith('{"message":')) return undefined
+  return JSON.parse(line) as { message: string; cause: string }
+}
+
+async function publish(prepared: string, home: string, revision: string): Promise<PinnedSource> {
+  const directory = join(home, revision)
+  try {
+    await rename(prepared, directory)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+    // The same revision is there already; only the way to the mirror may be new.
+    await rename(join(prepared, mirrorFile), join(directory, mirrorFile))
+  }
+  const now = new Date()
+  await utimes(directory, now, now)
+  return pinnedSource(home, revision)
+}
+
+/** Over names, executable bits and contents, in sorted order. */
+async function digestOfTree(directory: string): Promise<string> {
+  const digest = createHash('sha256')
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+  for (const file of files) {
+    const content = await readFile(file)
+    const isExecutable = ((await stat(file)).mode & 0o111) !== 0
+    const path = file.slice(directory.length + 1)
+    digest.update(JSON.stringify([path, isExecutable, content.length]))
+    digest.update(content)
+  }
+  return digest.digest('hex')
+}
+
+async function removeAbandoned(home: string): Promise<void> {
+  for (const name of await namesIn(home)) {
+    if (!name.startsWith('new-')) continue
+    const { mtimeMs } = await stat(join(home, name))
+    if (Date.now() - mtimeMs > abandonedAfterMs) {
+      await rm(join(home, name), { recursive: true, force: true })
+    }
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,96 @@
+# One derivation per Debian package, one per cycle of packages that depend on each other.
+{ readJson, archive, tools, architecture, aliases }:
+
+let
+  inherit (archive) entry groups storeName;
+
+  # Programs that Debian's scripts name in their first line without a dependency, because the
+  # packages are essential. The packages that these need themselves are built without them.
+  interpreters = map (name: derivations.${name}) archive.foundation.interpreters;
+
+  inFoundation = builtins.listToAttrs (map
+    (name: { inherit name; value = true; })
+    archive.foundation.closure);
+
+  # Debian runs a maintainer script for these; its result is made at build time instead.
+  replacedMaintainerScripts = {
+    ca-certificates = { caBundle = cacert; };
+  };
+
+  # Without the version's epoch, as Debian's file names are.
+  derivationName = label: name:
+    storeName "${label}-${builtins.elemAt (builtins.match "([0-9]+:)?(.*)" (entry name).version) 1}";
+
+  makeDerivation = { name, members, dependencies }:
+    tools.runScript "build-package.sh" ({
+      name = derivationName name name;
+      inherit architecture members;
+      inherit (tools) linkTools loader libraryDirectories;
+      debs = map archive.fetch members;
+      dependencies = map (dependency: derivations.${dependency}) dependencies;
+      interpreters = if inFoundation ? ${name} then [ ] else interpreters;
+    } // (replacedMaintainerScripts.${name} or { }));
+
+  makePackage = name: makeDerivation {
+    inherit name;
+    members = [ name ];
+    inherit (entry name) dependencies;
+  };
+
+  groupDerivations = builtins.mapAttrs
+    (name: group: makeDerivation {
+      inherit name;
+      inherit (group) members dependencies;
+    })
+    groups;
+
+  derivations = builtins.mapAttrs
+    (name: _:
+      if entry name ? group then groupDerivations.${(entry name).group} else makePackage name)
+    archive.names;
+
+  describe = name: package: package // {
+    pname = name;
+    inherit (entry name) version;
+    meta = {
+      inherit (entry name) description;
+      outputsToInstall = [ "out" ];
+    };
+  };
+
+  packages = builtins.mapAttrs describe derivations;
+
+  # The bundle that ca-certificates makes when it is installed, without anything else.
+  cacert = tools.runScript "make-ca-bundle.sh" {
+    name = derivationName "cacert" "ca-certificates";
+    deb = archive.fetch "ca-certificates";
+  };
+
+  # Nested sets in nixpkgs' manner: python3Packages.numpy is Debian's python3-numpy.
+  nest = { prefix, suffix ? "" }:
+    let
+      start = builtins.stringLength prefix;
+      inner = name:
+        builtins.substring start
+          (builtins.stringLength name - start - builtins.stringLength suffix)
+          name;
+      belongs = name:
+        builtins.substring 0 start name == prefix && inner name != "" && "${prefix}${inner name}${suffix}" == name;
+    in
+    builtins.listToAttrs (map
+      (name: { name = inner name; value = packages.${name}; })
+      (builtins.filter belongs (builtins.attrNames archive.names)));
+
+  aliasedPackages = builtins.mapAttrs (_: alias: packages.${alias.package}) (
+    builtins.listToAttrs (builtins.filter
+      ({ value, ... }: archive.names ? ${value.package})
+      (map (name: { inherit name; value = aliases.packages.${name}; })
+        (builtins.attrNames aliases.packages)))
+  );
+in
+packages
+// aliasedPackages
+// builtins.mapAttrs (_: nest) aliases.sets
+// {
+  cacert = describe "ca-certificates" cacert // { pname = "cacert"; };
+}
