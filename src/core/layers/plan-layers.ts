@@ -25,7 +25,7 @@ import { ratePopularity, type Popularity } from './popularity.ts'
 // than the budget allows, the two with the lowest ratings become one, which stays the first to be
 // merged:
 //
-//    ratings   {a} 1   {b} 2   {c} 3   {d f} 8   {g} 150   {e} 500
+//    ratings   {a} 1   {b} 2   {c} 3   {d f} 8   {g} 150 M   {e} 500 M
 //    budget 4  {a b c}  {d f}  {g}  {e}
 //    budget 2  {a b c d f g}  {e}
 
