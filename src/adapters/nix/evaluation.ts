@@ -4,11 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 
 import { formatAttributePath } from '#core/nix/attribute-path.ts'
-import {
-  classifyEvaluationError,
-  formatOneLine,
-  parseEvaluationError,
-} from '#core/nix/evaluation-message.ts'
+import { classifyEvaluationError, parseEvaluationError } from '#core/nix/evaluation-message.ts'
 import type { PackageFailure, PackageOutcome, PackageOutput } from '#core/nix/package-outcome.ts'
 import { parseStorePath } from '#core/nix/store-path.ts'
 import type { System } from '#core/nix/system.ts'
@@ -51,6 +47,7 @@ const resultSchema = z.discriminatedUnion('kind', [
 const resultsSchema = z.array(resultSchema)
 const namesSchema = z.array(z.string())
 
+type Wanted = Pick<EvaluateRequest, 'packages' | 'optionalPackages'>
 type EvaluationResult = z.infer<typeof resultSchema>
 
 /** What the end of a Nix process means for the packages it was asked about. */
@@ -75,7 +72,7 @@ export class Evaluator {
     signal: AbortSignal,
   ): Promise<readonly PackageOutcome[]> {
     const evaluation = new Evaluation(this.#nix, this.#options, this.#suggestions, request, signal)
-    return evaluation.outcomes(request.packages)
+    return evaluation.outcomes(request)
   }
 }
 
@@ -109,24 +106,48 @@ class Evaluation {
    * All packages in one process. When one of them ends it (`abort`, a type error, endless
    * recursion: `tryEval` catches none of these), each gets a process of its own.
    */
-  async outcomes(packages: readonly string[]): Promise<PackageOutcome[]> {
-    if (packages.length === 0) return []
-    const answer = await this.#ask(packages, { catch: true })
-    if (answer.kind === 'results') return this.#outcomesOf(packages, answer.results)
-    if (answer.kind === 'timed-out') return packages.map((name) => this.#timedOut(name, packages))
+  async outcomes({ packages, optionalPackages }: Wanted): Promise<readonly PackageOutcome[]> {
+    const names = [...packages, ...optionalPackages]
+    if (names.length === 0) return []
+    const answer = await this.#ask(names, { catch: true })
+    switch (answer.kind) {
+      case 'results':
+        return this.#outcomesOf(names, packages.length, answer.results)
+      case 'timed-out':
+        // An optional package counts too: an image without it must not be what a slow moment gives.
+        return names.map((name) => this.#timedOut(name))
+      case 'error':
+        break
+    }
+    const [only] = packages
+    if (only !== undefined && names.length === 1) return [failureOf(only, answer.message)]
+    return names.length === 1 ? [] : this.#outcomesOneByOne(packages, optionalPackages)
+  }
+
+  async #outcomesOneByOne(
+    packages: readonly string[],
+    optionalPackages: readonly string[],
+  ): Promise<readonly PackageOutcome[]> {
     const outcomes: PackageOutcome[] = []
-    if (packages.length === 1) return [failureOf(packages[0]!, answer.message)]
-    for (const name of packages) outcomes.push(...(await this.outcomes([name])))
+    for (const name of packages) {
+      outcomes.push(...(await this.outcomes({ packages: [name], optionalPackages: [] })))
+    }
+    for (const name of optionalPackages) {
+      outcomes.push(...(await this.outcomes({ packages: [], optionalPackages: [name] })))
+    }
     return outcomes
   }
 
   async #outcomesOf(
-    packages: readonly string[],
+    names: readonly string[],
+    requiredCount: number,
     results: readonly EvaluationResult[],
-  ): Promise<PackageOutcome[]> {
+  ): Promise<readonly PackageOutcome[]> {
     const outcomes: PackageOutcome[] = []
     for (const [index, result] of results.entries()) {
-      outcomes.push(await this.#outcomeOf(packages[index]!, result))
+      // Looking for near names of an optional package would be work for nobody.
+      if (index >= requiredCount && result.kind !== 'found') continue
+      outcomes.push(await this.#outcomeOf(names[index]!, result))
     }
     return outcomes
   }
@@ -157,15 +178,15 @@ class Evaluation {
     refusal: (EvaluationResult & { kind: 'throws' })['refusal'],
   ): Promise<PackageFailure> {
     const answer = await this.#ask([name], { catch: false })
-    if (answer.kind === 'timed-out') return this.#timedOut(name, [name])
+    if (answer.kind === 'timed-out') return this.#timedOut(name)
     const message = answer.kind === 'error' ? answer.message : 'evaluation fails now and then'
     return failureOf(name, message, refusal ?? undefined)
   }
 
-  #timedOut(name: string, packages: readonly string[]): PackageFailure {
+  #timedOut(name: string): PackageFailure {
     const seconds = this.#options.evaluationTimeoutMs / 1000
-    const message = `evaluating ${packages.join(', ')} took longer than ${seconds} s`
-    return { kind: 'evaluation-timed-out', package: name, message: formatOneLine(message) }
+    const message = `evaluation took longer than ${seconds} s`
+    return { kind: 'evaluation-timed-out', package: name, message }
   }
 
   async #nearNames(

@@ -1,6 +1,7 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 import { OperatingError } from '#engine/operating-error.ts'
+import { findProgram } from './find-program.ts'
 import { detectStoreAccess, nixEnvironment, type StoreAccess } from './nix-environment.ts'
 import { findOperatingFailure } from './operating-failure.ts'
 import { runProcess, type ProcessEnd } from './run-process.ts'
@@ -34,39 +35,53 @@ const everyCallSettings: ReadonlyMap<string, string> = new Map([
   ['fallback', 'true'],
 ])
 
+/**
+ * How a command is ended. nix-store ends its builders when it gets SIGTERM, and leaves them behind
+ * when it gets SIGKILL, so it has time for the first; evaluation in Nix 2.8 does not hear SIGTERM.
+ */
+const endings = {
+  'nix-store': { graceMs: 20_000, whenOrphaned: 'TERM' },
+  'nix-instantiate': { graceMs: 500, whenOrphaned: 'KILL' },
+} as const
+
+/** Where things are on this machine. */
+interface NixInstallation {
+  readonly binDirectory: string
+  /** util-linux's setpriv ends a command when the service dies; without it orphans end by themselves. */
+  readonly setpriv: string | undefined
+  readonly access: StoreAccess
+  readonly settings: ReadonlyMap<string, string>
+}
+
 /** Runs Nix commands in the service's environment. */
 export class Nix {
-  readonly access: StoreAccess
   readonly #options: NixOptions
-  readonly #accessSettings: ReadonlyMap<string, string>
+  readonly #installation: NixInstallation
 
-  constructor(
-    options: NixOptions,
-    store: { readonly access: StoreAccess; readonly settings: ReadonlyMap<string, string> },
-  ) {
-    this.access = store.access
-    this.#accessSettings = store.settings
+  constructor(options: NixOptions, installation: NixInstallation) {
     this.#options = options
+    this.#installation = installation
+  }
+
+  get access(): StoreAccess {
+    return this.#installation.access
   }
 
   /** Ends with whatever Nix said; throws only what the operator must mend. */
   async call(call: NixCall, signal: AbortSignal): Promise<ProcessEnd> {
-    const { binDirectory, inheritedEnvironment = process.env } = this.#options
-    const settings = new Map([
-      ...everyCallSettings,
-      ...this.#accessSettings,
-      ...(this.#options.settings ?? []),
-      ...(call.settings ?? []),
-    ])
-    const environment = nixEnvironment(inheritedEnvironment, settings)
-    for (const [name, value] of call.environment ?? []) environment.set(name, value)
-    const { command, args, timeoutMs, stdoutLimitBytes, onStderrLine } = call
+    const { timeoutMs, stdoutLimitBytes, onStderrLine } = call
+    const ending = endings[call.command]
+    const { binDirectory, setpriv } = this.#installation
+    const direct = [join(binDirectory, call.command), ...call.args]
+    const [command = '', ...args] =
+      setpriv === undefined ? direct : [setpriv, '--pdeathsig', ending.whenOrphaned, ...direct]
     return runProcess(
       {
-        command: binDirectory === undefined ? command : join(binDirectory, command),
+        command,
         args,
-        environment,
+        environment: this.#environment(call),
         timeoutMs,
+        killGraceMs: ending.graceMs,
         stdoutLimitBytes,
         ...(onStderrLine && { onStderrLine }),
       },
@@ -85,10 +100,29 @@ export class Nix {
       })
     )
   }
+
+  #environment(call: NixCall): ReadonlyMap<string, string> {
+    const settings = new Map([
+      ...everyCallSettings,
+      ...this.#installation.settings,
+      ...(this.#options.settings ?? []),
+      ...(call.settings ?? []),
+    ])
+    const inherited = this.#options.inheritedEnvironment ?? process.env
+    return new Map([...nixEnvironment(inherited, settings), ...(call.environment ?? [])])
+  }
 }
 
-/** Finds out how Nix is reached on this machine. */
+/** Finds out where Nix is on this machine, and how its store is reached. */
 export async function openNix(options: NixOptions): Promise<Nix> {
-  // A user id of 0 is what Windows would get; Nix does not run there.
-  return new Nix(options, await detectStoreAccess(process.getuid?.() ?? 0))
+  const searchPath = (options.inheritedEnvironment ?? process.env)['PATH'] ?? ''
+  const program = await findProgram('nix-store', options.binDirectory ?? searchPath)
+  if (program === undefined) {
+    const where = options.binDirectory ?? 'PATH'
+    throw new OperatingError('NIX_MISSING', `there is no nix-store in ${where}`)
+  }
+  // Without user ids, as on Windows, there is no Nix either.
+  const store = await detectStoreAccess(process.getuid?.() ?? 0)
+  const setpriv = await findProgram('setpriv', searchPath)
+  return new Nix(options, { ...store, setpriv, binDirectory: dirname(program) })
 }

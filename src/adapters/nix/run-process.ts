@@ -9,6 +9,8 @@ export interface ProcessRequest {
   /** The whole environment; nothing is inherited. */
   readonly environment: ReadonlyMap<string, string>
   readonly timeoutMs: number
+  /** Between asking the group to end and making it end. */
+  readonly killGraceMs: number
   /** A process that prints more is ended. */
   readonly stdoutLimitBytes: number
   /** Called with each line of stderr; without it the end of stderr is kept in the result. */
@@ -24,8 +26,8 @@ export interface ProcessEnd {
   readonly status: string
 }
 
-/** Nix 2.8 ignores SIGTERM while it evaluates, but needs a moment for it while it builds. */
-const killGraceMs = 3_000
+/** A process that has left the group may hold the pipes open after the leader's end. */
+const drainMs = 2_000
 
 /** Enough for a trace with its message at the end. */
 const stderrTailBytes = 64 * 1024
@@ -48,7 +50,7 @@ export async function runProcess(
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
-  const group = new ProcessGroup(child)
+  const group = new ProcessGroup(child, request.killGraceMs)
   let kind: ProcessEnd['kind'] | undefined
   const stop = (why: ProcessEnd['kind']) => {
     kind ??= why
@@ -77,17 +79,19 @@ export async function runProcess(
 /** A child that leads its own process group. */
 class ProcessGroup {
   readonly #child: ChildProcess
+  readonly #graceMs: number
   #killTimer: NodeJS.Timeout | undefined
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, graceMs: number) {
     this.#child = child
+    this.#graceMs = graceMs
   }
 
   /** Asks the group to end, and makes it end when it does not. */
   end(): void {
     if (this.#killTimer !== undefined) return
     this.#kill('SIGTERM')
-    this.#killTimer = setTimeout(() => this.#kill('SIGKILL'), killGraceMs)
+    this.#killTimer = setTimeout(() => this.#kill('SIGKILL'), this.#graceMs)
   }
 
   /** Waits for the leader, then ends what it left behind and waits for the output. */
@@ -102,12 +106,11 @@ class ProcessGroup {
       })
       child.on('exit', () => {
         this.#kill('SIGKILL')
-        // A process that left the group may hold the pipes open; the leader's output is complete.
         clearTimeout(this.#killTimer)
         this.#killTimer = setTimeout(() => {
           child.stdout?.destroy()
           child.stderr?.destroy()
-        }, killGraceMs)
+        }, drainMs)
       })
       child.on('close', (exitCode, exitSignal) => {
         clearTimeout(this.#killTimer)

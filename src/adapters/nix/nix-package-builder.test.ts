@@ -1,0 +1,388 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+
+import type { FoundPackage, PackageOutcome } from '#core/nix/package-outcome.ts'
+import { storePathName } from '#core/nix/store-path.ts'
+import type {
+  PackageBuilder,
+  PinnedSource,
+  RealiseOutcome,
+  RealiseProgress,
+} from '#engine/ports/package-builder.ts'
+import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
+import { findProgram } from './find-program.ts'
+import { createNixPackageBuilder, type NixPackageBuilderOptions } from './nix-package-builder.ts'
+
+const system = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
+const missing = await missingPrograms(['nix-store', 'nix-instantiate', 'apt-get', 'dpkg-deb'])
+
+describe('createNixPackageBuilder()', { skip: missing }, () => {
+  let directory: string
+  let source: PinnedSource
+  let nix: PackageBuilder
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'nixery-awkward-'))
+    source = await prepareAwkwardSet(directory)
+    nix = await open({})
+  })
+
+  after(() => rm(directory, { recursive: true, force: true }))
+
+  function open(options: Partial<NixPackageBuilderOptions>): Promise<PackageBuilder> {
+    return createNixPackageBuilder({
+      leaseDirectory: join(directory, 'leases'),
+      nixTimeoutS: 30,
+      settings: new Map([['substituters', '']]),
+      ...options,
+    })
+  }
+
+  async function evaluate(
+    packages: readonly string[],
+    builder = nix,
+    signal = AbortSignal.timeout(60_000),
+  ): Promise<readonly PackageOutcome[]> {
+    const request = { source, system, optionalPackages: [] }
+    return builder.evaluate({ ...request, packages }, signal)
+  }
+
+  async function find(...packages: readonly string[]): Promise<readonly FoundPackage[]> {
+    const outcomes = await evaluate(packages)
+    return outcomes.map((outcome) => {
+      assert.ok(outcome.kind === 'found', JSON.stringify(outcome))
+      return outcome
+    })
+  }
+
+  async function realise(
+    name: string,
+    builder = nix,
+    signal = AbortSignal.timeout(60_000),
+  ): Promise<{ outcome: RealiseOutcome; progress: RealiseProgress[] }> {
+    const progress: RealiseProgress[] = []
+    const lease = await builder.lease()
+    try {
+      const found = await find(name)
+      const outcome = await builder.realise(found, lease, (it) => progress.push(it), signal)
+      return { outcome, progress }
+    } finally {
+      await lease.release()
+    }
+  }
+
+  /** Processes of this run that are still there: every one has the directory or the nonce in its arguments. */
+  async function processesLeft(): Promise<string[]> {
+    const nonce = await readFile(join(directory, 'nonce'), 'utf8')
+    const commands: string[] = []
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+      if (command.includes(directory) || command.includes(nonce)) commands.push(command)
+    }
+    return commands
+  }
+
+  describe('evaluate()', () => {
+    test('finds packages however a registry has to spell them, in the order asked for', async () => {
+      const spellings = new Map([
+        ['tool', ['tool']],
+        ['nested.inner-set.leaf', ['nested', 'Inner-Set', 'Leaf']],
+        ['exact', ['exact']],
+        ['7zz', ['_7zz']],
+        ['gplusplus', ['g++']],
+        ['plus', ['plus']],
+        ['dotted1.2', ['dotted1.2']],
+        ['many-outputs.dev', ['many-outputs', 'dev']],
+      ])
+      const found = await find(...spellings.keys())
+      assert.deepEqual(
+        found.map((it) => it.package),
+        [...spellings.keys()],
+      )
+      assert.deepEqual(
+        found.map((it) => it.attributePath),
+        [...spellings.values()],
+      )
+    })
+
+    test('chooses the outputs that meta wants, else the default one, else the named one', async () => {
+      const names = (await find('many-outputs', 'tool', 'many-outputs.dev')).map((it) =>
+        it.outputs.map((output) => output.name),
+      )
+      assert.deepEqual(names, [['bin', 'dev'], ['out'], ['dev']])
+    })
+
+    test('gives each failure of one request its own outcome', async () => {
+      const outcomes = await evaluate([
+        'tool',
+        'twocases',
+        'a-function',
+        'a-list',
+        'nested',
+        'tools',
+        'nestd.inner-set.leaf',
+        'nested.inner-set.laef',
+        'dotted1.4',
+      ])
+      assert.equal(outcomes[0]?.kind, 'found')
+      assert.deepEqual(outcomes.slice(1), [
+        { kind: 'ambiguous', package: 'twocases', candidates: ['TwoCases', 'twocasES'] },
+        { kind: 'not-a-derivation', package: 'a-function' },
+        { kind: 'not-a-derivation', package: 'a-list' },
+        { kind: 'not-a-derivation', package: 'nested' },
+        { kind: 'not-found', package: 'tools', nearNames: ['tool'] },
+        {
+          kind: 'not-found',
+          package: 'nestd.inner-set.leaf',
+          nearNames: ['nested.inner-set.leaf'],
+        },
+        {
+          kind: 'not-found',
+          package: 'nested.inner-set.laef',
+          nearNames: ['nested.inner-set.leaf'],
+        },
+        {
+          kind: 'not-found',
+          package: 'dotted1.4',
+          nearNames: ['dotted1.3', 'dotted1.2', 'dotted1'],
+        },
+      ])
+    })
+
+    test('tells refusals of nixpkgs apart by their words and by the notes in meta', async () => {
+      const outcomes = await evaluate([
+        'unfree',
+        'broken',
+        'insecure',
+        'unsupported',
+        'noted-unfree',
+        'noted-broken',
+        'noted-insecure',
+        'noted-unsupported',
+      ])
+      const kinds = ['unfree', 'broken', 'insecure', 'unsupported-system']
+      assert.deepEqual(
+        outcomes.map((it) => it.kind),
+        [...kinds, ...kinds],
+      )
+      assert.match(messageOf(outcomes[0]!), /^Package ‘unfree-1.0’ .* refusing to evaluate\.$/)
+    })
+
+    test('reports what a package throws as one line', async () => {
+      assert.deepEqual(await evaluate(['throws', 'throws-on-the-way.package']), [
+        {
+          kind: 'evaluation-error',
+          package: 'throws',
+          message: 'this package is not to be had',
+        },
+        {
+          kind: 'evaluation-error',
+          package: 'throws-on-the-way.package',
+          message: 'no way through',
+        },
+      ])
+    })
+
+    test('finds the others when a package ends the whole evaluation', async () => {
+      const outcomes = await evaluate(['aborts', 'tool', 'recurses', 'mistyped', 'greeting'])
+      assert.deepEqual(
+        outcomes.map((it) => it.kind),
+        ['evaluation-error', 'found', 'evaluation-error', 'evaluation-error', 'found'],
+      )
+      assert.match(messageOf(outcomes[0]!), /the end/)
+      assert.match(messageOf(outcomes[2]!), /infinite recursion/)
+      assert.match(messageOf(outcomes[3]!), /cannot add|cannot coerce|expected a/)
+    })
+
+    test('leaves out optional packages that give no derivation', async () => {
+      const outcomes = await nix.evaluate(
+        {
+          source,
+          system,
+          packages: ['tool'],
+          optionalPackages: ['greeting', 'not-there', 'throws', 'aborts', 'twocases'],
+        },
+        AbortSignal.timeout(60_000),
+      )
+      assert.deepEqual(
+        outcomes.map((it) => [it.kind, it.package]),
+        [
+          ['found', 'tool'],
+          ['found', 'greeting'],
+        ],
+      )
+    })
+
+    test('keeps files and the environment of this machine from a package set', async () => {
+      const [secrets, environment, imports] = await evaluate([
+        'reads-secrets',
+        'reads-environment',
+        'imports',
+      ])
+      assert.match(messageOf(secrets!), /access to.*'\/etc\/passwd'.*forbidden/)
+      assert.ok(environment?.kind === 'found')
+      assert.equal(storePathName(environment.outputs[0]!.path), 'environment')
+      assert.match(messageOf(imports!), /during evaluation/)
+    })
+
+    test('refuses derivations that are not in the store', async () => {
+      const [outcome] = await evaluate(['unfixed'])
+      assert.match(messageOf(outcome!), /no fixed path in the store/)
+    })
+
+    test('stops a package that needs too much memory', async () => {
+      const small = await open({ evaluationMemoryMiB: 256 })
+      const [outcome] = await evaluate(['devours'], small)
+      assert.equal(outcome?.kind, 'evaluation-error')
+      assert.match(messageOf(outcome), /more memory than the 256 MiB/)
+    })
+
+    test('stops an evaluation that takes too long, and leaves no process behind', async () => {
+      const hasty = await open({ evaluationTimeoutMs: 500 })
+      const [outcome] = await evaluate(['loops'], hasty)
+      assert.equal(outcome?.kind, 'evaluation-timed-out')
+      assert.deepEqual(await processesLeft(), [])
+    })
+
+    test('rejects with the reason of an aborted signal, and leaves no process behind', async () => {
+      const reason = new Error('nobody waits any more')
+      const controller = new AbortController()
+      setTimeout(() => controller.abort(reason), 500)
+      await assert.rejects(evaluate(['loops'], nix, controller.signal), reason)
+      assert.deepEqual(await processesLeft(), [])
+    })
+  })
+
+  describe('realise() and closure()', () => {
+    test('build outputs with their references and sizes', async () => {
+      const packages = await find('tool', 'many-outputs', 'odd-name')
+      const lease = await nix.lease()
+      const signal = AbortSignal.timeout(60_000)
+      const progress: RealiseProgress[] = []
+      const outcome = await nix.realise(packages, lease, (it) => progress.push(it), signal)
+      assert.deepEqual(outcome, { kind: 'realised' })
+      const built = progress.filter((it) => it.kind === 'build-finished').map((it) => it.name)
+      assert.deepEqual(built.sort(), ['greeting-1.0', 'many-1.0', 'odd_name+1.0?x=y', 'tool-1.0'])
+
+      const paths = packages.flatMap((it) => it.outputs.map((output) => output.path))
+      const graph = await nix.closure(paths, signal)
+      await lease.release()
+      assert.deepEqual(graph.roots, [...paths].sort())
+      const references = new Map(
+        graph.nodes.map((node) => [storePathName(node.path), node.references.map(storePathName)]),
+      )
+      assert.deepEqual(
+        references,
+        new Map(
+          Object.entries({
+            'greeting-1.0': [],
+            'many-1.0': [],
+            'many-1.0-bin': ['many-1.0'],
+            'many-1.0-dev': [],
+            'odd_name+1.0?x=y': [],
+            'tool-1.0': ['greeting-1.0'],
+          }),
+        ),
+      )
+      for (const node of graph.nodes) assert.ok(node.narSizeBytes > 0, node.path)
+    })
+
+    test('keep outputs alive until the lease is released', async () => {
+      const [tool] = await find('tool')
+      const lease = await nix.lease()
+      await nix.realise([tool!], lease, () => undefined, AbortSignal.timeout(60_000))
+      const roots = await readdir(lease.directory)
+      assert.equal(roots.length, 1)
+      await lease.release()
+      await assert.rejects(readdir(lease.directory), { code: 'ENOENT' })
+      await lease.release()
+    })
+
+    test('name the builder that failed, not those that wait for it', async () => {
+      const { outcome, progress } = await realise('needs-failing')
+      assert.equal(outcome.kind, 'build-failed')
+      assert.equal(outcome.name, 'fails-1.0')
+      assert.match(outcome.message, /failed with exit code 3/)
+      assert.equal(outcome.logTail.length, 25)
+      assert.equal(outcome.logTail.at(-1), 'line 39')
+      assert.equal(progress.filter((it) => it.kind === 'build-log').length, 40)
+    })
+
+    test('pass on a long log without losing a line', async () => {
+      const { outcome, progress } = await realise('noisy')
+      assert.equal(outcome.kind, 'realised')
+      const lines = progress.filter((it) => it.kind === 'build-log').map((it) => it.line)
+      assert.equal(lines.length, 20_000)
+      assert.equal(lines.at(-1), 'noise 19999')
+    })
+
+    test('report a builder that makes no output', async () => {
+      const { outcome } = await realise('no-output')
+      assert.equal(outcome.kind, 'build-failed')
+      assert.match(outcome.message, /failed to produce output/)
+    })
+
+    test('report a builder that runs too long', async () => {
+      const { outcome } = await realise('hangs', await open({ nixTimeoutS: 1 }))
+      assert.equal(outcome.kind, 'build-timed-out')
+      assert.equal(outcome.name, 'hangs-1.0')
+      assert.deepEqual(outcome.logTail, ['started'])
+      assert.deepEqual(await processesLeft(), [])
+    })
+
+    test('report when the deadline of the whole realisation is over', async () => {
+      const hasty = await open({ realisationTimeoutMs: 1_000 })
+      const { outcome } = await realise('hangs', hasty)
+      assert.equal(outcome.kind, 'build-timed-out')
+      assert.deepEqual(await processesLeft(), [])
+    })
+
+    test('end builders when the signal is aborted while they run', async () => {
+      const reason = new Error('nobody waits any more')
+      const controller = new AbortController()
+      const [hangs] = await find('hangs')
+      const lease = await nix.lease()
+      const started = (it: RealiseProgress) => {
+        if (it.kind === 'build-log') controller.abort(reason)
+      }
+      await assert.rejects(nix.realise([hangs!], lease, started, controller.signal), reason)
+      await lease.release()
+      assert.deepEqual(await processesLeft(), [])
+    })
+
+    test('tell a source that is gone from a builder that fails', async () => {
+      const { outcome } = await realise('source-gone')
+      assert.equal(outcome.kind, 'source-unavailable')
+      assert.equal(outcome.name, 'gone.tar')
+      assert.match(outcome.message, /^unable to download 'http:\/\/127\.0\.0\.1:9\//)
+    })
+
+    test('say so when this machine cannot build for a system', async () => {
+      const { outcome } = await realise('elsewhere')
+      assert.equal(outcome.kind, 'build-failed')
+      assert.match(outcome.message, /riscv64-linux/)
+    })
+
+    test('refuse an output that the derivation does not make', async () => {
+      const { outcome } = await realise('steals')
+      assert.equal(outcome.kind, 'build-failed')
+      assert.match(outcome.message, /-tools, which this derivation does not make/)
+    })
+  })
+})
+
+function messageOf(outcome: PackageOutcome): string {
+  assert.ok('message' in outcome, JSON.stringify(outcome))
+  return outcome.message
+}
+
+async function missingPrograms(names: readonly string[]): Promise<string | false> {
+  for (const name of names) {
+    const path = await findProgram(name, process.env['PATH'] ?? '')
+    if (path === undefined) return `there is no ${name} on this machine`
+  }
+  return false
+}

@@ -1,0 +1,106 @@
+# A package set with everything that real ones do to a registry, in a hundred lines. It stands in a
+# directory that also holds `busybox/bin/busybox` (static: there is no shell in Nix's sandbox) and
+# `nonce`, a text that makes the packages of one test run its own (see prepare-awkward-set.ts).
+{ system }:
+let
+  busybox = builtins.path { path = ./busybox; name = "tools"; };
+  nonce = builtins.readFile ./nonce;
+
+  package = name: script: attributes: derivation ({
+    inherit name system nonce;
+    builder = "${busybox}/bin/busybox";
+    args = [ "sh" "-e" "-c" "${script}\n# ${nonce}" ];
+    PATH = "${busybox}/bin";
+  } // attributes);
+
+  greeting = package "greeting-1.0" "busybox mkdir $out; echo hello > $out/greeting" { };
+
+  endless = builtins.genList (index: index) 100000;
+
+  refused = text: { meta = { }; type = "derivation"; drvPath = throw text; outPath = throw text; };
+
+  self = {
+    inherit greeting;
+
+    # One reference, one program.
+    tool = package "tool-1.0" ''
+      busybox mkdir -p $out/bin
+      echo '${greeting}/greeting' > $out/bin/tool
+      busybox chmod 755 $out/bin/tool
+    '' { };
+
+    # Refers to itself, and its name has every character that a store path may have.
+    odd-name = package "odd_name+1.0?x=y" "echo $out > $out" { };
+
+    many-outputs = package "many-1.0" ''
+      busybox mkdir $out $bin $dev
+      echo $out > $bin/names
+    '' { outputs = [ "out" "bin" "dev" ]; } // { meta.outputsToInstall = [ "bin" "dev" ]; };
+
+    noisy = package "noisy-1.0" ''
+      i=0; while [ $i -lt 20000 ]; do echo "noise $i"; i=$((i + 1)); done
+      echo done > $out
+    '' { };
+
+    # Names.
+    nested.Inner-Set.Leaf = greeting;
+    TwoCases = greeting;
+    twocasES = greeting;
+    exact = greeting;
+    EXACT = throw "an exact name wins, so nobody asks for this one";
+    _7zz = greeting;
+    "g++" = greeting;
+    plus = greeting;
+    "dotted1.2" = greeting;
+    dotted1 = { "3" = greeting; };
+    a-function = argument: argument;
+    a-list = [ greeting ];
+
+    # Refusals in the words of nixpkgs, and in its notes.
+    unfree = refused "Package ‘unfree-1.0’ in /set:1 has an unfree license (‘secret’), refusing to evaluate.";
+    broken = refused "Package ‘broken-1.0’ in /set:2 is marked as broken, refusing to evaluate.";
+    insecure = refused "Package ‘insecure-1.0’ in /set:3 is marked as insecure, refusing to evaluate.\n\nKnown issues:\n - holes";
+    unsupported = refused "Package ‘unsupported-1.0’ in /set:4 is not available on the requested hostPlatform:\n  x";
+    noted-unfree = refused "no" // { meta.unfree = true; };
+    noted-broken = refused "no" // { meta.broken = true; };
+    noted-insecure = refused "no" // { meta.insecure = true; };
+    noted-unsupported = refused "no" // { meta.unsupported = true; };
+
+    # Errors that `tryEval` catches, and errors that end the whole evaluation.
+    throws = throw "this package is\nnot to be had\n\nbut more is said below";
+    throws-inside.package = throw "never reached";
+    throws-on-the-way = throw "no way through";
+    aborts = abort "the end";
+    recurses = let endlessly = endlessly; in endlessly;
+    mistyped = { type = "derivation"; drvPath = 1 + "one"; outPath = ""; };
+    loops = builtins.foldl' (sum: _: builtins.foldl' (inner: _: inner) sum endless) 0 endless;
+    devours = builtins.foldl' (list: _: list ++ list) [ 0 ] (builtins.genList (index: index) 60);
+    imports = import (package "imported" "echo 1 > $out" { });
+    reads-secrets = package "leak" (builtins.readFile "/etc/passwd") { };
+    reads-environment = package "environment${builtins.getEnv "HOME"}" "echo > $out" { };
+    steals = greeting // { out.outPath = "${busybox}"; };
+    unfixed = { type = "derivation"; drvPath = "/etc/passwd"; outPath = "/etc/passwd"; };
+
+    # Builders that fail.
+    fails = package "fails-1.0" ''
+      i=0; while [ $i -lt 40 ]; do echo "line $i"; i=$((i + 1)); done
+      exit 3
+    '' { };
+    needs-failing = package "needs-failing-1.0" "echo ${self.fails} > $out" { };
+    no-output = package "no-output-1.0" "true" { };
+    hangs = package "hangs-1.0" "echo started; busybox sleep 98765" { };
+    source-gone = package "source-gone-1.0" "echo ${self.gone} > $out" { };
+    gone = derivation {
+      name = "gone.tar";
+      system = "builtin";
+      builder = "builtin:fetchurl";
+      url = "http://127.0.0.1:9/${nonce}/gone.tar";
+      outputHashMode = "flat";
+      outputHashAlgo = "sha256";
+      outputHash = builtins.hashString "sha256" nonce;
+      preferLocalBuild = true;
+    };
+    elsewhere = package "elsewhere-1.0" "echo > $out" { system = "riscv64-linux"; };
+  };
+in
+self

@@ -1,0 +1,34 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { copyFile, mkdir, readdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+import type { PinnedSource } from '#engine/ports/package-builder.ts'
+
+const run = promisify(execFile)
+
+/**
+ * Puts the awkward package set into an empty directory, with a static busybox out of Debian's
+ * package (installing it would replace the machine's own) and packages that no other run has.
+ */
+export async function prepareAwkwardSet(directory: string): Promise<PinnedSource> {
+  const entry = join(directory, 'default.nix')
+  const nonce = randomUUID()
+  await copyFile(join(import.meta.dirname, 'default.nix'), entry)
+  await writeFile(join(directory, 'nonce'), nonce)
+  await unpackBusybox(directory)
+  return { revision: `awkward-${nonce}`, entry, readablePaths: [directory] }
+}
+
+async function unpackBusybox(directory: string): Promise<void> {
+  const download = join(directory, 'download')
+  await mkdir(download)
+  await run('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', 'busybox-static'], {
+    cwd: download,
+  })
+  const [archive = ''] = await readdir(download)
+  await run('dpkg-deb', ['-x', join(download, archive), join(download, 'unpacked')])
+  await mkdir(join(directory, 'busybox/bin'), { recursive: true })
+  await rename(join(download, 'unpacked/bin/busybox'), join(directory, 'busybox/bin/busybox'))
+}
