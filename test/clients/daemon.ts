@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { open, readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { clientEnvironment } from './run-command.ts'
+import { clientEnvironment, endWithParent } from './run-command.ts'
 
 export type Daemon = AsyncDisposable & {
   readonly pid: number
@@ -16,6 +16,7 @@ export type DaemonPlan = {
   readonly env?: NodeJS.ProcessEnv
   readonly logPath: string
   readonly readyTimeoutMs: number
+  readonly stopSignal?: 'SIGTERM' | 'SIGKILL'
   /** True as soon as the daemon answers. */
   isReady(): Promise<boolean>
 }
@@ -29,8 +30,8 @@ const stopTimeoutMs = 20_000
 /** Starts a daemon, waits until it answers, and ends it when it is disposed of. */
 export async function startDaemon(plan: DaemonPlan): Promise<Daemon> {
   const log = await open(plan.logPath, 'w')
-  // The kernel ends the daemon when this process dies without a chance to do so.
-  const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', plan.command, ...plan.args], {
+  const { stopSignal = 'SIGTERM' } = plan
+  const child = spawn('setpriv', endWithParent(stopSignal, plan.command, plan.args), {
     env: clientEnvironment(plan.env ?? {}),
     stdio: ['ignore', log.fd, log.fd],
     detached: true,
@@ -50,7 +51,7 @@ export async function startDaemon(plan: DaemonPlan): Promise<Daemon> {
     pid,
     readLog: () => readFile(plan.logPath, 'utf8'),
     async [Symbol.asyncDispose]() {
-      child.kill('SIGTERM')
+      child.kill(stopSignal)
       const forced = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs)
       await exited
       clearTimeout(forced)

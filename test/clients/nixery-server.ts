@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
@@ -15,12 +16,6 @@ export type NixeryServer = AsyncDisposable & {
 
 const projectRoot = join(import.meta.dirname, '..', '..')
 
-/**
- * Where the tests' servers keep what outlives them. All share it, from run to run, because the index of
- * the bundled package set takes a minute to make.
- */
-const stateDirectory = join(projectRoot, '.state', 'test')
-
 // The very first start makes the index of the bundled package set.
 const readyTimeoutMs = 300_000
 
@@ -28,7 +23,7 @@ const readyTimeoutMs = 300_000
 export async function startNixery(env: NodeJS.ProcessEnv = {}): Promise<NixeryServer> {
   await using stack = new AsyncDisposableStack()
   const { path: directory } = stack.use(await makeScratchDirectory())
-  await mkdir(stateDirectory, { recursive: true })
+  const stateDirectory = await prepareStateDirectory()
   const storageDirectory = join(directory, 'storage')
   const port = await findFreePort()
   const address = `127.0.0.1:${port}`
@@ -57,6 +52,28 @@ export async function startNixery(env: NodeJS.ProcessEnv = {}): Promise<NixerySe
   }
 }
 
+/**
+ * Where the tests' servers keep what outlives them. All share it, from run to run, because the index of
+ * the bundled package set takes a while to make; but a server serves the index that is there, so a
+ * changed package set gets a new directory.
+ */
+async function prepareStateDirectory(): Promise<string> {
+  const stateDirectory = join(projectRoot, '.state', `test-${await digestPackageSet()}`)
+  await mkdir(stateDirectory, { recursive: true })
+  return stateDirectory
+}
+
+async function digestPackageSet(): Promise<string> {
+  const folder = join(projectRoot, 'package-sets')
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+  const digest = createHash('sha256')
+  for (const path of paths.sort()) digest.update(path).update(await readFile(path))
+  return digest.digest('hex').slice(0, 12)
+}
+
 async function answers(url: string): Promise<boolean> {
   try {
     return (await fetch(url, { signal: AbortSignal.timeout(5_000) })).ok
@@ -66,7 +83,7 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const server = createServer()
   server.once('error', reject)

@@ -11,6 +11,8 @@ export type CommandOptions = {
   readonly timeoutMs?: number
   /** Changes to this process's environment. */
   readonly env?: NodeJS.ProcessEnv
+  /** Also shows the output as it comes, for commands that take minutes. */
+  readonly echo?: boolean
 }
 
 /** A client that runs commands of its own: docker, ctr, podman, … */
@@ -25,21 +27,25 @@ const defaultTimeoutMs = 300_000
 const maxOutputBytes = 4 * 1024 * 1024
 
 /**
- * Runs a command to its end. A failing command is a result; one that cannot be started or does not end
- * in time throws, because no test expects that.
+ * Runs a command to its end. A failing command is a result; one that does not end in time throws, because
+ * no test expects that.
  */
 export async function runCommand(
   command: string,
   args: readonly string[],
-  { timeoutMs = defaultTimeoutMs, env = {} }: CommandOptions = {},
+  { timeoutMs = defaultTimeoutMs, env = {}, echo = false }: CommandOptions = {},
 ): Promise<CommandResult> {
-  const child = spawn(command, args, {
+  const child = spawn('setpriv', endWithParent('SIGKILL', command, args), {
     env: clientEnvironment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
   const stdout = collectText(child.stdout)
   const stderr = collectText(child.stderr)
+  if (echo) {
+    child.stdout.pipe(process.stderr, { end: false })
+    child.stderr.pipe(process.stderr, { end: false })
+  }
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   child.once('error', reject)
   child.once('close', (code, signal) => {
@@ -59,6 +65,15 @@ export async function runCommand(
   } finally {
     clearTimeout(deadline)
   }
+}
+
+/** Arguments of setpriv: the kernel ends `command` when this process dies without a chance to do so. */
+export function endWithParent(
+  signal: NodeJS.Signals,
+  command: string,
+  args: readonly string[],
+): string[] {
+  return ['--pdeathsig', signal, '--', command, ...args]
 }
 
 /** This process's environment with the daemons' folders, messages in English, and `changes`. */
