@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test'
 
 import type { FoundPackage, PackageOutcome } from '#core/nix/package-outcome.ts'
 import { storePathName } from '#core/nix/store-path.ts'
+import type { System } from '#core/nix/system.ts'
 import type {
   PackageBuilder,
   PinnedSource,
@@ -16,7 +17,7 @@ import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-se
 import { findProgram } from './find-program.ts'
 import { createNixPackageBuilder, type NixPackageBuilderOptions } from './nix-package-builder.ts'
 
-const system = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
+const system: System = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
 const missing = await missingPrograms(['nix-store', 'nix-instantiate', 'apt-get', 'dpkg-deb'])
 
 describe('createNixPackageBuilder()', { skip: missing }, () => {
