@@ -25,9 +25,9 @@ export interface PackageGroup {
 export interface PackageIndex {
   /** By package name, sorted. */
   readonly entries: ReadonlyMap<string, IndexEntry>
-  /** By the first member's name, sorted. */
+  /** By the group's name, which is the member that most packages depend on. */
   readonly groups: ReadonlyMap<string, PackageGroup>
-  /** First member of the group by member. */
+  /** The group's name by member. */
   readonly groupOf: ReadonlyMap<string, string>
   readonly foundation: Foundation
   readonly unsatisfiedCount: number
@@ -37,10 +37,11 @@ export function makePackageIndex(packages: ReadonlyMap<string, BinaryPackage>): 
   const { dependencies, unsatisfiedCount } = resolveDependencies(packages)
   const groups = new Map<string, PackageGroup>()
   const groupOf = new Map<string, string>()
+  const dependents = countDependents(dependencies)
   for (const members of findCycles(dependencies)) {
-    const [first] = members as [string, ...string[]]
-    for (const member of members) groupOf.set(member, first)
-    groups.set(first, { members, dependencies: dependenciesOfGroup(members, dependencies) })
+    const name = mostWanted(members, dependents)
+    for (const member of members) groupOf.set(member, name)
+    groups.set(name, { members, dependencies: dependenciesOfGroup(members, dependencies) })
   }
   const entries = new Map<string, IndexEntry>()
   for (const [name, names] of dependencies) {
@@ -57,4 +58,19 @@ function dependenciesOfGroup(
   const all = new Set(members.flatMap((member) => dependencies.get(member) ?? []))
   for (const member of members) all.delete(member)
   return [...all].sort()
+}
+
+function countDependents(
+  dependencies: ReadonlyMap<string, readonly string[]>,
+): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of [...dependencies.values()].flat())
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+/** Of members with equally many dependents the first by name. */
+function mostWanted(members: readonly string[], dependents: ReadonlyMap<string, number>): string {
+  const count = (member: string): number => dependents.get(member) ?? 0
+  return members.reduce((best, member) => (count(member) > count(best) ? member : best))
 }

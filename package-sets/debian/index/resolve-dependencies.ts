@@ -37,9 +37,10 @@ const realUsersOfMaintainerTools: ReadonlyMap<string, ReadonlySet<string>> = new
 
 /**
  * What Debian takes for granted because the package is essential, but these libraries read at run
- * time: without a terminal description no curses program starts.
+ * time: the C.UTF-8 locale, and the terminal descriptions without which no curses program starts.
  */
 const essentialDependencies: ReadonlyMap<string, readonly string[]> = new Map([
+  ['libc6', ['libc-bin']],
   ['libtinfo6', ['ncurses-base']],
 ])
 

@@ -60,6 +60,8 @@ sub moveUsrUp {
         mergeInto("$out/usr", $out);
         rmdir "$out/usr" or die "usr is not empty: $!\n";
     }
+    # The mount points and homes of base-files; rmdir leaves those that hold something.
+    rmdir "$out/$_" for qw(boot dev home media mnt proc root run srv sys tmp);
     return @found;
 }
 
