@@ -4,15 +4,26 @@ import {
   installationObstacle,
   installDebianPackages,
 } from './debian-packages.js'
-import { isPresent, missingTools, obstacleOf } from './machine-tools.js'
+import { formatTool, isPresent, missingTools, obstacleOf } from './machine-tools.js'
 import { installNpmPackages, npmPackagesAreCurrent } from './npm-packages.js'
 import { projectRoot } from './project-root.js'
 
 // Run by set-up.js under its lock, so everything is looked at again: another process may have just
 // brought it.
 const purpose = process.argv[2]
+
+// What the machine must have comes before node_modules: a Node there that cannot start would shadow the
+// machine's own in every later npm command.
+const missing = missingTools(purpose)
+const obstacle = missing.length === 0 ? undefined : installationObstacle()
+const required = missing.filter((tool) => tool.optional !== true)
+const optional = missing.filter((tool) => tool.optional === true)
+if (required.length > 0) {
+  if (obstacle !== undefined) askForTools(required)
+  bringRequired(required)
+}
 bringNpmPackages()
-bringMachineTools()
+if (optional.length > 0) bringOptional(optional)
 
 function bringNpmPackages() {
   if (npmPackagesAreCurrent(projectRoot)) return
@@ -21,25 +32,11 @@ function bringNpmPackages() {
   if (!result.ok) stop('npm packages could not be installed', result.reason)
 }
 
-function bringMachineTools() {
-  const missing = missingTools(purpose)
-  const required = missing.filter((tool) => tool.optional !== true)
-  const optional = missing.filter((tool) => tool.optional === true)
-  const obstacle = missing.length === 0 ? undefined : installationObstacle()
-  if (obstacle !== undefined) return askForTools(required, optional, obstacle)
-  bringRequired(required)
-  bringOptional(optional)
-}
-
-function askForTools(required, optional, obstacle) {
-  if (required.length > 0) {
-    const commands = required.flatMap((tool) => tool.commands ?? tool.files)
-    stop(
-      `${commands.join(', ')} missing, and ${obstacle}. Please run:`,
-      `  ${formatInstallCommand(packagesOf(required))}`,
-    )
-  }
-  for (const tool of optional) say(`no ${tool.debianPackage} (${obstacle}); its tests are skipped`)
+function askForTools(tools) {
+  stop(
+    `${tools.map(formatTool).join(', ')} missing, and ${obstacle}. Please run:`,
+    `  ${formatInstallCommand(packagesOf(tools))}`,
+  )
 }
 
 function bringRequired(tools) {
@@ -56,8 +53,10 @@ function bringRequired(tools) {
     }
   }
   for (const tool of tools.filter((tool) => !isPresent(tool))) {
-    const wanted = [...(tool.commands ?? []), ...(tool.files ?? [])].join(', ')
-    stop(`${tool.debianPackage} is installed, but ${wanted} is not there`, adviceFor(tool))
+    stop(
+      `${tool.debianPackage} is installed, but ${formatTool(tool)} is not there`,
+      adviceFor(tool),
+    )
   }
 }
 
@@ -68,6 +67,10 @@ function adviceFor(tool) {
 }
 
 function bringOptional(tools) {
+  if (obstacle !== undefined) {
+    say(`no ${packagesOf(tools).join(', ')} (${obstacle}); their tests are skipped`)
+    return
+  }
   const free = tools.filter((tool) => {
     const obstacle = obstacleOf(tool)
     if (obstacle === undefined) return true

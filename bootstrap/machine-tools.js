@@ -2,8 +2,8 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * What each purpose needs from the machine. A tool is looked for by its commands and files and not by
- * its package, so that whatever is there already (docker-ce, a Nix from nixos.org) is used.
+ * What each purpose needs from the machine. A tool is looked for by its commands, files and libraries and
+ * not by its package, so that whatever is there already (docker-ce, a Nix from nixos.org) is used.
  *
  * - `unless`: commands and files whose presence forbids the installation, because it would compete
  *   with the first and overwrite the second
@@ -11,6 +11,12 @@ import { join } from 'node:path'
  * - `startsService`: the package is wanted for its service, which is therefore started
  */
 export const machineTools = [
+  {
+    // The product's Node is linked to it, and nothing on a small Debian brings it.
+    debianPackage: 'libatomic1',
+    libraries: ['libatomic.so.1'],
+    purposes: ['serve', 'test', 'bench', 'check', 'fresh'],
+  },
   {
     debianPackage: 'nix-bin',
     commands: ['nix-instantiate', 'nix-store'],
@@ -98,10 +104,32 @@ export function missingTools(purpose) {
 
 export function isPresent(tool) {
   if (tool.isNeeded !== undefined && !tool.isNeeded()) return true
-  const commands = tool.commands ?? []
-  const files = tool.files ?? []
-  return commands.every((name) => findCommand(name) !== undefined) && files.every(existsSync)
+  const { commands = [], files = [], libraries = [] } = tool
+  return (
+    commands.every((name) => findCommand(name) !== undefined) &&
+    files.every(existsSync) &&
+    libraries.every(isLibrary)
+  )
 }
+
+/** What is looked for, in words. */
+export function formatTool({ commands = [], files = [], libraries = [] }) {
+  return [...commands, ...files, ...libraries].join(', ')
+}
+
+function isLibrary(name) {
+  return libraryFolders.some((folder) => existsSync(join(folder, name)))
+}
+
+// Debian's for both processors, then those of other distributions.
+const libraryFolders = [
+  '/usr/lib/x86_64-linux-gnu',
+  '/usr/lib/aarch64-linux-gnu',
+  '/lib/x86_64-linux-gnu',
+  '/lib/aarch64-linux-gnu',
+  '/usr/lib64',
+  '/usr/lib',
+]
 
 /** What is on the machine already and forbids to install the tool. */
 export function obstacleOf({ unless = { commands: [], files: [] } }) {
