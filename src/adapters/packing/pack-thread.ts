@@ -20,11 +20,12 @@ interface RunningJob {
 
 /** One worker thread, which packs one layer at a time. */
 export class PackThread {
-  readonly #worker = new Worker(new URL('worker-entry.ts', import.meta.url))
+  readonly #worker: Worker
   #job: RunningJob | undefined
-  #alive = true
+  #failure: OperatingError | undefined
 
-  constructor() {
+  constructor(program: URL) {
+    this.#worker = new Worker(program)
     this.#worker.on('message', (message: WorkerMessage) => this.#receive(message))
     this.#worker.on('error', (error) => this.#end(error))
     this.#worker.on('exit', () => this.#end(new Error('the worker thread has exited')))
@@ -33,7 +34,7 @@ export class PackThread {
 
   /** False once the thread has ended; it takes no more jobs then. */
   get alive(): boolean {
-    return this.#alive
+    return this.#failure === undefined
   }
 
   run(
@@ -51,8 +52,11 @@ export class PackThread {
       written: Promise.resolve(),
     }
     this.#job = running
+    // It may have ended between being chosen and being given the job.
+    if (this.#failure !== undefined) this.#end(this.#failure)
     const abort = () => cancel(running, signal.reason)
     signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) abort()
     // While idle, a thread does not keep the process alive.
     this.#worker.ref()
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window, a worker
@@ -86,16 +90,14 @@ export class PackThread {
   }
 
   #end(reason: unknown): void {
-    this.#alive = false
-    const job = this.#job
-    if (job === undefined) return
-    this.#job = undefined
-    job.result.reject(
+    this.#failure ??=
       reason instanceof OperatingError
         ? reason
-        : new OperatingError('PACK_FAILED', 'a packing thread crashed', { cause: reason }),
-    )
-    job.idle.resolve()
+        : new OperatingError('PACK_FAILED', 'a packing thread crashed', { cause: reason })
+    const job = this.#job
+    this.#job = undefined
+    job?.result.reject(this.#failure)
+    job?.idle.resolve()
   }
 }
 

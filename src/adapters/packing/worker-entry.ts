@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { flushCompileCache } from 'node:module'
 import { parentPort } from 'node:worker_threads'
 import { digestFromHash } from '#core/oci/digest.ts'
 import { endOfArchive, formatTarHeader, paddingBytes } from '#core/tar/tar-header.ts'
@@ -9,6 +10,10 @@ import { readStorePath, type EntrySink } from './read-store-path.ts'
 import type { PackJob, WorkerMessage } from './worker-messages.ts'
 
 // Runs on a worker thread. Imports stay few: each one costs start time and memory per thread.
+// With NODE_COMPILE_CACHE set, Node keeps the code without types, and loads the stripper only where
+// the cache lacks a file; it would write the cache when the process ends, too late for the next
+// thread and never after a kill.
+flushCompileCache()
 
 const port = parentPort
 if (port === null) throw new Error('worker-entry.ts is started as a worker thread')

@@ -8,6 +8,8 @@ export interface WorkerPackerOptions {
   readonly threads: number
   /** Where store paths lie on this machine, when it is not where images have them (a chroot store). */
   readonly storeDirectory?: string
+  /** What the threads run. */
+  readonly program?: URL
 }
 
 export interface WorkerPacker extends Packer {
@@ -26,15 +28,17 @@ export function createWorkerPacker(options: WorkerPackerOptions): WorkerPacker {
 class ThreadPool implements WorkerPacker {
   readonly #threads: number
   readonly #storeDirectory: string
+  readonly #program: URL
   readonly #all = new Set<PackThread>()
   readonly #idle: PackThread[] = []
   // As long as the layers of the builds that run at once; their number is limited by the engine.
   readonly #waiting: PromiseWithResolvers<void>[] = []
   #closed = false
 
-  constructor({ threads, storeDirectory = imageStoreDirectory }: WorkerPackerOptions) {
-    this.#threads = threads
-    this.#storeDirectory = storeDirectory
+  constructor(options: WorkerPackerOptions) {
+    this.#threads = options.threads
+    this.#storeDirectory = options.storeDirectory ?? imageStoreDirectory
+    this.#program = options.program ?? new URL('worker-entry.ts', import.meta.url)
   }
 
   async pack(
@@ -71,7 +75,7 @@ class ThreadPool implements WorkerPacker {
 
   #startThread(): PackThread | undefined {
     if (this.#all.size >= this.#threads) return undefined
-    const thread = new PackThread()
+    const thread = new PackThread(this.#program)
     this.#all.add(thread)
     return thread
   }

@@ -1,0 +1,311 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test, type TestContext } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import { parseStorePath, storePathBaseName, type StorePath } from '#core/nix/store-path.ts'
+import { digestOf } from '#core/oci/digest.ts'
+import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
+import type { LayerContent, PackedLayer, Packer } from '#engine/ports/packer.ts'
+import { readArchive } from '#test/archives/read-archive.ts'
+import { createWorkerPacker } from './worker-packer.ts'
+
+const level = 6
+const ever = new AbortController().signal
+const directory = mkdtempSync(join(tmpdir(), 'packing-'))
+const storeDirectory = join(directory, 'store')
+after(() => rmSync(directory, { recursive: true }))
+
+const tree = storePath('a', 'tree-1')
+const program = storePath('b', 'program-1')
+const bigFile = storePath('c', 'big-1')
+const bigContents = Buffer.concat([randomBytes(2_500_000), Buffer.alloc(3_000_000, 'abc')])
+const longName = 'n'.repeat(200)
+
+writeTree()
+
+test('pack() writes the trees of store paths in byte order, with the modes of a store', async (t) => {
+  const { bytes } = await packAll(newPacker(t), storePaths(program, tree))
+  const entries = readArchive(gunzipSync(bytes))
+  const base = `nix/store/${storePathBaseName(tree)}`
+  assert.deepEqual(
+    entries.map(({ type, path, mode, target }) => [type, path, mode.toString(8), target]),
+    [
+      ['5', 'nix/', '755', ''],
+      ['5', 'nix/store/', '755', ''],
+      ['5', `${base}/`, '555', ''],
+      ['5', `${base}/a/`, '555', ''],
+      ['0', `${base}/a-b`, '444', ''],
+      ['0', `${base}/a/x`, '444', ''],
+      ['2', `${base}/dangling`, '777', '/nowhere'],
+      ['5', `${base}/empty/`, '555', ''],
+      ['0', `${base}/hard-link`, '444', ''],
+      ['2', `${base}/link`, '777', `../${longName}`],
+      ['5', `${base}/${longName}/`, '555', ''],
+      ['0', `${base}/${longName}/${longName}`, '555', ''],
+      ['0', `${base}/\xff\xe9`, '444', ''],
+      ['0', `nix/store/${storePathBaseName(program)}`, '555', ''],
+    ],
+  )
+  assert.ok(entries.every((entry) => entry.owner === '0:0' && entry.modificationTime === 1))
+  const contents = new Map(entries.map((entry) => [entry.path, entry.contents.toString()]))
+  assert.equal(contents.get(`${base}/a/x`), 'x')
+  assert.equal(contents.get(`${base}/hard-link`), 'x')
+  assert.equal(contents.get(`nix/store/${storePathBaseName(program)}`), '#!/bin/sh\n')
+})
+
+test('pack() names both digests and sizes', async (t) => {
+  const { bytes, layer } = await packAll(newPacker(t), storePaths(bigFile, tree))
+  const archive = gunzipSync(bytes)
+  assert.deepEqual(layer, {
+    digest: digestOf(bytes),
+    sizeBytes: bytes.length,
+    diffId: digestOf(archive),
+    archiveSizeBytes: archive.length,
+  })
+})
+
+test('pack() reads files that are bigger than a block', async (t) => {
+  const { bytes } = await packAll(newPacker(t), storePaths(bigFile))
+  const [big] = readArchive(gunzipSync(bytes)).slice(-1)
+  assert.ok(big?.contents.equals(bigContents))
+})
+
+test('pack() writes entries that are held in memory', async (t) => {
+  const contents = Buffer.from('root:x:0:0::/root:/bin/sh\n')
+  const { bytes } = await packAll(newPacker(t), {
+    kind: 'entries',
+    entries: [
+      { kind: 'directory', path: 'etc', mode: 0o755 },
+      { kind: 'file', path: 'etc/passwd', mode: 0o644, contents },
+      { kind: 'symlink', path: 'sh', target: '/bin/bash' },
+    ],
+  })
+  assert.deepEqual(
+    readArchive(gunzipSync(bytes)).map((entry) => [
+      entry.type,
+      entry.path,
+      entry.mode,
+      entry.target || entry.contents.toString(),
+    ]),
+    [
+      ['5', 'etc/', 0o755, ''],
+      ['0', 'etc/passwd', 0o644, contents.toString()],
+      ['2', 'sh', 0o777, '/bin/bash'],
+    ],
+  )
+})
+
+test('pack() gives the same bytes on one thread and on three, whatever the order', async (t) => {
+  const contents = [storePaths(tree, bigFile, program), storePaths(program, bigFile, tree)]
+  const alone = newPacker(t, { threads: 1 })
+  const together = newPacker(t, { threads: 3 })
+  const packs = [alone, together, together, together].flatMap((packer) =>
+    contents.map((content) => packAll(packer, content)),
+  )
+  const [first, ...others] = (await Promise.all(packs)).map(({ bytes }) => bytes)
+  for (const other of others) assert.ok(other.equals(first!))
+})
+
+test('pack() makes one gzip member without a time', async (t) => {
+  const { bytes } = await packAll(newPacker(t), storePaths(bigFile))
+  assert.deepEqual([...bytes.subarray(0, 10)], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255])
+
+  const whole = new DecompressionStream('gzip')
+  const writer = whole.writable.getWriter()
+  const written = writer.write(new Uint8Array(bytes)).then(() => writer.close())
+  // A second member would be an error here: the web's stream reads exactly one.
+  const archive = Buffer.from(await new Response(whole.readable).arrayBuffer())
+  await written
+  assert.ok(archive.equals(gunzipSync(bytes)))
+})
+
+test('pack() is read by GNU gzip and GNU tar', async (t) => {
+  const { bytes } = await packAll(newPacker(t), storePaths(tree, bigFile))
+  assert.equal(spawnSync('gzip', ['--test', '--verbose'], { input: bytes }).status, 0)
+  const target = mkdtempSync(join(directory, 'extracted-'))
+  const extracted = spawnSync('tar', ['-xzf', '-', '-C', target], { input: bytes })
+  assert.equal(extracted.stderr.toString(), '')
+  const compared = spawnSync('diff', [
+    '--recursive',
+    '--no-dereference',
+    `${target}/nix/store`,
+    storeDirectory,
+  ])
+  assert.equal(
+    compared.stdout.toString(),
+    `Only in ${storeDirectory}: ${storePathBaseName(program)}\n`,
+  )
+})
+
+const hasPython = spawnSync('python3', ['--version']).status === 0
+const noPython = hasPython ? false : 'python3 is not installed'
+test('pack() is read by Python as a stream', { skip: noPython }, async (t) => {
+  const { bytes } = await packAll(newPacker(t), storePaths(tree, bigFile))
+  const script = `
+import sys, tarfile
+archive = tarfile.open(fileobj=sys.stdin.buffer, mode='r|gz')
+print(sum(len(archive.extractfile(entry).read()) for entry in archive if entry.isfile()))`
+  const python = spawnSync('python3', ['-c', script], { input: bytes, encoding: 'utf8' })
+  assert.equal(python.stderr, '')
+  const files = readArchive(gunzipSync(bytes)).reduce((sum, entry) => sum + entry.sizeBytes, 0)
+  assert.equal(python.stdout.trim(), String(files))
+})
+
+test('pack() refuses a store path that is not there', async (t) => {
+  const missing = storePath('d', 'missing-1')
+  await assertFails(packAll(newPacker(t), storePaths(missing)), 'PACK_FAILED', /d-missing-1/)
+})
+
+test('pack() refuses a named pipe, without waiting for its writer', async (t) => {
+  const pipe = storePath('f', 'pipe-1')
+  assert.equal(spawnSync('mkfifo', [join(storeDirectory, storePathBaseName(pipe))]).status, 0)
+  t.after(() => rmSync(join(storeDirectory, storePathBaseName(pipe))))
+  await assertFails(packAll(newPacker(t), storePaths(pipe)), 'PACK_FAILED', /pipe-1 is neither/)
+})
+
+test('pack() passes on what write() rejects with, writes nothing more and can go on', async (t) => {
+  const packer = newPacker(t, { threads: 1 })
+  const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+  let calls = 0
+  const write = async () => {
+    calls += 1
+    throw full
+  }
+  await assert.rejects(packer.pack(storePaths(bigFile), gzip(), write, ever), full)
+  await packAll(packer, storePaths(tree))
+  assert.equal(calls, 1)
+})
+
+test('pack() waits for write() before it hands over the next chunk', async (t) => {
+  let running = 0
+  const write = async () => {
+    running += 1
+    assert.equal(running, 1)
+    await new Promise((resolve) => setImmediate(resolve))
+    running -= 1
+  }
+  await newPacker(t).pack(storePaths(bigFile), gzip(), write, ever)
+})
+
+test('pack() ends with the reason of the signal, while its write() still hangs', async (t) => {
+  const packer = newPacker(t, { threads: 1 })
+  const stop = new AbortController()
+  const hanging = Promise.withResolvers<void>()
+  const write = () => {
+    stop.abort(new Error('hung up'))
+    return hanging.promise
+  }
+  await assert.rejects(packer.pack(storePaths(bigFile), gzip(), write, stop.signal), /hung up/)
+  await packAll(packer, storePaths(tree))
+  hanging.resolve()
+})
+
+test('pack() leaves the queue when its signal is aborted', async (t) => {
+  const packer = newPacker(t, { threads: 1 })
+  const stop = new AbortController()
+  const first = packAll(packer, storePaths(bigFile))
+  const second = packAll(packer, storePaths(tree), stop.signal)
+  const third = packAll(packer, storePaths(tree))
+  stop.abort(new Error('hung up'))
+  await assert.rejects(second, /hung up/)
+  await Promise.all([first, third])
+})
+
+test('pack() rejects only the layer of a thread that crashes', async (t) => {
+  const crashing = join(directory, 'crashing.mjs')
+  const entry = new URL('worker-entry.ts', import.meta.url)
+  writeFileSync(
+    crashing,
+    `import { parentPort } from 'node:worker_threads'
+    parentPort.on('message', ({ level }) => { if (level === 9) process.exit(1) })
+    await import(${JSON.stringify(entry)})`,
+  )
+  const packer = newPacker(t, { threads: 1, program: new URL(`file://${crashing}`) })
+  const crashes = packer.pack(storePaths(tree), { codec: 'gzip', level: 9 }, async () => {}, ever)
+  const waits = packAll(packer, storePaths(tree))
+  await assertFails(crashes, 'PACK_FAILED', /crashed/)
+  await waits
+})
+
+test('close() rejects what is under way and what comes later', async () => {
+  const packer = createWorkerPacker({ threads: 1, storeDirectory })
+  const running = packAll(packer, storePaths(bigFile))
+  const waiting = packAll(packer, storePaths(tree))
+  const closed = packer.close()
+  await Promise.all([
+    assertFails(running, 'SHUTTING_DOWN', /stops/),
+    assertFails(waiting, 'SHUTTING_DOWN', /stops/),
+  ])
+  await closed
+  await assertFails(packAll(packer, storePaths(tree)), 'SHUTTING_DOWN', /stops/)
+})
+
+function newPacker(t: TestContext, options: { threads?: number; program?: URL } = {}): Packer {
+  const packer = createWorkerPacker({ threads: 2, storeDirectory, ...options })
+  t.after(() => packer.close())
+  return packer
+}
+
+async function packAll(
+  packer: Packer,
+  content: LayerContent,
+  signal = ever,
+): Promise<{ bytes: Buffer; layer: PackedLayer }> {
+  const chunks: Uint8Array[] = []
+  const write = async (chunk: Uint8Array) => void chunks.push(chunk)
+  const layer = await packer.pack(content, gzip(), write, signal)
+  return { bytes: Buffer.concat(chunks), layer }
+}
+
+async function assertFails(
+  promise: Promise<unknown>,
+  code: OperatingCode,
+  message: RegExp,
+): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof OperatingError, String(error))
+    assert.equal(error.code, code)
+    assert.match(error.message, message)
+    return true
+  })
+}
+
+function gzip() {
+  return { codec: 'gzip', level } as const
+}
+
+function storePaths(...paths: StorePath[]): LayerContent {
+  return { kind: 'store-paths', paths }
+}
+
+function storePath(letter: string, name: string): StorePath {
+  return parseStorePath(`/nix/store/${letter.repeat(32)}-${name}`)!
+}
+
+function writeTree(): void {
+  const top = join(storeDirectory, storePathBaseName(tree))
+  const at = (name: string) => join(top, name)
+  for (const name of ['a', 'empty', longName]) mkdirSync(at(name), { recursive: true })
+  writeFileSync(at('a-b'), 'a-b')
+  writeFileSync(at('a/x'), 'x')
+  linkSync(at('a/x'), at('hard-link'))
+  symlinkSync('/nowhere', at('dangling'))
+  symlinkSync(`../${longName}`, at('link'))
+  writeFileSync(at(`${longName}/${longName}`), '', { mode: 0o700 })
+  writeFileSync(Buffer.from(`${top}/\xff\xe9`, 'latin1'), 'bytes')
+  chmodSync(at('a-b'), 0o640)
+  writeFileSync(join(storeDirectory, storePathBaseName(program)), '#!/bin/sh\n', { mode: 0o755 })
+  writeFileSync(join(storeDirectory, storePathBaseName(bigFile)), bigContents)
+}
