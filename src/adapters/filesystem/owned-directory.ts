@@ -3,6 +3,7 @@ import {
   open,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   writeFile,
@@ -35,14 +36,18 @@ export interface OwnedDirectory {
 // kernel's boot left is dead only when nothing in it changed for as long as no upload takes.
 const foreignGraceMs = 24 * 60 * 60 * 1000
 
+const unfinishedSuffix = '.new'
+
 /** Makes a directory of this process below `parent`, which is made if need be. */
 export async function ownDirectory(parent: string): Promise<OwnedDirectory> {
   const path = join(parent, randomUUID())
-  await mkdir(path, { recursive: true, mode: 0o700 })
-  // The boot id comes first: a sweeper must never see a directory whose kernel it cannot tell.
-  await writeFile(join(path, '.boot'), await bootId())
-  const directory = await open(path)
+  const unfinished = `${path}${unfinishedSuffix}`
+  await mkdir(unfinished, { recursive: true, mode: 0o700 })
+  await writeFile(join(unfinished, '.boot'), await bootId())
+  const directory = await open(unfinished)
   const server = await listen(socketPath(directory))
+  // Only now, with its owner listening, does it get the name that a sweeper judges.
+  await rename(unfinished, path)
   return {
     path,
     async release() {
@@ -67,7 +72,8 @@ export async function sweepDeadOwners(parent: string, now: number): Promise<read
 
 async function isAlive(path: string, now: number): Promise<boolean> {
   const boot = await readFile(join(path, '.boot'), 'utf8').catch(() => undefined)
-  if (boot !== (await bootId())) return now - (await lastChange(path)) < foreignGraceMs
+  const unreachable = boot !== (await bootId()) || path.endsWith(unfinishedSuffix)
+  if (unreachable) return now - (await lastChange(path)) < foreignGraceMs
   const directory = await open(path).catch(() => undefined)
   if (directory === undefined) return false
   try {

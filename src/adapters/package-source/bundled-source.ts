@@ -28,7 +28,7 @@ export async function createBundledSource(
   const { stateDirectory, mirror, refreshMs, clock, onProgress, onFailure } = options
   const closing = new AbortController()
   const prepare = (until: AbortSignal) =>
-    prepareDebianPackageSet({ stateDirectory, mirror }, onProgress, closing.signal)
+    prepareDebianPackageSet({ stateDirectory, mirror }, onProgress, until)
 
   let current: PinnedSource =
     (await newestDebianPackageSet(stateDirectory)) ?? (await prepare(signal))

@@ -1,0 +1,42 @@
+import { platformOf } from '#core/nix/system.ts'
+import { cacheKeyOf } from '#core/request/cache-key.ts'
+import type { BuildOutcome } from '#engine/build-outcome.ts'
+import type { BuildTarget, ImageBuilder } from '#engine/image-builder.ts'
+
+/** A target for one package, keyed by it. */
+export function buildTarget(name: string): BuildTarget {
+  return {
+    key: cacheKeyOf(name),
+    request: { platform: platformOf('amd64'), shell: false, packages: [name] },
+    source: { revision: 'fake', entry: '/fake', readablePaths: [] },
+    cacheable: true,
+  }
+}
+
+export const failedOutcome: BuildOutcome = {
+  kind: 'failed',
+  buildId: 'b1',
+  failure: { kind: 'deadline-passed', deadlineMs: 1 },
+}
+
+interface StartedBuild {
+  readonly target: BuildTarget
+  readonly signal: AbortSignal
+  finish(outcome: BuildOutcome): void
+}
+
+/** A builder whose builds end when the test says so, or when they are aborted. */
+export function createHeldBuilder(): {
+  readonly builder: ImageBuilder
+  readonly started: StartedBuild[]
+} {
+  const started: StartedBuild[] = []
+  const builder: ImageBuilder = {
+    build: (target, signal) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+        started.push({ target, signal, finish: resolve })
+      }),
+  }
+  return { builder, started }
+}
