@@ -10,8 +10,12 @@ import {
   type RootDirectory,
 } from '#core/root-layer/root-tree.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
+import { OperatingError } from './operating-error.ts'
 import type { StoreFiles } from './ports/store-files.ts'
 import { dropBrokenLinks } from './drop-broken-links.ts'
+
+/** Debian's biggest images come to some ten thousand; links that lead in circles could go beyond. */
+const mostNames = 500_000
 
 export interface RootLayer {
   /** In byte order of the paths; parents come before what they hold. */
@@ -74,9 +78,12 @@ async function growFarm(
   const outsideLinks: OutsideLink[] = []
   const top: readonly Provider[] = installed.map((directory) => ({ directory }))
   const waiting = [{ path: '', providers: top }]
+  let names = 0
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     for (const [name, merged] of await mergeDirectories(next.path, next.providers, files)) {
       const path = next.path === '' ? name : `${next.path}/${name}`
+      names += 1
+      if (names > mostNames) throw tooManyNames(path)
       switch (merged.kind) {
         case 'link':
           addNode(root, path, { kind: 'symlink', target: merged.target })
@@ -91,6 +98,10 @@ async function growFarm(
     }
   }
   return outsideLinks
+}
+
+function tooManyNames(path: string): OperatingError {
+  return new OperatingError('PACK_FAILED', `the root has more than ${mostNames} names at /${path}`)
 }
 
 async function mergeDirectories(path: string, providers: readonly Provider[], files: StoreFiles) {
