@@ -30,8 +30,8 @@ export type { DebianMirror } from './index/apt-sources.ts'
 export interface DebianPackageSetOptions {
   /** The service's own directory; the set lives in `package-sets/debian` below it. */
   readonly stateDirectory: string
-  /** Instead of the mirror that the machine's apt configuration names. */
-  readonly mirror?: DebianMirror
+  /** Instead of what the machine's apt configuration names, part by part. */
+  readonly mirror?: Partial<DebianMirror>
 }
 
 /** Its URL decides where packages come from, not what they are, so it is no part of the revision. */
@@ -61,7 +61,7 @@ export async function prepareDebianPackageSet(
   onProgress: (line: string) => void,
   signal: AbortSignal,
 ): Promise<PinnedSource> {
-  const mirror = options.mirror ?? (await machineMirror())
+  const mirror = await chooseMirror(options.mirror ?? {})
   if (mirror.security === undefined) {
     onProgress('no mirror of Debian’s security updates is known: the package set goes without them')
   }
@@ -102,9 +102,9 @@ function pinnedSource(home: string, revision: string): PinnedSource {
   return { revision, entry: join(directory, 'default.nix'), readablePaths: [directory] }
 }
 
-async function machineMirror(): Promise<DebianMirror> {
-  const mirror = await findMachineMirror()
-  if (mirror !== undefined) return mirror
+async function chooseMirror(configured: Partial<DebianMirror>): Promise<DebianMirror> {
+  const mirror = { ...(await findMachineMirror()), ...configured }
+  if (mirror.main !== undefined) return { ...mirror, main: mirror.main }
   throw new OperatingError(
     'SOURCE_UNAVAILABLE',
     'the apt configuration of this machine names no mirror of Debian; configure one for the bundled package set',
