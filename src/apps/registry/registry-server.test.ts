@@ -1,0 +1,319 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { test, type TestContext } from 'node:test'
+import { createMemoryStorage } from '#adapters/storage/memory/memory-storage.ts'
+import { digestOf } from '#core/oci/digest.ts'
+import { mediaTypes } from '#core/oci/media-types.ts'
+import { OperatingError } from '#engine/operating-error.ts'
+import type { ManifestOutcome } from '#engine/serve-manifest.ts'
+import { createRegistryServer } from './registry-server.ts'
+import type { RequestFacts } from './registry.ts'
+
+interface Answer {
+  readonly status: number
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+}
+
+const signal = new AbortController().signal
+const ociManifest = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest })
+const dockerManifest = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.dockerManifest })
+const blob = 'hello world'
+
+/** A registry over memory storage whose manifests come from `serve`. */
+async function startRegistry(
+  context: TestContext,
+  serve: (name: string, tag: string, signal: AbortSignal) => Promise<ManifestOutcome> = async () =>
+    image(),
+) {
+  const { blobs } = createMemoryStorage()
+  for (const text of [ociManifest, dockerManifest, blob]) {
+    const upload = await blobs.upload(signal)
+    await upload.write(Buffer.from(text))
+    await upload.publish(digestOf(text))
+  }
+  const requests: RequestFacts[] = []
+  const failures: unknown[] = []
+  const server = createRegistryServer({
+    blobs,
+    manifest: serve,
+    log: { request: (facts) => requests.push(facts), failure: (error) => failures.push(error) },
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+
+  async function send(
+    method: string,
+    path: string,
+    headers: OutgoingHttpHeaders = {},
+  ): Promise<Answer> {
+    const request = httpRequest({ port, host: '127.0.0.1', method, path, headers, agent: false })
+    request.end()
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    return {
+      status: response.statusCode ?? 0,
+      headers: response.headers,
+      body: (await buffer(response)).toString(),
+    }
+  }
+  return { send, port, requests, failures }
+}
+
+function image(): ManifestOutcome {
+  const document = (mediaType: string, text: string) => ({
+    mediaType,
+    digest: digestOf(text),
+    size: text.length,
+  })
+  return {
+    kind: 'image',
+    cached: true,
+    image: {
+      manifests: [
+        document(mediaTypes.ociManifest, ociManifest),
+        document(mediaTypes.dockerManifest, dockerManifest),
+      ],
+      blobs: [],
+    },
+  }
+}
+
+function errorCode(answer: Answer): string {
+  assert.equal(answer.headers['content-type'], 'application/json')
+  const { errors } = JSON.parse(answer.body) as { errors: Array<{ code: string; message: string }> }
+  assert.ok(errors[0]?.message)
+  return errors[0].code
+}
+
+test('the base route answers with and without slash', async (context) => {
+  const { send } = await startRegistry(context)
+  for (const path of ['/v2', '/v2/', '/v2/?ns=docker.io']) {
+    const answer = await send('GET', path)
+    assert.deepEqual(
+      [answer.status, answer.headers['docker-distribution-api-version']],
+      [200, 'registry/2.0'],
+    )
+  }
+})
+
+test('a manifest comes in the media type that the client reads', async (context) => {
+  const { send } = await startRegistry(context)
+  const cases: ReadonlyArray<readonly [accept: string | undefined, body: string]> = [
+    [undefined, ociManifest],
+    ['*/*', ociManifest],
+    [mediaTypes.dockerManifest, dockerManifest],
+    [`${mediaTypes.dockerManifest}, ${mediaTypes.ociManifest}`, ociManifest],
+  ]
+  for (const [accept, body] of cases) {
+    const answer = await send(
+      'GET',
+      '/v2/git/manifests/latest?ns=mirror',
+      accept === undefined ? {} : { Accept: accept },
+    )
+    assert.equal(answer.body, body)
+    assert.equal(answer.headers['content-type'], JSON.parse(body).mediaType)
+    assert.equal(answer.headers['docker-content-digest'], digestOf(body))
+    assert.equal(answer.headers.vary, 'Accept')
+  }
+})
+
+test('HEAD carries the headers of GET and no body', async (context) => {
+  const { send } = await startRegistry(context)
+  for (const path of [
+    '/v2/git/manifests/latest',
+    `/v2/git/manifests/${digestOf(dockerManifest)}`,
+    `/v2/git/blobs/${digestOf(blob)}`,
+    '/v2/git/blobs/sha256:x',
+    '/nowhere',
+  ]) {
+    const [get, head] = [await send('GET', path), await send('HEAD', path)]
+    const comparable = ({ date: _date, ...headers }: Answer['headers']) => headers
+    assert.equal(head.status, get.status, path)
+    assert.deepEqual(comparable(head.headers), comparable(get.headers), path)
+    assert.equal(head.body, '')
+    assert.equal(Number(get.headers['content-length']), get.body.length)
+  }
+})
+
+test('no body byte follows HEAD, 304 and 416 on a connection that goes on', async (context) => {
+  const { port } = await startRegistry(context)
+  const socket = connect(port, '127.0.0.1')
+  const line = (method: string, path: string, ...headers: string[]) =>
+    [`${method} ${path} HTTP/1.1`, 'Host: x', ...headers, '', ''].join('\r\n')
+  socket.write(
+    line('HEAD', '/v2/git/manifests/latest') +
+      line('GET', '/v2/git/manifests/latest', `If-None-Match: "${digestOf(ociManifest)}"`) +
+      line('GET', `/v2/git/blobs/${digestOf(blob)}`, 'Range: bytes=99-') +
+      line('GET', '/v2/', 'Connection: close'),
+  )
+  const text = (await buffer(socket)).toString()
+  assert.deepEqual(
+    [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => status),
+    ['200', '304', '416', '200'],
+  )
+})
+
+test('blobs come whole, in parts, or not modified', async (context) => {
+  const { send } = await startRegistry(context)
+  const path = `/v2/git/blobs/${digestOf(blob)}`
+  const tag = `"${digestOf(blob)}"`
+  const cases: ReadonlyArray<
+    readonly [headers: OutgoingHttpHeaders, status: number, body: string | undefined]
+  > = [
+    [{}, 200, blob],
+    [{ Range: 'bytes=0-4' }, 206, 'hello'],
+    [{ Range: 'bytes=6-' }, 206, 'world'],
+    [{ Range: 'bytes=-5' }, 206, 'world'],
+    [{ Range: 'bytes=0-4', 'If-Range': tag }, 206, 'hello'],
+    [{ Range: 'bytes=0-4', 'If-Range': '"other"' }, 200, blob],
+    [{ Range: 'bytes=0-1,3-4' }, 200, blob],
+    [{ Range: 'bytes=11-' }, 416, undefined],
+    [{ 'If-None-Match': tag }, 304, ''],
+    [{ 'If-None-Match': `"a", W/${tag}` }, 304, ''],
+    [{ 'If-None-Match': '*' }, 304, ''],
+  ]
+  for (const [headers, status, body] of cases) {
+    const answer = await send('GET', path, headers)
+    assert.equal(answer.status, status, JSON.stringify(headers))
+    if (body !== undefined) assert.equal(answer.body, body, JSON.stringify(headers))
+  }
+  assert.equal(
+    (await send('GET', path, { Range: 'bytes=6-' })).headers['content-range'],
+    'bytes 6-10/11',
+  )
+  assert.equal(
+    (await send('GET', path, { Range: 'bytes=11-' })).headers['content-range'],
+    'bytes */11',
+  )
+})
+
+test('every refusal is JSON with a code of the specification', async (context) => {
+  const { send } = await startRegistry(context)
+  const absent = digestOf('absent')
+  const cases: ReadonlyArray<
+    readonly [method: string, path: string, status: number, code: string]
+  > = [
+    ['GET', '/', 404, 'UNSUPPORTED'],
+    ['GET', '/v2/_catalog', 404, 'UNSUPPORTED'],
+    ['GET', '/v2/Git/manifests/latest', 400, 'NAME_INVALID'],
+    ['GET', '/v2/git/manifests/-', 400, 'MANIFEST_INVALID'],
+    ['GET', '/v2/git/manifests/sha256:1', 400, 'DIGEST_INVALID'],
+    ['GET', '/v2/git/blobs/sha256:1', 400, 'DIGEST_INVALID'],
+    ['GET', `/v2/git/blobs/${absent}`, 404, 'BLOB_UNKNOWN'],
+    ['GET', `/v2/git/manifests/${absent}`, 404, 'MANIFEST_UNKNOWN'],
+    ['GET', `/v2/git/manifests/${digestOf(blob)}`, 404, 'MANIFEST_UNKNOWN'],
+    ['POST', '/v2/git/blobs/uploads/', 405, 'UNSUPPORTED'],
+    ['PUT', '/v2/git/manifests/latest', 405, 'UNSUPPORTED'],
+    ['DELETE', `/v2/git/blobs/${digestOf(blob)}`, 405, 'UNSUPPORTED'],
+    ['OPTIONS', '/v2/', 405, 'UNSUPPORTED'],
+  ]
+  for (const [method, path, status, code] of cases) {
+    const answer = await send(method, path)
+    assert.deepEqual([answer.status, errorCode(answer)], [status, code], `${method} ${path}`)
+    if (status === 405) assert.equal(answer.headers.allow, 'GET, HEAD')
+  }
+})
+
+test('a failed build is a 4xx on one line with its build id', async (context) => {
+  const { send } = await startRegistry(context, async () => ({
+    kind: 'failed',
+    buildId: 'b42',
+    failure: {
+      kind: 'packages',
+      failures: [
+        { kind: 'not-found', package: 'gti', nearNames: ['git', 'gtk'] },
+        { kind: 'evaluation-error', package: 'x', message: 'first\nsecond \u001b[31mred' },
+      ],
+    },
+  }))
+  const answer = await send('GET', '/v2/gti/x/manifests/latest')
+  assert.deepEqual([answer.status, errorCode(answer)], [404, 'MANIFEST_UNKNOWN'])
+  const { message } = JSON.parse(answer.body).errors[0] as { message: string }
+  assert.equal(
+    message,
+    'no package is called gti; did you mean git or gtk?; x cannot be evaluated: first second [31mred (build b42)',
+  )
+})
+
+test('what the operator must mend is a 5xx and logged, overload a 503 to be tried again', async (context) => {
+  const errors: Error[] = [
+    new OperatingError('NO_SPACE', 'disk full'),
+    new OperatingError('OVERLOADED', 'busy'),
+    new Error('a secret detail'),
+  ]
+  const { send, failures } = await startRegistry(context, () => Promise.reject(errors[0] as Error))
+  const full = await send('GET', '/v2/git/manifests/latest')
+  assert.deepEqual([full.status, full.headers['retry-after']], [500, undefined])
+  assert.deepEqual(failures, [errors[0]])
+  errors.shift()
+  const busy = await send('GET', '/v2/git/manifests/latest')
+  assert.deepEqual(
+    [busy.status, errorCode(busy), busy.headers['retry-after']],
+    [503, 'TOOMANYREQUESTS', '15'],
+  )
+  assert.equal(failures.length, 1)
+  errors.shift()
+  const unknown = await send('GET', '/v2/git/manifests/latest')
+  assert.deepEqual([unknown.status, errorCode(unknown)], [500, 'UNKNOWN'])
+  assert.ok(!unknown.body.includes('secret'))
+})
+
+test('a client that hangs up stops waiting', async (context) => {
+  let waiting: AbortSignal | undefined
+  const arrived = Promise.withResolvers<void>()
+  const left = Promise.withResolvers<void>()
+  const { port } = await startRegistry(context, (_name, _tag, patience) => {
+    waiting = patience
+    arrived.resolve()
+    return new Promise((_resolve, reject) => {
+      patience.addEventListener('abort', () => {
+        left.resolve()
+        reject(patience.reason as Error)
+      })
+    })
+  })
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET /v2/git/manifests/latest HTTP/1.1\r\nHost: x\r\n\r\n')
+  await arrived.promise
+  assert.equal(waiting?.aborted, false)
+  socket.destroy()
+  await left.promise
+})
+
+test('tags are listed, sorted and paged', async (context) => {
+  const { send } = await startRegistry(context)
+  const cases: ReadonlyArray<readonly [query: string, tags: readonly string[]]> = [
+    ['', ['latest']],
+    ['?n=1', ['latest']],
+    ['?n=0', []],
+    ['?last=aaa', ['latest']],
+    ['?last=latest', []],
+  ]
+  for (const [query, tags] of cases) {
+    const answer = await send('GET', `/v2/shell/git/tags/list${query}`)
+    assert.deepEqual(JSON.parse(answer.body), { name: 'shell/git', tags }, query)
+    assert.equal(answer.headers.link, undefined)
+  }
+})
+
+test('requests are logged with what was sent', async (context) => {
+  const { send, requests } = await startRegistry(context)
+  await send('GET', `/v2/git/blobs/${digestOf(blob)}`, { 'User-Agent': 'docker/1' })
+  const { method, path, status, userAgent, complete, sentBytes } = requests[0] as RequestFacts
+  assert.deepEqual(
+    { method, path, status, userAgent, complete },
+    {
+      method: 'GET',
+      path: `/v2/git/blobs/${digestOf(blob)}`,
+      status: 200,
+      userAgent: 'docker/1',
+      complete: true,
+    },
+  )
+  assert.ok(sentBytes > blob.length)
+})
