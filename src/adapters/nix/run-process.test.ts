@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { test } from 'node:test'
+
+import { runProcess, type ProcessRequest } from './run-process.ts'
+
+const never = new AbortController().signal
+
+/** Runs a script of Node with small limits. */
+function runScript(script: string, options: Partial<ProcessRequest> = {}, signal = never) {
+  return runProcess(
+    {
+      command: process.execPath,
+      args: ['-e', script],
+      environment: new Map(),
+      timeoutMs: 30_000,
+      killGraceMs: 200,
+      stdoutLimitBytes: 4 * 1024 * 1024,
+      ...options,
+    },
+    signal,
+  )
+}
+
+/** A script whose child ignores SIGTERM; it prints the child's id, and waits. */
+const stubborn = `
+  const { spawn } = require('node:child_process')
+  const ignore = "process.on('SIGTERM', () => {}); console.log('ready'); setInterval(() => {}, 1e6)"
+  const child = spawn(process.execPath, ['-e', ignore], { stdio: ['ignore', 'pipe', 'inherit'] })
+  child.stdout.once('data', () => console.error(child.pid))
+  process.on('SIGTERM', () => {})
+`
+
+test('runProcess() gives the output, the exit code and nothing of the own environment', async () => {
+  const end = await runScript(
+    `console.log(JSON.stringify(process.env)); console.error('oops'); process.exitCode = 3`,
+    { environment: new Map([['ONLY', 'this']]) },
+  )
+  assert.deepEqual(end, {
+    kind: 'failed',
+    stdout: '{"ONLY":"this"}\n',
+    stderrTail: 'oops\n',
+    status: 'exit code 3',
+  })
+})
+
+test('runProcess() drains stdout and stderr together, and keeps the end of stderr', async () => {
+  const script = `
+    for (let line = 0; line < 20000; line++) {
+      console.log('x'.repeat(99))
+      console.error('y'.repeat(99))
+    }
+    console.error('the end')
+  `
+  const lines: string[] = []
+  const end = await runScript(script, { onStderrLine: (line) => lines.push(line) })
+  assert.equal(end.kind, 'succeeded')
+  assert.equal(end.stdout.length, 2_000_000)
+  assert.equal(end.stderrTail.length, 64 * 1024)
+  assert.ok(end.stderrTail.endsWith('the end\n'))
+  assert.equal(lines.length, 20_001)
+})
+
+test('runProcess() hands on the last line without a line end, and cuts lines of many megabytes', async () => {
+  const lines: string[] = []
+  await runScript(`process.stderr.write('a'.repeat(3e6) + '\\nlast')`, {
+    onStderrLine: (line) => lines.push(line),
+  })
+  assert.deepEqual(
+    lines.map((line) => line.length),
+    [1024 * 1024, 4],
+  )
+})
+
+test('runProcess() ends a process that prints too much', async () => {
+  const end = await runScript(`setInterval(() => console.log('x'.repeat(10000)), 0)`, {
+    stdoutLimitBytes: 100_000,
+  })
+  assert.equal(end.kind, 'printed-too-much')
+  assert.ok(end.stdout.length <= 100_000)
+})
+
+test('runProcess() ends the whole group when the time is over, SIGTERM or not', async () => {
+  const children: number[] = []
+  const end = await runScript(stubborn, {
+    timeoutMs: 1_000,
+    onStderrLine: (line) => children.push(Number(line)),
+  })
+  assert.equal(end.kind, 'timed-out')
+  assert.equal(end.status, 'signal SIGKILL')
+  assert.equal(children.length, 1)
+  assert.equal(await isRunning(children[0]!), false)
+})
+
+test('runProcess() rejects with the reason of the signal once the group has gone', async () => {
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  let child = 0
+  const onStderrLine = (line: string) => {
+    child = Number(line)
+    controller.abort(reason)
+  }
+  await assert.rejects(runScript(stubborn, { onStderrLine }, controller.signal), reason)
+  assert.equal(await isRunning(child), false)
+  await assert.rejects(runScript('', {}, controller.signal), reason)
+})
+
+test('runProcess() throws NIX_MISSING when the program is not there', async () => {
+  await assert.rejects(runScript('', { command: '/not/there' }), {
+    name: 'OperatingError',
+    code: 'NIX_MISSING',
+  })
+})
+
+/** A killed process that nobody has waited for yet does not run any more. */
+async function isRunning(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  return status !== undefined && !/\) [ZX] /.test(status)
+}
