@@ -77,10 +77,16 @@ export async function prepareDebianPackageSet(
   }
 }
 
+/** A revision on disk, and when it was last found to be the newest: milliseconds since 1970. */
+export interface StoredDebianPackageSet {
+  readonly source: PinnedSource
+  readonly preparedAtMs: number
+}
+
 /** The revision that was prepared last, without looking at the network; `undefined` before the first. */
 export async function newestDebianPackageSet(
   stateDirectory: string,
-): Promise<PinnedSource | undefined> {
+): Promise<StoredDebianPackageSet | undefined> {
   const home = homeOf(stateDirectory)
   const revisions = (await namesIn(home)).filter((name) => revisionPattern.test(name))
   const ages = await Promise.all(
@@ -90,7 +96,9 @@ export async function newestDebianPackageSet(
     })),
   )
   ages.sort((a, b) => b.preparedAtMs - a.preparedAtMs || (a.revision < b.revision ? -1 : 1))
-  return ages[0] === undefined ? undefined : pinnedSource(home, ages[0].revision)
+  if (ages[0] === undefined) return undefined
+  const { revision, preparedAtMs } = ages[0]
+  return { source: pinnedSource(home, revision), preparedAtMs }
 }
 
 function homeOf(stateDirectory: string): string {

@@ -3,7 +3,6 @@ import {
   prepareDebianPackageSet,
 } from '#package-sets/debian/debian-package-set.ts'
 import type { Clock } from '#engine/ports/clock.ts'
-import type { PinnedSource } from '#engine/ports/package-builder.ts'
 import type { PackageSource } from '#engine/ports/package-source.ts'
 import { onlyLatest } from './only-latest.ts'
 
@@ -30,12 +29,12 @@ export async function createBundledSource(
   const prepare = (until: AbortSignal) =>
     prepareDebianPackageSet({ stateDirectory, mirror }, onProgress, until)
 
-  let current: PinnedSource =
-    (await newestDebianPackageSet(stateDirectory)) ?? (await prepare(signal))
+  const stored = await newestDebianPackageSet(stateDirectory)
+  let current = stored?.source ?? (await prepare(signal))
   let stopTimer = () => {}
 
-  function schedule(): void {
-    if (refreshMs > 0) stopTimer = clock.after(refreshMs, () => void refresh())
+  function schedule(ageMs: number): void {
+    if (refreshMs > 0) stopTimer = clock.after(Math.max(0, refreshMs - ageMs), () => void refresh())
   }
 
   async function refresh(): Promise<void> {
@@ -45,10 +44,11 @@ export async function createBundledSource(
       if (closing.signal.aborted) return
       onFailure(error)
     }
-    schedule()
+    schedule(0)
   }
 
-  schedule()
+  // A service that is restarted often must not put its renewal off for ever.
+  schedule(stored === undefined ? 0 : Date.now() - stored.preparedAtMs)
   return {
     pin: async (tag) =>
       onlyLatest(tag, () => ({ kind: 'pinned', source: current, cacheable: true })),

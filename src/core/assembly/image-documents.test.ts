@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { digestOf } from '#core/oci/digest.ts'
+import { platformOf } from '#core/nix/system.ts'
+import { assembleImage, type ImageDocument } from './image-documents.ts'
+
+const layers = ['bottom', 'root'].map((name) => ({
+  digest: digestOf(`${name} compressed`),
+  diffId: digestOf(name),
+  sizeBytes: name.length,
+  createdBy: `nixery: ${name}`,
+}))
+
+// oxlint-disable-next-line typescript/no-explicit-any -- documents are compared member by member
+const read = (document: ImageDocument): any => JSON.parse(new TextDecoder().decode(document.bytes))
+
+test('assembleImage() names the config and the layers in both manifests', () => {
+  const image = assembleImage(platformOf('amd64'), layers, { env: ['A=b'], cmd: ['bash'] })
+  for (const manifest of [image.ociManifest, image.dockerManifest]) {
+    const document = read(manifest)
+    assert.equal(document.mediaType, manifest.mediaType)
+    assert.equal(document.config.digest, image.config.digest)
+    assert.equal(document.config.size, image.config.bytes.length)
+    assert.deepEqual(
+      document.layers.map((layer: { digest: string; size: number }) => [layer.digest, layer.size]),
+      layers.map((layer) => [layer.digest, layer.sizeBytes]),
+    )
+    assert.equal(manifest.digest, digestOf(manifest.bytes))
+  }
+  assert.notEqual(image.ociManifest.digest, image.dockerManifest.digest)
+})
+
+test('assembleImage() gives every config what docker and containerd read without looking', () => {
+  const config = read(assembleImage(platformOf('arm64'), layers, { env: [] }).config)
+  assert.deepEqual(config.config, { Env: [] })
+  assert.equal(config.created, '1970-01-01T00:00:01Z')
+  assert.deepEqual([config.os, config.architecture, config.variant], ['linux', 'arm64', 'v8'])
+  assert.deepEqual(config.rootfs, { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) })
+  assert.ok(config.history.every((entry: { created: string }) => entry.created === config.created))
+  assert.equal(config.history.length, layers.length)
+})

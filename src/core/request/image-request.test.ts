@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { formatPlatform, platformOf } from '#core/nix/system.ts'
+import { parseImageRequest, shellPackages } from './image-request.ts'
+
+function check(name: string, expected: string): void {
+  const outcome = parseImageRequest(name, platformOf('amd64'))
+  const actual =
+    outcome.kind === 'invalid'
+      ? 'invalid'
+      : `${formatPlatform(outcome.request.platform)}${outcome.request.shell ? ' shell' : ''}: ${outcome.request.packages.join(' ')}`
+  assert.equal(actual, expected, name)
+}
+
+test('parseImageRequest() reads names', () => {
+  const shell = shellPackages.join(' ')
+  check('jq', 'linux/amd64: jq')
+  check('shell', `linux/amd64 shell: ${shell}`)
+  check('shell/jq', `linux/amd64 shell: bashinteractive coreutils jq moreutils nano`)
+  check('arm64/jq', 'linux/arm64: jq')
+  check('amd64/jq', 'linux/amd64: jq')
+  check('shell/arm64/jq', `linux/arm64 shell: bashinteractive coreutils jq moreutils nano`)
+  check('arm64/shell', `linux/arm64 shell: ${shell}`)
+  check('python3packages.numpy/jq', 'linux/amd64: jq python3packages.numpy')
+})
+
+test('parseImageRequest() ends the meta-packages at the first package', () => {
+  check('jq/shell', 'linux/amd64: jq shell')
+  check('jq/arm64', 'linux/amd64: arm64 jq')
+})
+
+test('parseImageRequest() refuses names that make no image', () => {
+  check('arm64', 'invalid')
+  check('arm64/amd64/jq', 'invalid')
+  check(Array.from({ length: 129 }, (_, index) => `p${index}`).join('/'), 'invalid')
+})
+
+test('parseImageRequest() does not see order and repetition of packages', () => {
+  const component = fc.constantFrom('git', 'jq', 'htop', 'python3', 'curl')
+  fc.assert(
+    fc.property(fc.array(component, { minLength: 1 }), (packages) => {
+      const shuffled = [...packages, ...packages].toReversed()
+      assert.deepEqual(
+        parseImageRequest(shuffled.join('/'), platformOf('amd64')),
+        parseImageRequest(packages.join('/'), platformOf('amd64')),
+      )
+    }),
+  )
+})

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { buildTarget, createHeldBuilder, failedOutcome } from '#test/fakes/build-target.ts'
+import { limitBuilds } from './limit-builds.ts'
+import { OperatingError } from './operating-error.ts'
+
+const patient = new AbortController().signal
+const isOverloaded = (error: unknown) =>
+  error instanceof OperatingError && error.code === 'OVERLOADED'
+
+function setUp(makeRoom = () => {}) {
+  const { builder, started } = createHeldBuilder()
+  const limited = limitBuilds(builder, { maxRunning: 2, maxQueued: 2 }, () => makeRoom())
+  const names = () => started.map((build) => build.target.request.packages[0])
+  return { limited, started, names }
+}
+
+test('limitBuilds() runs so many at once and the others in order', async () => {
+  const { limited, started, names } = setUp()
+  const builds = ['a', 'b', 'c', 'd'].map((name) => limited.build(buildTarget(name), patient))
+  await setImmediate()
+  assert.deepEqual(names(), ['a', 'b'])
+  started[1]?.finish(failedOutcome)
+  await setImmediate()
+  assert.deepEqual(names(), ['a', 'b', 'c'])
+  started[0]?.finish(failedOutcome)
+  await setImmediate()
+  assert.deepEqual(names(), ['a', 'b', 'c', 'd'])
+  for (const build of started) build.finish(failedOutcome)
+  await Promise.all(builds)
+})
+
+test('limitBuilds() refuses when the queue is full', async () => {
+  const { limited, started } = setUp()
+  const builds = ['a', 'b', 'c', 'd'].map((name) => limited.build(buildTarget(name), patient))
+  await assert.rejects(limited.build(buildTarget('e'), patient), isOverloaded)
+  await setImmediate()
+  started[0]?.finish(failedOutcome)
+  started[1]?.finish(failedOutcome)
+  await setImmediate()
+  for (const build of started) build.finish(failedOutcome)
+  await Promise.all(builds)
+})
+
+test('limitBuilds() takes a place that makeRoom freed', async () => {
+  const abandoned = new AbortController()
+  const { limited, started, names } = setUp(() => abandoned.abort(new Error('abandoned')))
+  const running = ['a', 'b'].map((name) => limited.build(buildTarget(name), patient))
+  const queued = limited.build(buildTarget('c'), patient)
+  const left = limited.build(buildTarget('d'), abandoned.signal)
+  const entering = limited.build(buildTarget('e'), patient)
+  await assert.rejects(left, /abandoned/)
+  for (let round = 0; round < 4; round += 1) {
+    for (const build of started) build.finish(failedOutcome)
+    await setImmediate()
+  }
+  await Promise.all([...running, queued, entering])
+  assert.deepEqual(names(), ['a', 'b', 'c', 'e'])
+})
+
+test('limitBuilds() gives the place of a failed build on', async () => {
+  const controller = new AbortController()
+  const { limited, started, names } = setUp()
+  const failing = limited.build(buildTarget('a'), controller.signal)
+  const others = ['b', 'c'].map((name) => limited.build(buildTarget(name), patient))
+  await setImmediate()
+  controller.abort(new Error('cancelled'))
+  await assert.rejects(failing, /cancelled/)
+  await setImmediate()
+  assert.deepEqual(names(), ['a', 'b', 'c'])
+  for (const build of started) build.finish(failedOutcome)
+  await Promise.all(others)
+})

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { buildTarget, createHeldBuilder, failedOutcome } from '#test/fakes/build-target.ts'
+import { createManualClock } from '#test/fakes/manual-clock.ts'
+import { OperatingError } from './operating-error.ts'
+import { shareBuilds } from './share-builds.ts'
+
+const patient = new AbortController().signal
+const graceMs = 600_000
+
+function setUp() {
+  const clock = createManualClock()
+  const { builder, started } = createHeldBuilder()
+  return { clock, started, shared: shareBuilds(builder, clock, graceMs) }
+}
+
+test('shareBuilds() runs one build for all callers of a key', async () => {
+  const { started, shared } = setUp()
+  const callers = Array.from({ length: 50 }, () => shared.build(buildTarget('git'), patient))
+  const other = shared.build(buildTarget('jq'), patient)
+  assert.deepEqual(
+    started.map((build) => build.target.request.packages[0]),
+    ['git', 'jq'],
+  )
+  for (const build of started) build.finish(failedOutcome)
+  for (const outcome of await Promise.all([...callers, other])) assert.equal(outcome, failedOutcome)
+})
+
+test('shareBuilds() builds anew once a build has ended', async () => {
+  const { started, shared } = setUp()
+  for (const round of [1, 2]) {
+    const caller = shared.build(buildTarget('git'), patient)
+    assert.equal(started.length, round)
+    started.at(-1)?.finish(failedOutcome)
+    await caller
+  }
+})
+
+test('shareBuilds() keeps an abandoned build for its grace', async () => {
+  const { clock, started, shared } = setUp()
+  const first = new AbortController()
+  const leaving = shared.build(buildTarget('git'), first.signal)
+  first.abort(new Error('hung up'))
+  await assert.rejects(leaving, /hung up/)
+
+  clock.advance(graceMs - 1)
+  assert.equal(started[0]?.signal.aborted, false)
+  const returning = shared.build(buildTarget('git'), patient)
+  clock.advance(graceMs * 2)
+  assert.equal(started[0]?.signal.aborted, false, 'somebody waits again')
+  started[0]?.finish(failedOutcome)
+  assert.equal(await returning, failedOutcome)
+  assert.equal(started.length, 1)
+})
+
+test('shareBuilds() cancels an abandoned build after its grace', async () => {
+  const { clock, started, shared } = setUp()
+  const caller = new AbortController()
+  const leaving = shared.build(buildTarget('git'), caller.signal)
+  caller.abort(new Error('hung up'))
+  await assert.rejects(leaving, /hung up/)
+  clock.advance(graceMs)
+  assert.equal(started[0]?.signal.aborted, true)
+
+  const next = shared.build(buildTarget('git'), patient)
+  assert.equal(started.length, 2, 'a cancelled build takes no callers')
+  started[1]?.finish(failedOutcome)
+  assert.equal(await next, failedOutcome)
+})
+
+test('shareBuilds() stays on while one of two callers waits', async () => {
+  const { clock, started, shared } = setUp()
+  const first = new AbortController()
+  const leaving = shared.build(buildTarget('git'), first.signal)
+  const staying = shared.build(buildTarget('git'), patient)
+  first.abort(new Error('hung up'))
+  await assert.rejects(leaving, /hung up/)
+  clock.advance(graceMs * 2)
+  started[0]?.finish(failedOutcome)
+  assert.equal(await staying, failedOutcome)
+})
+
+test('cancelAbandoned() cancels what nobody waits for, at once', async () => {
+  const { started, shared } = setUp()
+  const caller = new AbortController()
+  const leaving = shared.build(buildTarget('git'), caller.signal)
+  const staying = shared.build(buildTarget('jq'), patient)
+  caller.abort(new Error('hung up'))
+  await assert.rejects(leaving, /hung up/)
+  shared.cancelAbandoned()
+  assert.deepEqual(
+    started.map((build) => build.signal.aborted),
+    [true, false],
+  )
+  started[1]?.finish(failedOutcome)
+  await staying
+})
+
+test('close() ends all builds and refuses new ones', async () => {
+  const { shared } = setUp()
+  const caller = shared.build(buildTarget('git'), patient)
+  const isShuttingDown = (error: unknown) =>
+    error instanceof OperatingError && error.code === 'SHUTTING_DOWN'
+  await Promise.all([assert.rejects(caller, isShuttingDown), shared.close()])
+  await assert.rejects(shared.build(buildTarget('git'), patient), isShuttingDown)
+})
