@@ -15,7 +15,11 @@ import type {
 } from '#engine/ports/package-builder.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 import { findProgram } from './find-program.ts'
-import { createNixPackageBuilder, type NixPackageBuilderOptions } from './nix-package-builder.ts'
+import {
+  createNixPackageBuilder,
+  type NixPackageBuilder,
+  type NixPackageBuilderOptions,
+} from './nix-package-builder.ts'
 
 const system: System = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
 const missing = await missingPrograms(['nix-store', 'nix-instantiate', 'apt-get', 'dpkg-deb'])
@@ -24,6 +28,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
   let directory: string
   let source: PinnedSource
   let nix: PackageBuilder
+  const opened: NixPackageBuilder[] = []
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'nixery-awkward-'))
@@ -31,15 +36,20 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
     nix = await open({})
   })
 
-  after(() => rm(directory, { recursive: true, force: true }))
+  after(async () => {
+    for (const builder of opened) await builder.close()
+    await rm(directory, { recursive: true, force: true })
+  })
 
-  function open(options: Partial<NixPackageBuilderOptions>): Promise<PackageBuilder> {
-    return createNixPackageBuilder({
+  async function open(options: Partial<NixPackageBuilderOptions>): Promise<PackageBuilder> {
+    const builder = await createNixPackageBuilder({
       leaseDirectory: join(directory, 'leases'),
       nixTimeoutS: 30,
       settings: new Map([['substituters', '']]),
       ...options,
     })
+    opened.push(builder)
+    return builder
   }
 
   async function evaluate(

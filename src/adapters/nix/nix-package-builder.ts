@@ -18,10 +18,15 @@ export interface NixPackageBuilderOptions extends NixOptions {
   readonly maxJobs?: number
 }
 
+/** A package builder that gives its leases back when the service ends. */
+export interface NixPackageBuilder extends PackageBuilder {
+  close(): Promise<void>
+}
+
 /** Opens Nix and sweeps left-over leases; throws an `OperatingError` when Nix cannot be used. */
 export async function createNixPackageBuilder(
   options: NixPackageBuilderOptions,
-): Promise<PackageBuilder> {
+): Promise<NixPackageBuilder> {
   const nix = await openNix(options)
   const leases = await Leases.open(options.leaseDirectory)
   const evaluator = new Evaluator(nix, {
@@ -40,5 +45,6 @@ export async function createNixPackageBuilder(
       realisePackages(nix, realisation, packages, lease, observe, signal),
     closure: (paths, signal) => readClosure(nix, paths, signal),
     lease: () => leases.lease(),
+    close: () => leases.close(),
   }
 }
