@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { operatingErrors } from '#engine/operating-error.ts'
+import { failureRefusal, failureStatuses } from './failure-refusal.ts'
+
+const page = readFileSync(join(import.meta.dirname, '../../../docs/errors.md'), 'utf8')
+const rows = page
+  .split('\n')
+  .filter((line) => line.startsWith('| `'))
+  .map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('`', '')),
+  )
+
+test('docs/errors.md lists every failure with its status and code', () => {
+  const documented = rows.filter(([name = '']) => name in failureStatuses)
+  assert.deepEqual(
+    documented.map(([name, status, code]) => [name, Number(status), code]),
+    Object.entries(failureStatuses).map(([name, { status, code }]) => [name, status, code]),
+  )
+})
+
+test('docs/errors.md lists every operating error', () => {
+  const documented = rows.filter(([name = '']) => name in operatingErrors)
+  assert.deepEqual(
+    documented.map(([name, status, retried, advice]) => [
+      name,
+      Number(status),
+      retried === 'yes',
+      advice,
+    ]),
+    Object.entries(operatingErrors).map(([name, { status, retryable, advice }]) => [
+      name,
+      status,
+      retryable,
+      advice,
+    ]),
+  )
+  assert.equal(
+    rows.length,
+    Object.keys(failureStatuses).length + Object.keys(operatingErrors).length,
+  )
+})
+
+test('no failure has a status that docker hides or that container runtimes repeat', () => {
+  for (const { status } of Object.values(failureStatuses)) {
+    assert.ok(status >= 400 && status < 500 && status !== 408 && status !== 429, `${status}`)
+  }
+})
+
+test('failureRefusal() says what a person can do, on one line', () => {
+  const message = (failure: Parameters<typeof failureRefusal>[0]) =>
+    failureRefusal(failure, 'b1').message
+  assert.equal(
+    message({
+      kind: 'packages',
+      failures: [{ kind: 'not-found', package: 'shell', nearNames: ['shelr'] }],
+    }),
+    'no package is called shell; the meta-package shell goes before all packages (build b1)',
+  )
+  assert.equal(
+    message({
+      kind: 'packages',
+      failures: [{ kind: 'ambiguous', package: 'x', candidates: ['X', 'x_', 'xX'] }],
+    }),
+    'x may mean X, x_ or xX, which registry names cannot tell apart: ask for a package whose name is unique without regard to case (build b1)',
+  )
+  assert.equal(
+    message({ kind: 'build-failed', name: 'git-2', message: 'exit code 2', logTail: [] }),
+    'git-2 failed to build: exit code 2 (build b1)',
+  )
+  const long = message({
+    kind: 'build-failed',
+    name: 'git-2',
+    message: 'x'.repeat(10_000),
+    logTail: [],
+  })
+  assert.ok(long.length < 1100 && long.endsWith('… (build b1)'))
+})

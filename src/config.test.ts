@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ConfigError, readConfig, variables } from './config.ts'
+
+test('readConfig() serves the bundled set on 8080 from the state directory when nothing is set', () => {
+  const config = readConfig({})
+  assert.equal(config.port, 8080)
+  assert.equal(config.packagesPath, undefined)
+  assert.equal(config.nixTimeoutS, 60)
+  assert.equal(config.storageDirectory, join(homedir(), '.local/state/nixery/storage'))
+  assert.equal(readConfig({ XDG_STATE_HOME: '/state' }).storageDirectory, '/state/nixery/storage')
+  assert.equal(readConfig({ STORAGE_PATH: '/blobs' }).storageDirectory, '/blobs')
+  assert.ok(Object.isFrozen(config))
+})
+
+test('readConfig() takes an empty variable for one that is not set', () => {
+  assert.deepEqual(readConfig({ PORT: '', STORAGE_PATH: '', NIX_TIMEOUT: '' }), readConfig({}))
+})
+
+test('readConfig() refuses a wrong value and names variable, value and what is allowed', () => {
+  const wrong: ReadonlyArray<readonly [keyof typeof variables, string]> = [
+    ['PORT', '80a'],
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['NIX_TIMEOUT', '0'],
+    ['NIX_TIMEOUT', '1.5'],
+    ['NIXERY_STORAGE_BACKEND', 'tape'],
+    ['STORAGE_PATH', 'relative/path'],
+    ['NIXERY_LAYER_BUDGET', '125'],
+    ['NIXERY_GZIP_LEVEL', '10'],
+    ['NIX_POPULARITY_URL', 'ftp://somewhere'],
+    ['NIX_POPULARITY_URL', 'nonsense'],
+    ['LOG_LEVEL', 'loud'],
+  ]
+  for (const [name, value] of wrong) {
+    assert.throws(
+      () => readConfig({ [name]: value }),
+      (error) =>
+        error instanceof ConfigError &&
+        error.message === `${name}=${value} is not allowed: it must be ${variables[name].allowed}`,
+      `${name}=${value}`,
+    )
+  }
+})
+
+test('readConfig() refuses settings that would be ignored', () => {
+  assert.throws(() => readConfig({ NIXERY_CHANNEL: 'nixos-unstable' }), ConfigError)
+})
+
+test('docs/configuration.md lists every variable as the schema does', () => {
+  const page = readFileSync(join(import.meta.dirname, '../docs/configuration.md'), 'utf8')
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'))
+  assert.deepEqual(
+    rows,
+    Object.entries(variables).map(
+      ([name, { about, allowed }]) => `| \`${name}\` | ${about} | ${allowed} |`,
+    ),
+  )
+})
