@@ -246,7 +246,7 @@ test('what the operator must mend is a 5xx and logged, overload a 503 to be trie
     new OperatingError('OVERLOADED', 'busy'),
     new Error('a secret detail'),
   ]
-  const { send, failures } = await startRegistry(context, () => Promise.reject(errors[0] as Error))
+  const { send, failures } = await startRegistry(context, () => Promise.reject(errors[0]))
   const full = await send('GET', '/v2/git/manifests/latest')
   assert.deepEqual([full.status, full.headers['retry-after']], [500, undefined])
   assert.deepEqual(failures, [errors[0]])

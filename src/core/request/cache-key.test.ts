@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { cacheKeyOf, formatCanonicalJson, type CanonicalValue } from './cache-key.ts'
 
 test('formatCanonicalJson() sorts members and keeps lists', () => {

@@ -14,8 +14,8 @@ import type { EntryKind } from '#engine/ports/entry-store.ts'
 export interface StorageLayout {
   readonly directories: readonly string[]
   readonly staging: string
-  blob(digest: Digest): string
-  entry(kind: EntryKind, key: CacheKey): string
+  readonly blob: (digest: Digest) => string
+  readonly entry: (kind: EntryKind, key: CacheKey) => string
 }
 
 /** The only place that makes paths of the storage directory. */
