@@ -8,6 +8,7 @@ import { classifyEvaluationError, parseEvaluationError } from '#core/nix/evaluat
 import type { PackageFailure, PackageOutcome, PackageOutput } from '#core/nix/package-outcome.ts'
 import { parseStorePath } from '#core/nix/store-path.ts'
 import type { System } from '#core/nix/system.ts'
+import { OperatingError } from '#engine/operating-error.ts'
 import type { EvaluateRequest, PinnedSource } from '#engine/ports/package-builder.ts'
 import { NameSuggestions } from './name-suggestions.ts'
 import { findOperatingFailure } from './operating-failure.ts'
@@ -217,6 +218,10 @@ class Evaluation {
         break
     }
     const operating = findOperatingFailure(lastError(end.stderrTail))
+    if (operating?.code === 'NIX_TOO_OLD') {
+      const { version } = this.#nix.installation
+      throw new OperatingError('NIX_TOO_OLD', `${operating.message} (this is Nix ${version})`)
+    }
     if (operating) throw operating
     return { kind: 'error', message: this.#errorMessage(end) }
   }

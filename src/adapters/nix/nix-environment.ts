@@ -39,16 +39,24 @@ export function nixEnvironment(
   return environment
 }
 
-const daemonSocket = '/nix/var/nix/daemon-socket/socket'
 const stateDirectory = '/nix/var/nix'
+const daemonSocket = `${stateDirectory}/daemon-socket/socket`
+
+/** How the store is reached, and the settings that this takes. */
+export interface StoreChoice {
+  readonly access: StoreAccess
+  readonly settings: ReadonlyMap<string, string>
+}
 
 /**
- * Decides how the store is reached, and the settings that this takes. Root works on the store
- * itself, other users through the daemon, or on a store that belongs to them.
+ * Root works on the store itself, other users through the daemon, or on a store that belongs to
+ * them. An operator's NIX_REMOTE comes first.
  */
-export async function detectStoreAccess(
+export async function chooseStore(
   userId: number,
-): Promise<{ readonly access: StoreAccess; readonly settings: ReadonlyMap<string, string> }> {
+  inherited: Readonly<NodeJS.ProcessEnv>,
+): Promise<StoreChoice> {
+  if (inherited['NIX_REMOTE']) return { access: 'daemon', settings: new Map() }
   if (userId === 0) return { access: 'local', settings: await settingsForRoot() }
   if (await canUse(daemonSocket)) {
     return { access: 'daemon', settings: new Map([['store', 'daemon']]) }

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { after, before, describe, test } from 'node:test'
 
 import type { FoundPackage, PackageOutcome } from '#core/nix/package-outcome.ts'
@@ -20,6 +24,7 @@ import {
   type NixPackageBuilder,
   type NixPackageBuilderOptions,
 } from './nix-package-builder.ts'
+import { probeNix } from './probe-nix.ts'
 
 const system: System = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
 const missing = await missingPrograms(['nix-store', 'nix-instantiate', 'apt-get', 'dpkg-deb'])
@@ -83,6 +88,11 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
     } finally {
       await lease.release()
     }
+  }
+
+  /** Waits for processes of this run to end by themselves; the test's own deadline bounds it. */
+  async function untilNoProcessIsLeft(): Promise<void> {
+    while ((await processesLeft()).length > 0) await setImmediate()
   }
 
   /** Processes of this run that are still there: every one has the directory or the nonce in its arguments. */
@@ -244,6 +254,13 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       assert.match(messageOf(outcome!), /no fixed path in the store/)
     })
 
+    test('names both versions when a package set demands a newer Nix', async () => {
+      await assert.rejects(evaluate(['demanding']), {
+        code: 'NIX_TOO_OLD',
+        message: /requires Nix >= 99.0, please upgrade: \(this is Nix \d/,
+      })
+    })
+
     test('stops a package that needs too much memory', async () => {
       const small = await open({ evaluationMemoryMiB: 256 })
       const [outcome] = await evaluate(['devours'], small)
@@ -265,6 +282,33 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       await assert.rejects(evaluate(['loops'], nix, controller.signal), reason)
       assert.deepEqual(await processesLeft(), [])
     })
+  })
+
+  test('leaves no evaluation behind when the service is killed', { timeout: 30_000 }, async () => {
+    const service = spawn(process.execPath, ['--input-type=module-typescript', '-'], {
+      stdio: ['pipe', 'inherit', 'inherit'],
+    })
+    const modulePath = join(import.meta.dirname, 'nix-package-builder.ts')
+    const leaseDirectory = join(directory, 'leases')
+    const request = { source, system, packages: ['loops'], optionalPackages: [] }
+    service.stdin.end(`
+      import { createNixPackageBuilder } from ${JSON.stringify(modulePath)}
+      const nix = await createNixPackageBuilder(${JSON.stringify({ leaseDirectory })})
+      await nix.evaluate(${JSON.stringify(request)}, new AbortController().signal)
+    `)
+    while ((await processesLeft()).length === 0) await setImmediate()
+    service.kill('SIGKILL')
+    await once(service, 'exit')
+    await untilNoProcessIsLeft()
+  })
+
+  test('opens only with a Nix that is there', async () => {
+    await assert.rejects(open({ binDirectory: '/not/there' }), {
+      code: 'NIX_MISSING',
+      message: 'there is no nix-store in /not/there',
+    })
+    const probe = await probeNix({}, AbortSignal.timeout(30_000))
+    assert.match(probe.version, /^\d+\.\d+/)
   })
 
   describe('realise() and closure()', () => {
@@ -382,6 +426,39 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       assert.equal(outcome.kind, 'build-failed')
       assert.match(outcome.message, /-tools, which this derivation does not make/)
     })
+  })
+
+  test('does everything through a daemon too', async () => {
+    const socket = join(directory, 'socket')
+    const daemon = spawn('nix-daemon', {
+      env: {
+        ...process.env,
+        NIX_DAEMON_SOCKET_PATH: socket,
+        NIX_CONFIG: 'build-users-group =\nsubstituters =',
+      },
+      stdio: 'ignore',
+    })
+    try {
+      while (!existsSync(socket)) await setImmediate()
+      const remote = await open({ settings: new Map([['store', `unix://${socket}`]]) })
+      const signal = AbortSignal.timeout(60_000)
+      const [tool] = await find('remote')
+      const lease = await remote.lease()
+      const outcome = await remote.realise([tool!], lease, () => undefined, signal)
+      assert.deepEqual(outcome, { kind: 'realised' })
+      const graph = await remote.closure([tool!.outputs[0]!.path], signal)
+      assert.deepEqual(graph.nodes.map((node) => storePathName(node.path)).sort(), [
+        'greeting-1.0',
+        'remote-1.0',
+      ])
+      await lease.release()
+      const { outcome: failed } = await realise('needs-failing', remote)
+      assert.equal(failed.kind, 'build-failed')
+      assert.equal(failed.name, 'fails-1.0')
+    } finally {
+      daemon.kill()
+      await once(daemon, 'exit')
+    }
   })
 })
 

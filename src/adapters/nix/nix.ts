@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path'
 
 import { OperatingError } from '#engine/operating-error.ts'
 import { findProgram } from './find-program.ts'
-import { detectStoreAccess, nixEnvironment, type StoreAccess } from './nix-environment.ts'
+import { chooseStore, nixEnvironment, type StoreChoice } from './nix-environment.ts'
 import { findOperatingFailure } from './operating-failure.ts'
 import { runProcess, type ProcessEnd } from './run-process.ts'
 
@@ -45,12 +45,13 @@ const endings = {
 } as const
 
 /** Where things are on this machine. */
-interface NixInstallation {
+export interface NixInstallation {
+  /** `2.8.0` */
+  readonly version: string
   readonly binDirectory: string
   /** util-linux's setpriv ends a command when the service dies; without it orphans end by themselves. */
   readonly setpriv: string | undefined
-  readonly access: StoreAccess
-  readonly settings: ReadonlyMap<string, string>
+  readonly store: StoreChoice
 }
 
 /** Runs Nix commands in the service's environment. */
@@ -63,8 +64,8 @@ export class Nix {
     this.#installation = installation
   }
 
-  get access(): StoreAccess {
-    return this.#installation.access
+  get installation(): NixInstallation {
+    return this.#installation
   }
 
   /** Ends with whatever Nix said; throws only what the operator must mend. */
@@ -104,7 +105,7 @@ export class Nix {
   #environment(call: NixCall): ReadonlyMap<string, string> {
     const settings = new Map([
       ...everyCallSettings,
-      ...this.#installation.settings,
+      ...this.#installation.store.settings,
       ...(this.#options.settings ?? []),
       ...(call.settings ?? []),
     ])
@@ -113,16 +114,47 @@ export class Nix {
   }
 }
 
-/** Finds out where Nix is on this machine, and how its store is reached. */
+/** Finds out which Nix is on this machine, and how its store is reached. */
 export async function openNix(options: NixOptions): Promise<Nix> {
-  const searchPath = (options.inheritedEnvironment ?? process.env)['PATH'] ?? ''
+  const inherited = options.inheritedEnvironment ?? process.env
+  const searchPath = inherited['PATH'] ?? ''
   const program = await findProgram('nix-store', options.binDirectory ?? searchPath)
   if (program === undefined) {
     const where = options.binDirectory ?? 'PATH'
     throw new OperatingError('NIX_MISSING', `there is no nix-store in ${where}`)
   }
+  const version = await askVersion(program)
   // Without user ids, as on Windows, there is no Nix either.
-  const store = await detectStoreAccess(process.getuid?.() ?? 0)
+  const store = await chooseStore(process.getuid?.() ?? 0, inherited)
   const setpriv = await findProgram('setpriv', searchPath)
-  return new Nix(options, { ...store, setpriv, binDirectory: dirname(program) })
+  return new Nix(options, { version, binDirectory: dirname(program), setpriv, store })
+}
+
+async function askVersion(program: string): Promise<string> {
+  const end = await runProcess(
+    {
+      command: program,
+      args: ['--version'],
+      environment: new Map(),
+      timeoutMs: 30_000,
+      killGraceMs: 500,
+      stdoutLimitBytes: 64 * 1024,
+    },
+    new AbortController().signal,
+  )
+  return parseNixVersion(end.stdout)
+}
+
+/** The structured log and the settings that the service relies on came together in 2.4. */
+const oldestVersion = [2, 4] as const
+
+/** `2.8.0` of `nix-store (Nix) 2.8.0`; forks print their own name and a Nix version at the end. */
+export function parseNixVersion(text: string): string {
+  const match = /(\d+)\.(\d+)\S*\s*$/.exec(text)
+  if (!match) throw new OperatingError('NIX_FAILED', `nix-store --version printed "${text.trim()}"`)
+  const [major, minor] = [Number(match[1]), Number(match[2])]
+  if (major < oldestVersion[0] || (major === oldestVersion[0] && minor < oldestVersion[1])) {
+    throw new OperatingError('NIX_TOO_OLD', `this is Nix ${match[0].trim()}; 2.4 is the oldest`)
+  }
+  return match[0].trim()
 }

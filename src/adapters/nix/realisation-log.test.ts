@@ -122,7 +122,12 @@ const failures: readonly (readonly [string, string, string])[] = [
   [
     `Cannot build '${bad}'.\n       Reason: builder failed with exit code 3.\n       Last 25 log lines:\n       > no`,
     'build-failed',
-    'builder failed with exit code 3.',
+    'its builder failed with exit code 3.',
+  ],
+  [
+    `Cannot build '${bad}'.\n       Reason: builder timed out after 60 seconds of silence.`,
+    'build-timed-out',
+    'its builder was stopped after 60 seconds of silence',
   ],
 ]
 
@@ -132,6 +137,7 @@ for (const [text, kind, message] of failures) {
       start(1, 105, bad),
       result(1, 101, 'last words'),
       error(`1 dependencies of derivation '${top}' failed to build`),
+      error(`Cannot build '${top}'.\n       Reason: 1 dependency failed.`),
       error(text),
       error(`build of '${top}' failed`),
     )

@@ -210,9 +210,14 @@ const causePatterns: readonly CausePattern[] = [
     ({ reason }) => `its builder ${reason}`,
   ],
   [
-    /^Cannot build '(?<drv>[^'!^]+)'\.\s+Reason: (?<reason>.+)/,
+    /^Cannot build '(?<drv>[^'!^]+)'\.\s+Reason: .*timed out after (?<time>\d+ seconds(?: of silence)?)/,
+    'build-timed-out',
+    ({ time }) => `its builder was stopped after ${time}`,
+  ],
+  [
+    /^Cannot build '(?<drv>[^'!^]+)'\.\s+Reason: (?!\d+ dependenc)(?<reason>.+)/,
     'build-failed',
-    ({ reason }) => `${reason}`,
+    ({ reason }) => `its ${reason}`,
   ],
   [
     /^hash mismatch in fixed-output derivation '(?<drv>[^'!^]+)':\s*(?<hashes>[^]*)/,

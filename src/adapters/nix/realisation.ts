@@ -24,7 +24,7 @@ export interface RealisationOptions {
 const stdoutLimitBytes = 1024 * 1024
 
 /** A builder in an endless loop could fill the disk with its log before its time is over. */
-const buildLogLimitBytes = 64 * 1024 * 1024
+const buildLogLimitBytes = 16 * 1024 * 1024
 
 /** Builds or downloads the wanted outputs and makes them garbage collector roots in the lease. */
 export async function realisePackages(

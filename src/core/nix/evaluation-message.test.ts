@@ -51,6 +51,16 @@ const outputs: readonly (readonly [string, string, string])[] = [
     'error: \n\n         This version of Nixpkgs requires Nix >= 2.18, please upgrade:\n\n  - more\n',
     'This version of Nixpkgs requires Nix >= 2.18, please upgrade:',
   ],
+  [
+    'the text of an abort',
+    "error: evaluation aborted with the following error message: '\n\n  This set is old:\n\n  - x\n'",
+    'This set is old:',
+  ],
+  [
+    'the text of an abort of one line',
+    "error: evaluation aborted with the following error message: 'the end'\n\n       at /x:1:1:\n",
+    'the end',
+  ],
   ['the last line when there is no error', 'some\nlast words\n\n', 'last words'],
   ['nothing of nothing', '', ''],
 ]

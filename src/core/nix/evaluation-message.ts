@@ -20,8 +20,14 @@ export function parseEvaluationError(stderr: string): string {
   const start = lines.findLastIndex((line) => /^ *error:/.test(line))
   if (start === -1) return formatOneLine(lines.findLast((line) => line.trim() !== '') ?? '')
   const [first = '', ...others] = lines.slice(start)
-  return formatOneLine(firstParagraph([first.replace(/^ *error:/, ''), ...others]))
+  const text = first.replace(/^ *error:/, '')
+  const aborted = text.replace(abortPrefix, '')
+  const message = firstParagraph([aborted, ...others])
+  return formatOneLine(aborted === text ? message : message.replace(/'$/, ''))
 }
+
+/** What Nix puts around the text of `abort`, which may begin with empty lines of its own. */
+const abortPrefix = /^ *evaluation aborted with the following error message: '/
 
 /** The first lines that hold text, up to a blank line or the trace. */
 function firstParagraph(lines: readonly string[]): string {

@@ -6,9 +6,22 @@ import * as fc from 'fast-check'
 import { editDistance, nearNames } from './near-names.ts'
 
 test('nearNames() suggests what people mean, nearest first', () => {
-  const names = ['git', 'gitFull', 'gist', 'htop', 'btop', 'nodejs', 'python3', 'g++', '_7zz', 'jq']
+  const names = [
+    'git',
+    'gitFull',
+    'gist',
+    'htop',
+    'btop',
+    'nodejs',
+    'python3',
+    'g++',
+    '_7zz',
+    'jq',
+    'bti',
+    'gri',
+  ]
   const suggestions = new Map([
-    ['gti', ['git']],
+    ['gti', ['git', 'gri', 'bti']],
     ['htpo', ['htop']],
     ['gittfull', ['gitfull']],
     ['nodejss', ['nodejs']],

@@ -10,18 +10,36 @@ const mostNames = 3
 export function nearNames(wanted: string, names: Iterable<string>): readonly string[] {
   const target = foldAttributeName(wanted)
   const bound = distanceBound(target)
-  const near = new Map<string, number>()
+  const near = new Map<string, Nearness>()
   for (const name of names) {
-    // A fold makes a name longer by two for each `+`, so it may only be skipped when far too short.
+    // A fold makes no name shorter by more than the leading underscore.
     if (name.length > target.length + bound + 1) continue
     const folded = foldAttributeName(name)
     const distance = editDistance(target, folded, bound)
-    if (distance !== undefined && folded !== '') near.set(folded, distance)
+    if (distance !== undefined && folded !== '')
+      near.set(folded, nearness(target, folded, distance))
   }
   return [...near]
-    .sort(([a, distanceA], [b, distanceB]) => distanceA - distanceB || (a < b ? -1 : 1))
+    .sort(([a, nearA], [b, nearB]) => compareNearness(nearA, nearB) || (a < b ? -1 : 1))
     .slice(0, mostNames)
     .map(([name]) => name)
+}
+
+/** Edit distance, then whether letters or the first letter differ (0 when not); less is nearer. */
+type Nearness = readonly [distance: number, letters: number, firstLetter: number]
+
+/** Of names at one distance, people mean the one with their letters in another order: git by gti. */
+function nearness(wanted: string, name: string, distance: number): Nearness {
+  const letters = sortedLetters(wanted) === sortedLetters(name) ? 0 : 1
+  return [distance, letters, wanted[0] === name[0] ? 0 : 1]
+}
+
+function compareNearness(a: Nearness, b: Nearness): number {
+  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2]
+}
+
+function sortedLetters(name: string): string {
+  return name.split('').sort().join('')
 }
 
 /** One slip in short names, two in most, three in long ones: beyond that everything is near. */

@@ -29,6 +29,8 @@ let
       busybox chmod 755 $out/bin/tool
     '' { };
 
+    remote = package "remote-1.0" "echo ${greeting} > $out" { };
+
     # Refers to itself, and its name has every character that a store path may have.
     odd-name = package "odd_name+1.0?x=y" "echo $out > $out" { };
 
@@ -70,6 +72,7 @@ let
     throws = throw "this package is\nnot to be had\n\nbut more is said below";
     throws-inside.package = throw "never reached";
     throws-on-the-way = throw "no way through";
+    demanding = abort "\n\n  This version of Nixpkgs requires Nix >= 99.0, please upgrade:\n\n  - somehow\n";
     aborts = abort "the end";
     recurses = let endlessly = endlessly; in endlessly;
     mistyped = { type = "derivation"; drvPath = 1 + "one"; outPath = ""; };
