@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { guardFilesystem } from '#adapters/filesystem/filesystem-error.ts'
 import {
   ownDirectory,
   sweepDeadOwners,
@@ -19,15 +20,17 @@ export class Leases {
 
   /** Sweeps what dead processes left and begins to hand out leases. Processes may share the directory. */
   static async open(leaseDirectory: string): Promise<Leases> {
-    await mkdir(leaseDirectory, { recursive: true })
-    await sweepDeadOwners(leaseDirectory, Date.now())
-    return new Leases(await ownDirectory(leaseDirectory))
+    return guardFilesystem(`cannot use the lease directory ${leaseDirectory}`, async () => {
+      await mkdir(leaseDirectory, { recursive: true })
+      await sweepDeadOwners(leaseDirectory, Date.now())
+      return new Leases(await ownDirectory(leaseDirectory))
+    })
   }
 
   async lease(): Promise<StoreLease> {
     this.#count += 1
     const directory = join(this.#owned.path, String(this.#count))
-    await mkdir(directory)
+    await guardFilesystem('cannot keep store paths for a build', () => mkdir(directory))
     return { directory, release: () => removeLease(directory) }
   }
 

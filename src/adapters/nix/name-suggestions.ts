@@ -4,7 +4,7 @@ import type { System } from '#core/nix/system.ts'
 import type { PinnedSource } from '#engine/ports/package-builder.ts'
 
 /** A package that was not found: `path` is how far the look-up came, `rest` what is not there. */
-interface MissingName {
+export interface MissingName {
   readonly name: string
   readonly path: readonly string[]
   readonly rest: string

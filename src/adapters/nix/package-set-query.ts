@@ -1,0 +1,177 @@
+import { realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { z } from 'zod'
+
+import { parseEvaluationError } from '#core/nix/evaluation-message.ts'
+import type { System } from '#core/nix/system.ts'
+import { OperatingError } from '#engine/operating-error.ts'
+import type { PinnedSource } from '#engine/ports/package-builder.ts'
+import type { Nix } from './nix.ts'
+import { findOperatingFailure } from './operating-failure.ts'
+import type { ProcessEnd } from './run-process.ts'
+
+/** The expressions that the service runs. */
+const expressionDirectory = join(import.meta.dirname, '../../../nix')
+
+/** 80,000 attribute names are 2 MB; an answer that is longer is not one. */
+const stdoutLimitBytes = 64 * 1024 * 1024
+
+export interface EvaluationOptions {
+  /** For one call of `evaluate`, whatever number of processes it takes. */
+  readonly evaluationTimeoutMs: number
+  /** What one evaluation may allocate. nixpkgs takes about 1 GiB for large packages. */
+  readonly evaluationMemoryMiB: number
+}
+
+const path = z.array(z.string())
+const resultSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('found'),
+    path,
+    derivation: z.string(),
+    outputs: z.array(z.object({ name: z.string(), path: z.string() })).min(1),
+  }),
+  z.object({ kind: z.literal('not-found'), path, rest: z.string() }),
+  z.object({ kind: z.literal('ambiguous'), candidates: z.array(path) }),
+  z.object({ kind: z.literal('not-a-derivation'), path }),
+  z.object({
+    kind: z.literal('throws'),
+    path,
+    refusal: z.enum(['unfree', 'broken', 'insecure', 'unsupported-system']).nullable(),
+  }),
+])
+const resultsSchema = z.array(resultSchema)
+const namesSchema = z.array(z.string())
+
+export type EvaluationResult = z.infer<typeof resultSchema>
+
+/** What the end of a Nix process means for the packages it was asked about. */
+export type LookUpAnswer =
+  | { readonly kind: 'results'; readonly results: readonly EvaluationResult[] }
+  | { readonly kind: 'timed-out' }
+  | { readonly kind: 'error'; readonly message: string }
+
+/**
+ * Questions to one package set, each answered by one process in restricted evaluation, all before
+ * one deadline. The set is a stranger's: it reads only what it is allowed to, and package names
+ * reach it as data.
+ */
+export class PackageSetQuery {
+  readonly #nix: Nix
+  readonly #options: EvaluationOptions
+  readonly #source: PinnedSource
+  readonly #system: System
+  readonly #signal: AbortSignal
+  readonly #deadlineMs: number
+
+  constructor(
+    nix: Nix,
+    options: EvaluationOptions,
+    source: PinnedSource,
+    system: System,
+    signal: AbortSignal,
+  ) {
+    this.#nix = nix
+    this.#options = options
+    this.#source = source
+    this.#system = system
+    this.#signal = signal
+    this.#deadlineMs = performance.now() + options.evaluationTimeoutMs
+  }
+
+  /** The names at one level; none when the set cannot be read, which costs only the suggestions. */
+  async attributeNames(level: readonly string[]): Promise<readonly string[]> {
+    const end = await this.#run('attribute-names.nix', { path: level })
+    return end.kind === 'succeeded' ? namesSchema.parse(JSON.parse(end.stdout)) : []
+  }
+
+  async lookUp(
+    packages: readonly string[],
+    mode: { readonly catch: boolean },
+  ): Promise<LookUpAnswer> {
+    const end = await this.#run('evaluate.nix', { packages, ...mode })
+    switch (end.kind) {
+      case 'succeeded':
+        return { kind: 'results', results: resultsSchema.parse(JSON.parse(end.stdout)) }
+      case 'timed-out':
+        return { kind: 'timed-out' }
+      case 'printed-too-much':
+        return { kind: 'error', message: 'the package set gives an answer of more than 64 MiB' }
+      case 'failed':
+        break
+    }
+    const operating = findOperatingFailure(lastError(end.stderrTail))
+    if (operating?.code === 'NIX_TOO_OLD') {
+      const { version } = this.#nix.installation
+      throw new OperatingError('NIX_TOO_OLD', `${operating.message} (this is Nix ${version})`)
+    }
+    if (operating) throw operating
+    return { kind: 'error', message: this.#errorMessage(end) }
+  }
+
+  #errorMessage(end: ProcessEnd): string {
+    const message = parseEvaluationError(end.stderrTail)
+    if (/out of memory/i.test(message) || end.status === 'signal SIGABRT') {
+      return `evaluation needs more memory than the ${this.#options.evaluationMemoryMiB} MiB it may use`
+    }
+    if (message !== '') return message
+    return `nix-instantiate ended with ${end.status}`
+  }
+
+  async #run(expression: string, request: object): Promise<ProcessEnd> {
+    const { entry } = this.#source
+    const argument = JSON.stringify({ entry, system: this.#system, ...request })
+    const readable = await withRealPaths([
+      expressionDirectory,
+      entry,
+      ...this.#source.readablePaths,
+    ])
+    return this.#nix.call(
+      {
+        command: 'nix-instantiate',
+        args: [
+          '--eval',
+          '--strict',
+          '--json',
+          '--read-write-mode',
+          // The prefix keeps a path that holds `=` from being read as one.
+          ...readable.flatMap((path, index) => ['-I', `nixery-${index}=${path}`]),
+          join(expressionDirectory, expression),
+          '--argstr',
+          'request',
+          argument,
+        ],
+        timeoutMs: Math.max(1, this.#deadlineMs - performance.now()),
+        stdoutLimitBytes,
+        settings: new Map([
+          ['restrict-eval', 'true'],
+          ['allow-import-from-derivation', 'false'],
+        ]),
+        environment: new Map([['GC_MAXIMUM_HEAP_SIZE', `${this.#options.evaluationMemoryMiB}M`]]),
+      },
+      this.#signal,
+    )
+  }
+}
+
+/** A package set may say anything in a trace; only Nix's own last error tells of the machine. */
+function lastError(stderr: string): string {
+  return `error: ${parseEvaluationError(stderr)}`
+}
+
+/** Restricted evaluation compares with symbolic links resolved too, so both spellings are allowed. */
+async function withRealPaths(paths: readonly string[]): Promise<string[]> {
+  const spellings = paths.map(async (path) => [path, await realPathOf(path)])
+  return [...new Set((await Promise.all(spellings)).flat())]
+}
+
+async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    // Nix names the missing path in its own error, which reaches whoever asked.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path
+    throw error
+  }
+}
