@@ -93,6 +93,7 @@ export const machineTools = [
     optional: true,
   },
   { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['bench'], optional: true },
+  { debianPackage: 'wrk', commands: ['wrk'], purposes: ['bench'], optional: true },
   { debianPackage: 'debootstrap', commands: ['debootstrap'], purposes: ['fresh'] },
   { debianPackage: 'git', commands: ['git'], purposes: ['fresh'] },
 ]

@@ -1,0 +1,66 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startDaemon } from '#test/clients/daemon.ts'
+import { skopeo } from '#test/clients/image-tools.ts'
+import { findFreePort } from '#test/clients/nixery-server.ts'
+import { outputOf } from '#test/clients/run-command.ts'
+import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
+
+export type DockerRegistry = AsyncDisposable & {
+  readonly address: string
+  readonly pid: number
+}
+
+/** Debian's registry as its package configures it, but private and without passwords. */
+export async function startDockerRegistry(): Promise<DockerRegistry> {
+  await using stack = new AsyncDisposableStack()
+  const { path: directory } = stack.use(await makeScratchDirectory())
+  const address = `127.0.0.1:${await findFreePort()}`
+  const configPath = join(directory, 'config.yml')
+  // JSON is YAML.
+  await writeFile(configPath, JSON.stringify(configuration(address, join(directory, 'storage'))))
+  const daemon = stack.use(
+    await startDaemon({
+      command: 'docker-registry',
+      args: ['serve', configPath],
+      logPath: join(directory, 'log'),
+      readyTimeoutMs: 30_000,
+      isReady: () => answers(`http://${address}/v2/`),
+    }),
+  )
+  const resources = stack.move()
+  return { address, pid: daemon.pid, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+}
+
+function configuration(address: string, storageDirectory: string): unknown {
+  return {
+    version: '0.1',
+    log: { fields: { service: 'registry' } },
+    storage: {
+      cache: { blobdescriptor: 'inmemory' },
+      filesystem: { rootdirectory: storageDirectory },
+    },
+    http: { addr: address },
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url)).ok
+  } catch {
+    // It does not listen yet.
+    return false
+  }
+}
+
+/** Copies an image between registries, byte by byte. */
+export async function copyImage(from: string, to: string, name: string): Promise<void> {
+  await outputOf(skopeo, [
+    'copy',
+    '--preserve-digests',
+    '--src-tls-verify=false',
+    '--dest-tls-verify=false',
+    `docker://${from}/${name}`,
+    `docker://${to}/${name}`,
+  ])
+}

@@ -1,0 +1,50 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Machine } from './machine.ts'
+import type { Comparison, Spread } from './run-scenario.ts'
+
+const outputPath = join(import.meta.dirname, 'out', 'results.json')
+
+export interface Results {
+  readonly startedAt: string
+  readonly machine: Machine
+  readonly image: Readonly<Record<string, string | number>>
+  readonly comparisons: readonly Comparison[]
+}
+
+/** Returns where the results are. */
+export async function writeResults(results: Results): Promise<string> {
+  await mkdir(join(outputPath, '..'), { recursive: true })
+  await writeFile(outputPath, `${JSON.stringify(results, undefined, 2)}\n`)
+  return outputPath
+}
+
+/** Medians, and the ratios with the least and the most of all rounds: a table for people and for docs. */
+export function formatTable(comparisons: readonly Comparison[]): string {
+  const header = ['scenario', 'figure', 'product', 'reference', 'ratio', 'reference is']
+  const rows = comparisons.map((comparison) => [
+    comparison.scenario,
+    comparison.figure,
+    `${formatNumber(comparison.product.median)} ${comparison.unit}`,
+    `${formatNumber(comparison.compared.median)} ${comparison.unit}`,
+    formatRatio(comparison.ratio),
+    comparison.reference,
+  ])
+  return formatColumns([header, header.map(() => '---'), ...rows])
+}
+
+function formatRatio({ median, min, max }: Spread): string {
+  return `${formatNumber(median)} (${formatNumber(min)}–${formatNumber(max)})`
+}
+
+/** Three digits: more would claim a precision that no figure here has. */
+function formatNumber(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
+}
+
+function formatColumns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows
+    .map((row) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`)
+    .join('\n')
+}
