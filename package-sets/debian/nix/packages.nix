@@ -66,31 +66,40 @@ let
     deb = archive.fetch "ca-certificates";
   };
 
-  # Nested sets in nixpkgs' manner: python3Packages.numpy is Debian's python3-numpy.
-  nest = { prefix, suffix ? "" }:
+  # Nested sets in nixpkgs' manner: python3Packages.numpy is Debian's python3-numpy, and
+  # perlPackages.JSONXS, which leaves out hyphens, is libjson-xs-perl.
+  nest = { prefix, suffix ? "", names ? { } }:
     let
       start = builtins.stringLength prefix;
       inner = name:
         builtins.substring start
           (builtins.stringLength name - start - builtins.stringLength suffix)
           name;
-      belongs = name:
-        builtins.substring 0 start name == prefix && inner name != "" && "${prefix}${inner name}${suffix}" == name;
+      belongs = name: inner name != "" && "${prefix}${inner name}${suffix}" == name;
+      members = builtins.filter belongs (builtins.attrNames archive.names);
+      attributes = rename: builtins.listToAttrs (map
+        (name: { name = rename (inner name); value = packages.${name}; })
+        members);
     in
-    builtins.listToAttrs (map
-      (name: { name = inner name; value = packages.${name}; })
-      (builtins.filter belongs (builtins.attrNames archive.names)));
+    attributes (builtins.replaceStrings [ "-" ] [ "" ])
+    // attributes (name: name)
+    // existing names;
 
-  aliasedPackages = builtins.mapAttrs (_: alias: packages.${alias.package}) (
+  # A set under a second name names the first.
+  sets = builtins.mapAttrs
+    (_: set: if builtins.isString set then sets.${set} else nest set)
+    aliases.sets;
+
+  # The part of a table that this architecture has.
+  existing = table: builtins.mapAttrs (_: name: packages.${name}) (
     builtins.listToAttrs (builtins.filter
-      ({ value, ... }: archive.names ? ${value.package})
-      (map (name: { inherit name; value = aliases.packages.${name}; })
-        (builtins.attrNames aliases.packages)))
+      ({ value, ... }: archive.names ? ${value})
+      (map (name: { inherit name; value = table.${name}; }) (builtins.attrNames table)))
   );
 in
 packages
-// aliasedPackages
-// builtins.mapAttrs (_: nest) aliases.sets
+// existing (builtins.mapAttrs (_: alias: alias.package) aliases.packages)
+// sets
 // {
   cacert = describe "ca-certificates" cacert // { pname = "cacert"; };
 }

@@ -24,16 +24,13 @@ let
     allowSubstitutes = false;
   } // attributes);
 
-  # Perl and patchelf with their libraries, unpacked and otherwise as Debian ships them; they are
-  # started through their own dynamic loader.
+  # Perl with its libraries, unpacked and otherwise as Debian ships it; it is started through its
+  # own dynamic loader.
   linkTools = runScript "unpack-tools.sh" {
     name = "debian-link-tools";
     debs = map archive.fetch [
       "libc6"
       "libcrypt1"
-      "libgcc-s1"
-      "libstdc++6"
-      "patchelf"
       "perl-base"
     ];
   };

@@ -5,24 +5,23 @@
 #   3. symbolic links lead to the store path that has their target
 #   4. scripts name their interpreter by store path
 #   5. ELF files name their loader and the directories of their libraries by store path
-#   6. the dependencies are written down, for Nix and for the image's root
+#   6. compilers get the parts that they look for beside themselves
+#   7. the dependencies are written down, for Nix and for the image's root
 #
 # Equal inputs give equal outputs: everything that is listed is sorted.
 use strict;
 use warnings;
 
+use lib $ENV{scripts};
+use Elf;
+
 my $out = $ENV{out};
 my $architecture = $ENV{architecture};
-my @patchelf = split ' ', $ENV{patchelf};
 my @dependencies = split ' ', $ENV{dependencies};
 my @interpreters = split ' ', $ENV{interpreters};
 
 my %tripletOf = (amd64 => 'x86_64-linux-gnu', arm64 => 'aarch64-linux-gnu');
-my %machineOf = (amd64 => 62, arm64 => 183);    # e_machine: EM_X86_64, EM_AARCH64
 my $triplet = $tripletOf{$architecture};
-
-# Far below the kernel's limit on one command line, also with the longest RUNPATH.
-my $filesPerPatchelf = 200;
 
 my %untouched = map { tr/\n//dr => 1 } readLines('untouched');
 my @closure = dependencyClosure(@dependencies);
@@ -33,6 +32,7 @@ my ($files, $librariesHere) = walkTree();
 rewriteLinks(@links);
 rewriteInterpreters(@$files);
 patchElfFiles(@$files);
+completeCompilers();
 linkCaBundle() if $ENV{caBundle};
 writeDependencies();
 
@@ -100,7 +100,9 @@ sub walkTree {
 
 # --- 2. Alternatives
 
+# The recorded calls of the maintainer scripts first, then those that their text spells out.
 sub makeAlternativeLinks {
+    makeAlternativesOf($_) for readLines('alternatives');
     for my $script (sort glob 'control/*/postinst') {
         my $text = join '', readLines($script);
         $text =~ s/\\\n/ /g;
@@ -147,7 +149,8 @@ sub rewriteInterpreters {
     for my $file (@_) {
         next if !-x $file || $file =~ m{^\Q$out\E/share/doc/};
         open my $handle, '<:raw', $file or die "cannot read $file: $!\n";
-        my $start = readAt($handle, 0, 2) // '';
+        my $start = '';
+        read $handle, $start, 2;
         next unless $start eq '#!';
         my $line = <$handle> // '';
         my $changed = storeInterpreter($line);
@@ -185,36 +188,28 @@ sub findProgram {
 # --- 5. ELF files
 
 sub patchElfFiles {
-    my %filesByChange;
     for my $file (@_) {
-        next if $untouched{ substr $file, 1 + length $out } || isUntouchedUsr($file);
-        my $elf = readElf($file) or next;
-        my @change = changeOf($file, $elf) or next;
-        push @{ $filesByChange{ join "\n", @change } }, $file;
-    }
-    for my $change (sort keys %filesByChange) {
-        runPatchelf([ split /\n/, $change ], @{ $filesByChange{$change} });
+        my $path = substr $file, 1 + length $out;
+        # The list of libc6's files names them where Debian has them.
+        next if $untouched{$path} || $untouched{"usr/$path"};
+        my $elf = Elf::readDynamic($file, $architecture) or next;
+        patchElfFile($file, $elf);
     }
 }
 
-# The list of libc6's files names them where Debian has them.
-sub isUntouchedUsr {
-    my ($file) = @_;
-    return $untouched{ 'usr' . substr $file, length $out };
-}
-
-# The options of patchelf for a file; none when it can stay as it is.
-sub changeOf {
+# A file that cannot be changed stays as Debian ships it; below the image's root it still runs.
+sub patchElfFile {
     my ($file, $elf) = @_;
-    my @options;
+    my $interpreter;
     if (defined $elf->{interpreter}) {
-        my $loader = findPath(merged($elf->{interpreter}));
-        push @options, '--set-interpreter', $loader . merged($elf->{interpreter})
-            if defined $loader;
+        my $loader = merged($elf->{interpreter});
+        my $root = findPath($loader);
+        $interpreter = "$root$loader" if defined $root;
     }
     my $path = join ':', libraryPath($file, $elf);
-    push @options, '--set-rpath', $path if $path ne $elf->{path};
-    return @options;
+    return if !defined $interpreter && $path eq $elf->{path};
+    chmod 0755, $file;
+    Elf::change($file, $elf, $interpreter, $path) or print "left as it is: $file\n";
 }
 
 # The directories that the file named itself, as far as they exist, then those of the libraries it
@@ -277,78 +272,35 @@ sub librariesBelow {
     return \%directoryOf;
 }
 
-# A file that patchelf refuses (test data, firmware) stays as Debian ships it, and the log says so.
-sub runPatchelf {
-    my ($options, @files) = @_;
-    chmod 0755, @files;
-    while (my @some = splice @files, 0, $filesPerPatchelf) {
-        next if system(@patchelf, @$options, @some) == 0;
-        for my $file (@some) {
-            next if system(@patchelf, @$options, $file) == 0;
-            print "left as it is, because patchelf refuses it: $file\n";
+# --- 6. Compilers
+
+# A compiler follows the links to its own file and looks for its parts (cc1, crtbegin.o, headers,
+# libraries) from there, where the packages that it depends on would be on a Debian system.
+sub completeCompilers {
+    my @hasGcc = glob "$out/lib/gcc*/*/*";
+    my @directories = (@hasGcc, glob("$out/lib/llvm-*"), glob("$out/share/go-*"), "$out/lib/rustlib");
+    push @directories, "$out/include/c++", "$out/include/$triplet/c++" if @hasGcc;
+    for my $directory (@directories) {
+        my $path = substr $directory, length $out;
+        my @others = grep { -d } map { "$_$path" } @closure;
+        next if -l $directory || !@others || (!-d $directory && !@hasGcc);
+        makeDirectories($path);
+        linkMissing($_, $directory) for @others;
+    }
+}
+
+sub linkMissing {
+    my ($from, $to) = @_;
+    for my $name (namesIn($from)) {
+        my ($source, $target) = ("$from/$name", "$to/$name");
+        if (-d $source && -d $target && !-l $target) { linkMissing($source, $target) }
+        elsif (!-e $target && !-l $target) {
+            symlink $source, $target or die "cannot link $target: $!\n";
         }
     }
 }
 
-# {interpreter, path, needed} of a dynamic executable or library of the wanted architecture.
-sub readElf {
-    my ($file) = @_;
-    open my $handle, '<:raw', $file or die "cannot read $file: $!\n";
-    my $header = readAt($handle, 0, 64) // return;
-    # 64-bit, little-endian; ET_EXEC or ET_DYN.
-    return unless $header =~ /^\x7fELF\x02\x01/;
-    my ($type, $machine) = unpack 'x16 v v', $header;
-    return unless ($type == 2 || $type == 3) && $machine == $machineOf{$architecture};
-    my ($tableOffset) = unpack 'x32 Q<', $header;
-    my ($entrySize, $entryCount) = unpack 'x54 v v', $header;
-
-    my (@loads, $dynamic, $interpreter);
-    for my $i (0 .. $entryCount - 1) {
-        my $entry = readAt($handle, $tableOffset + $i * $entrySize, 56) // return;
-        my ($kind, $offset, $address, $size) = unpack 'V x4 Q< Q< x8 Q<', $entry;
-        push @loads, [ $address, $size, $offset ] if $kind == 1;
-        $dynamic = readAt($handle, $offset, $size) if $kind == 2;
-        $interpreter = readAt($handle, $offset, $size) if $kind == 3;
-    }
-    return unless defined $dynamic;
-
-    my (%one, @needed);
-    for (my $at = 0 ; $at + 16 <= length $dynamic ; $at += 16) {
-        my ($tag, $value) = unpack 'Q< Q<', substr $dynamic, $at, 16;
-        last if $tag == 0;
-        if ($tag == 1) { push @needed, $value }
-        else { $one{$tag} = $value }
-    }
-    # DT_STRTAB and DT_STRSZ; DT_RUNPATH hides DT_RPATH.
-    my $strings = readAt($handle, fileOffset($one{5} // return, @loads) // return, $one{10} // 0)
-        // return;
-    my $string = sub { unpack 'Z*', substr $strings, $_[0] };
-    my $path = $one{29} // $one{15};
-    return {
-        interpreter => defined $interpreter ? unpack('Z*', $interpreter) : undef,
-        path => defined $path ? $string->($path) : '',
-        needed => [ map { $string->($_) } @needed ],
-    };
-}
-
-sub fileOffset {
-    my ($address, @loads) = @_;
-    for (@loads) {
-        my ($start, $size, $offset) = @$_;
-        return $address - $start + $offset if $address >= $start && $address < $start + $size;
-    }
-    return;
-}
-
-sub readAt {
-    my ($handle, $offset, $size) = @_;
-    seek $handle, $offset, 0 or return;
-    my $bytes;
-    my $count = read $handle, $bytes, $size;
-    return defined $count && $count == $size ? $bytes : undef;
-}
-
-# --- 6. Dependencies
+# --- 7. Dependencies
 
 sub linkCaBundle {
     makeDirectories('/etc/ssl/certs');

@@ -1,11 +1,11 @@
 # Sourced by the builders. A .deb is an ar archive of debian-binary, control.tar.* and data.tar.*.
+# Debian's static busybox runs its own programs by name, without any PATH.
 
 # unpack_member <.deb> <control|data> <tar options…>
 unpack_member() {
-  deb=$1
-  kind=$2
+  local deb=$1 kind=$2 member decompress
   shift 2
-  member=$("$busybox" ar t "$deb" | "$busybox" grep "^$kind\.tar")
+  member=$(ar t "$deb" | grep "^$kind\.tar")
   case $member in
     *.xz) decompress=xzcat ;;
     *.gz) decompress=zcat ;;
@@ -13,7 +13,7 @@ unpack_member() {
     *.tar) decompress=cat ;;
     *) echo "$deb: cannot unpack $member" >&2; exit 1 ;;
   esac
-  "$busybox" ar p "$deb" "$member" | "$busybox" "$decompress" | "$busybox" tar "$@"
+  ar p "$deb" "$member" | "$decompress" | tar "$@"
 }
 
 # unpack_data <.deb> <directory>

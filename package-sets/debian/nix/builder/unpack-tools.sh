@@ -1,8 +1,8 @@
 # Unpacks the .deb files $debs over each other into $out.
-set -eu
+set -eu -o pipefail
 . "$scripts/unpack-deb.sh"
 
-"$busybox" mkdir "$out"
+mkdir "$out"
 for deb in $debs; do
   unpack_data "$deb" "$out"
 done
