@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
 import { compose } from './compose.ts'
-import type { Config } from './config.ts'
+import { ConfigError, type Config } from './config.ts'
 
 // Blob downloads in progress get this long to end after SIGTERM; Kubernetes kills after 30 s.
 const drainMs = 20_000
@@ -33,7 +33,29 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
 
 async function listen(server: Server, config: Config): Promise<void> {
   server.listen({ port: config.port, host: config.host })
-  await once(server, 'listening')
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    throw refusedAddress(config, error) ?? error
+  }
+}
+
+/** What the operator has to change when the system does not give the address away. */
+function refusedAddress({ port, host }: Config, error: unknown): ConfigError | undefined {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new ConfigError(`PORT=${port} is in use by another process: it must be a free port`)
+    case 'EACCES':
+      return new ConfigError(`PORT=${port} is not open to this user: it must be 1024 or above`)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EINVAL':
+      return new ConfigError(
+        `NIXERY_HOST=${host} is not allowed: it must be an address of this machine`,
+      )
+    default:
+      return undefined
+  }
 }
 
 /** Takes no new connections, ends builds (their clients get a 503), and lets downloads end. */

@@ -20,13 +20,13 @@ export async function findProcesses(...texts: readonly string[]): Promise<readon
     .map(({ pid, commandLine }) => ({ pid, commandLine: commandLine.replaceAll('\0', ' ') }))
 }
 
-/** Empty when the process has ended; a zombie's files are empty too. */
+/** Empty when the process has ended (a zombie's files are empty too) or is nothing that we may see. */
 async function readProcessFile(pid: number, name: 'cmdline' | 'environ'): Promise<string> {
   try {
     return await readFile(`/proc/${pid}/${name}`, 'latin1')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ESRCH') return ''
+    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return ''
     throw error
   }
 }

@@ -60,6 +60,17 @@ export async function makeSite(): Promise<RegistrySite> {
   }
 }
 
+/** The builder of the package `hangs`, while it runs. */
+export async function findHangingBuilder(site: RegistrySite): Promise<FoundProcess | undefined> {
+  const found = await site.findNixProcesses()
+  return found.find(({ commandLine }) => commandLine.includes('sleep 98765'))
+}
+
+/** True, or `undefined` while a Nix process of the site lives. */
+export async function isWithoutNix(site: RegistrySite): Promise<true | undefined> {
+  return (await site.findNixProcesses()).length === 0 || undefined
+}
+
 /** Files in staging by path: uploads in progress, and what a process left there when it ended. */
 export async function findStagedFiles(
   storageDirectory: string,

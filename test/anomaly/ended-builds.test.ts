@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { skipUnless } from '#test/clients/availability.ts'
+import { eventually } from './eventually.ts'
+import { requestManifest } from './pull-image.ts'
+import {
+  findHangingBuilder,
+  findStagedFiles,
+  isWithoutNix,
+  makeSite,
+  siteCommands,
+} from './registry-site.ts'
+
+// A service that waited for the builder, or for its grace, would need minutes.
+const promptMs = 10_000
+
+suite('a build that is not to go on', { skip: skipUnless(siteCommands) }, () => {
+  test('SIGTERM answers its client with 503 and ends the service and Nix', async () => {
+    await using site = await makeSite()
+    await using service = await site.start()
+    const asked = requestManifest(service.url, 'tool/hangs')
+    await eventually('the builder', () => findHangingBuilder(site))
+
+    const startedMs = performance.now()
+    const end = service.kill('SIGTERM')
+    const answer = await asked
+    assert.equal(answer.status, 503)
+    assert.ok(Number(answer.headers.get('retry-after')) > 0)
+    const { errors } = (await answer.json()) as { errors: { message: string }[] }
+    assert.match(errors[0]?.message ?? '', /shutting down/)
+
+    const { exitCode, stderr } = await end
+    assert.deepEqual([exitCode, stderr], [0, ''])
+    assert.ok(performance.now() - startedMs < promptMs, 'promptly')
+    assert.deepEqual(await site.findNixProcesses(), [])
+    assert.deepEqual(await findStagedFiles(site.storageDirectory), [])
+  })
+
+  for (const graceS of [0, 1]) {
+    test(`ends with its only client and a grace of ${graceS} s`, async () => {
+      await using site = await makeSite()
+      await using service = await site.start({
+        environment: { NIXERY_BUILD_GRACE: String(graceS) },
+      })
+      const client = new AbortController()
+      const asked = requestManifest(service.url, 'hangs', client.signal)
+      await eventually('the builder', () => findHangingBuilder(site))
+      client.abort()
+      await assert.rejects(asked, { name: 'AbortError' })
+      await eventually('the end of Nix', () => isWithoutNix(site), promptMs)
+      await eventually('the end of the build', () =>
+        service.log.find(({ msg }) => msg === 'build aborted'),
+      )
+      const answer = await requestManifest(service.url, 'tool')
+      assert.equal(answer.status, 200, 'and the service goes on')
+    })
+  }
+
+  test('goes on while another client waits', async () => {
+    await using site = await makeSite()
+    await using service = await site.start({ environment: { NIXERY_BUILD_GRACE: '0' } })
+    const impatient = new AbortController()
+    const asked = requestManifest(service.url, 'heavy/noisy', impatient.signal)
+    const patient = requestManifest(service.url, 'noisy/heavy')
+    await eventually('the build', () => service.log.find(({ msg }) => msg === 'build started'))
+    impatient.abort()
+    await assert.rejects(asked, { name: 'AbortError' })
+    assert.equal((await patient).status, 200)
+    assert.equal(service.log.filter(({ msg }) => msg === 'build started').length, 1)
+  })
+})
