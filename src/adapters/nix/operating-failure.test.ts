@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { findOperatingFailure } from './operating-failure.ts'
+import { findFullDisk, findOperatingFailure } from './operating-failure.ts'
 
 const failures: readonly (readonly [string, string | undefined])[] = [
   ['error: writing to file: No space left on device', 'NO_SPACE'],
   ['note: build failure may have been caused by lack of free disk space', 'NO_SPACE'],
   ['error: executing SQLite statement: database or disk is full', 'NO_SPACE'],
+  [
+    "error: executing SQLite statement 'pragma synchronous = normal': disk I/O error (in '/nix/var/nix/db/db.sqlite')",
+    'NIX_FAILED',
+  ],
   ["error: opening lock file '/nix/var/nix/db/big-lock': Permission denied", 'NO_PERMISSION'],
   ["error: creating directory '/nix/store/x': Read-only file system", 'NO_PERMISSION'],
   [
@@ -27,3 +31,14 @@ for (const [line, code] of failures) {
     assert.equal(findOperatingFailure(`first\n${line}\nlast\n`)?.code, code)
   })
 }
+
+test('findFullDisk() sees it in the last lines of a builder', () => {
+  const failure = findFullDisk('jq-1.6', [
+    'unpacking',
+    'tar: write: No space left on device',
+    'stop',
+  ])
+  assert.equal(failure?.code, 'NO_SPACE')
+  assert.match(failure.message, /^the builder of jq-1\.6 said: tar/)
+  assert.equal(findFullDisk('jq-1.6', ['unpacking', 'plenty of space left']), undefined)
+})

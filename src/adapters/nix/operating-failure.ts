@@ -5,6 +5,7 @@ import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 // What Nix itself says when the machine is at fault, not the package (libstore, libutil).
 const failures: readonly (readonly [RegExp, OperatingCode])[] = [
   [/: (?:No space left on device|Disk quota exceeded)$/, 'NO_SPACE'],
+  [/executing SQLite statement .*disk I\/O error/, 'NIX_FAILED'],
   [/database or disk is full|lack of free disk space/, 'NO_SPACE'],
   [/^error: .*'\/nix\/\S*'.*: (?:Permission denied|Read-only file system)$/, 'NO_PERMISSION'],
   [/(?:could not set|changing) .* '\/nix\/\S*'/, 'NO_PERMISSION'],
@@ -25,4 +26,15 @@ export function findOperatingFailure(stderr: string): OperatingError | undefined
     if (found) return new OperatingError(found[1], formatOneLine(text.replace(/^error: */, '')))
   }
   return undefined
+}
+
+/**
+ * A full disk that a builder met first. A builder may print that without reason, but then only its
+ * own image gets the wrong status.
+ */
+export function findFullDisk(name: string, logTail: readonly string[]): OperatingError | undefined {
+  const line = logTail.findLast((it) => /No space left on device|Disk quota exceeded/.test(it))
+  return line === undefined
+    ? undefined
+    : new OperatingError('NO_SPACE', formatOneLine(`the builder of ${name} said: ${line}`))
 }

@@ -7,7 +7,7 @@ import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { RealiseOutcome, RealiseProgress, StoreLease } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
-import { findOperatingFailure } from './operating-failure.ts'
+import { findFullDisk, findOperatingFailure } from './operating-failure.ts'
 import { RealisationLog } from './realisation-log.ts'
 import type { ProcessEnd } from './run-process.ts'
 
@@ -63,7 +63,11 @@ export async function realisePackages(
   if (end.kind === 'succeeded') return checkRoots(packages, lease)
   const operating = findOperatingFailure(log.errors.join('\n'))
   if (operating) throw operating
-  return log.failure() ?? unnamedFailure(packages, options, log, end)
+  const failure = log.failure()
+  if (failure === undefined) return unnamedFailure(packages, options, log, end)
+  const fullDisk = findFullDisk(failure.name, failure.logTail)
+  if (fullDisk) throw fullDisk
+  return failure
 }
 
 /** `…-openssl-3.0.drv!bin`: each wanted output once. */
