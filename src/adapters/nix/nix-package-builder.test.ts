@@ -430,7 +430,9 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
 
   test('does everything through a daemon too', async () => {
     const socket = join(directory, 'socket')
-    const daemon = spawn('nix-daemon', {
+    const program = await findProgram('nix-daemon', process.env['PATH'] ?? '')
+    assert.ok(program, 'nix-daemon comes with nix-store')
+    const daemon = spawn(program, {
       env: {
         ...process.env,
         NIX_DAEMON_SOCKET_PATH: socket,
