@@ -24,6 +24,7 @@ import type { PinnedSource } from '#engine/ports/package-builder.ts'
 
 import { findMachineMirror } from './index/apt.ts'
 import type { DebianMirror } from './index/apt-sources.ts'
+import { namesIn, readIfThere } from './index/existing-files.ts'
 
 export type { DebianMirror } from './index/apt-sources.ts'
 
@@ -37,6 +38,11 @@ export interface DebianPackageSetOptions {
 /** Its URL decides where packages come from, not what they are, so it is no part of the revision. */
 const mirrorFile = 'mirror.json'
 
+/** Names the Nix expressions of a revision, so that a newer service does not go on with old ones. */
+const expressionsFile = 'expressions.json'
+
+const expressionsDirectory = join(import.meta.dirname, 'nix')
+
 const revisionPattern = /^debian-[0-9a-f]{40}$/
 
 /** A temporary directory this old belongs to a process that died: making an index takes a minute. */
@@ -47,6 +53,7 @@ const abandonedAfterMs = 60 * 60 * 1000
  *
  *     <stateDirectory>/package-sets/debian/debian-<digest>/
  *       default.nix …         the Nix expressions and builders
+ *       expressions.json      their digest
  *       index/<architecture>  what Debian has
  *       bootstrap/busybox     what unpacks packages on this machine
  *       host.json             the architecture of this machine
@@ -83,12 +90,15 @@ export interface StoredDebianPackageSet {
   readonly preparedAtMs: number
 }
 
-/** The revision that was prepared last, without looking at the network; `undefined` before the first. */
+/**
+ * The revision that was prepared last with this version's Nix expressions, without looking at the
+ * network; `undefined` when there is none.
+ */
 export async function newestDebianPackageSet(
   stateDirectory: string,
 ): Promise<StoredDebianPackageSet | undefined> {
   const home = homeOf(stateDirectory)
-  const revisions = (await namesIn(home)).filter((name) => revisionPattern.test(name))
+  const revisions = await currentRevisions(home)
   const ages = await Promise.all(
     revisions.map(async (revision) => ({
       revision,
@@ -99,6 +109,22 @@ export async function newestDebianPackageSet(
   if (ages[0] === undefined) return undefined
   const { revision, preparedAtMs } = ages[0]
   return { source: pinnedSource(home, revision), preparedAtMs }
+}
+
+/** The revisions that have this version's Nix expressions. */
+async function currentRevisions(home: string): Promise<readonly string[]> {
+  const expressions = await describeExpressions()
+  const revisions: string[] = []
+  for (const name of await namesIn(home)) {
+    if (!revisionPattern.test(name)) continue
+    const content = await readIfThere(join(home, name, expressionsFile))
+    if (content === expressions) revisions.push(name)
+  }
+  return revisions
+}
+
+async function describeExpressions(): Promise<string> {
+  return `${JSON.stringify({ digest: await digestOfTree(expressionsDirectory) })}\n`
 }
 
 function homeOf(stateDirectory: string): string {
@@ -127,7 +153,8 @@ async function makeRevision(
 ): Promise<string> {
   const target = join(temporary, 'set')
   const apt = join(temporary, 'apt')
-  await cp(join(import.meta.dirname, 'nix'), target, { recursive: true })
+  await cp(expressionsDirectory, target, { recursive: true })
+  await writeFile(join(target, expressionsFile), await describeExpressions())
   await generateIndex(apt, target, mirror, onProgress, signal)
   await mkdir(join(target, 'bootstrap'))
   const busybox = join(target, 'bootstrap', 'busybox')
@@ -217,14 +244,5 @@ async function removeAbandoned(home: string): Promise<void> {
     if (Date.now() - mtimeMs > abandonedAfterMs) {
       await rm(join(home, name), { recursive: true, force: true })
     }
-  }
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
   }
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
@@ -11,6 +11,7 @@ import {
   type AptSource,
   type DebianMirror,
 } from './apt-sources.ts'
+import { namesIn, readIfThere } from './existing-files.ts'
 import { runCommand, type CommandResult } from './run-command.ts'
 
 /** Debian's names of the architectures that the set is made for. */
@@ -45,7 +46,7 @@ export interface PrivateApt {
 export async function findMachineMirror(): Promise<DebianMirror | undefined> {
   const etc = '/etc/apt'
   const files = [join(etc, 'sources.list')]
-  for (const name of (await namesIn(join(etc, 'sources.list.d'))).sort()) {
+  for (const name of (await namesIn(join(etc, 'sources.list.d'))).toSorted()) {
     files.push(join(etc, 'sources.list.d', name))
   }
   const sources: AptSource[] = []
@@ -233,22 +234,4 @@ async function withMirrorFileRead(source: AptSource): Promise<AptSource> {
   if (file === undefined) return source
   const uri = /^\s*(https?:\S+)/m.exec(await readIfThere(file))?.[1]
   return uri === undefined ? source : { ...source, uri }
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
-}
-
-async function readIfThere(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
-  }
 }
