@@ -5,6 +5,7 @@ import { describeError } from '#adapters/log/described-error.ts'
 import { logBuilds } from '#adapters/log/logged-builds.ts'
 import { logRequests } from '#adapters/log/logged-requests.ts'
 import { createNixPackageBuilder } from '#adapters/nix/nix-package-builder.ts'
+import { probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
 import { createBundledSource } from '#adapters/package-source/bundled-source.ts'
 import { createPathSource } from '#adapters/package-source/path-source.ts'
@@ -44,10 +45,12 @@ export async function compose(
   signal: AbortSignal,
 ): Promise<System> {
   const compression: Compression = { codec: 'gzip', level: config.gzipLevel }
+  const nixOptions = { ...(config.nixBinDirectory && { binDirectory: config.nixBinDirectory }) }
+  reportNix(await probeNix(nixOptions, signal), logger)
   const nix = await createNixPackageBuilder({
+    ...nixOptions,
     leaseDirectory: join(config.stateDirectory, 'leases'),
     nixTimeoutS: config.nixTimeoutS,
-    ...(config.nixBinDirectory && { binDirectory: config.nixBinDirectory }),
   })
   const storage = await openFilesystemStorage(config.storageDirectory)
   const source = await openSource(config, logger, signal)
@@ -87,8 +90,22 @@ export async function compose(
     async close() {
       source.close()
       await packer.close()
+      await nix.close()
       await storage.close()
     },
+  }
+}
+
+// Sandbox escapes and privilege escalations were mended up to this version; Debian 12 has 2.8.0.
+const firstMendedNix = '2.24.8'
+
+function reportNix({ version, access }: NixProbe, logger: Logger): void {
+  logger.info({ version, access }, 'Nix found')
+  if (version.localeCompare(firstMendedNix, 'en', { numeric: true }) < 0) {
+    logger.warn(
+      { version },
+      `Nix ${version} lacks security fixes of later versions: serve people and package sets that you trust`,
+    )
   }
 }
 
