@@ -6,6 +6,13 @@ import { cancelCell, creditCell, type PackJob, type WorkerMessage } from './work
 /** Chunks under way to `write`; with the one that fills, 5 MiB per thread. */
 const chunksInFlight = 4
 
+/**
+ * Enough to list a directory of 300,000 names. It matters for what is outside the heap, too: with
+ * Node's own limit, garbage buffers of 130 MB gather per thread before they are freed, with this
+ * one 65 MB.
+ */
+const heapMb = 64
+
 type Write = (chunk: Uint8Array) => Promise<void>
 
 interface RunningJob {
@@ -25,7 +32,7 @@ export class PackThread {
   #failure: OperatingError | undefined
 
   constructor(program: URL) {
-    this.#worker = new Worker(program)
+    this.#worker = new Worker(program, { resourceLimits: { maxOldGenerationSizeMb: heapMb } })
     this.#worker.on('message', (message: WorkerMessage) => this.#receive(message))
     this.#worker.on('error', (error) => this.#end(error))
     this.#worker.on('exit', () => this.#end(new Error('the worker thread has exited')))

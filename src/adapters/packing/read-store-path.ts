@@ -51,18 +51,16 @@ function sendContents(directory: Place, sink: EntrySink): void {
     encoding: 'latin1',
     withFileTypes: true,
   })
-  // `a-b` comes after `a`, but before `a/x`: a directory and its contents are placed separately.
-  const steps = children.flatMap((child) => {
-    const place = {
-      source: `${directory.source}/${child.name}`,
-      path: `${directory.path}/${child.name}`,
-    }
-    const entry = { key: child.name, send: () => void sendEntry(place, sink) }
-    const contents = { key: `${child.name}/`, send: () => sendContents(place, sink) }
-    return child.isDirectory() ? [entry, contents] : [entry]
-  })
-  steps.sort((one, other) => (one.key < other.key ? -1 : 1))
-  for (const { send } of steps) send()
+  // `a-b` comes after `a`, but before `a/x`: `a` stands for the directory, `a/` for its contents.
+  const steps = children.flatMap((child) =>
+    child.isDirectory() ? [child.name, `${child.name}/`] : [child.name],
+  )
+  for (const step of steps.sort()) {
+    const name = step.replace('/', '')
+    const place = { source: `${directory.source}/${name}`, path: `${directory.path}/${name}` }
+    if (step === name) sendEntry(place, sink)
+    else sendContents(place, sink)
+  }
 }
 
 function sendEntry({ source, path }: Place, sink: EntrySink): TarHeader['kind'] {
