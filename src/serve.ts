@@ -13,7 +13,11 @@ const drainMs = 20_000
 export async function serve(config: Config, logger: Logger): Promise<void> {
   const starting = new AbortController()
   const stopped = stopSignal().finally(() => starting.abort())
-  const system = await compose(config, logger, starting.signal)
+  const system = await compose(config, logger, starting.signal).catch((error: unknown) => {
+    if (starting.signal.aborted) return undefined
+    throw error
+  })
+  if (system === undefined) return
   const server = createRegistryServer(system.registry)
   try {
     await listen(server, config)
