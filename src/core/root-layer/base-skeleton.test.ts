@@ -63,6 +63,13 @@ test('addBaseSkeleton() leaves what packages provide, but for modes', () => {
   check(['var/tmp/x'], 'var/tmp', '1777')
 })
 
+test('addBaseSkeleton() puts the link var/run in the place of an empty directory', () => {
+  const root = makeDirectory()
+  addNode(root, 'var/run', makeDirectory())
+  addBaseSkeleton(root)
+  assert.equal(describe(listTarEntries(root)).get('var/run'), '-> ../run')
+})
+
 function check(provided: readonly string[], path: string, expected: string | undefined): void {
   const links = Object.fromEntries(provided.map((name) => [name, `/nix/store/${name}`]))
   assert.equal(describe(skeletonOver(links)).get(path), expected)

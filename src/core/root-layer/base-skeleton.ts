@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { addNode, findNode, makeDirectory, type RootDirectory } from './root-tree.ts'
+import { addNode, findNode, makeDirectory, removeNode, type RootDirectory } from './root-tree.ts'
 
 // What programs expect of any system, whatever packages are in the image. Packages win: nothing
 // here replaces what one of them provides.
@@ -73,7 +73,13 @@ export function addBaseSkeleton(root: RootDirectory): void {
   }
 }
 
-/** Links to something in the tree, if it is there. */
+/**
+ * Links to something in the tree, if it is there. An empty directory gives way: Debian's base-files
+ * ships one as var/run, and makes the link when it is installed.
+ */
 function addLink(root: RootDirectory, path: string, source: string, target: string): void {
-  if (findNode(root, source) !== undefined) addNode(root, path, { kind: 'symlink', target })
+  if (findNode(root, source) === undefined) return
+  const present = findNode(root, path)
+  if (present?.kind === 'directory' && present.children.size === 0) removeNode(root, path)
+  addNode(root, path, { kind: 'symlink', target })
 }
