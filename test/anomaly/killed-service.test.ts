@@ -40,7 +40,7 @@ suite('a service that is killed', { skip: skipUnless(siteCommands) }, () => {
     await using idle = await site.start()
     await idle.kill('SIGKILL')
     await using restarted = await site.start()
-    assert.match(await pulled, /^sha256:/)
+    await pulled
     assert.equal((await restarted.kill('SIGTERM')).exitCode, 0)
   })
 

@@ -30,20 +30,17 @@ export const siteCommands: readonly string[] = [
 export async function makeSite(): Promise<RegistrySite> {
   const scratch = await makeScratchDirectory()
   const { path: directory } = scratch
-  const stateDirectory = join(directory, 'state')
-  // In the place of the bundled set, because images of a set at a path are never answered from cache.
-  const set = await prepareHeavySet(
-    join(stateDirectory, 'package-sets', 'debian', `debian-${'0'.repeat(40)}`),
-  )
+  const setDirectory = join(directory, 'set')
+  const set = await prepareHeavySet(setDirectory)
   const storageDirectory = join(directory, 'storage')
   // Nix hands its HOME to the programs that it runs: the mark of this site's processes.
   const home = join(directory, 'home')
   await mkdir(home)
   const environment = {
     HOME: home,
-    NIXERY_STATE_DIRECTORY: stateDirectory,
+    NIXERY_STATE_DIRECTORY: join(directory, 'state'),
     STORAGE_PATH: storageDirectory,
-    NIXERY_REFRESH_HOURS: '0',
+    NIXERY_PKGS_PATH: setDirectory,
   }
   return {
     directory,

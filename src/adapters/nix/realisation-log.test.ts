@@ -178,3 +178,11 @@ test('RealisationLog knows no failure where Nix names no builder', () => {
   assert.equal(log.failure(), undefined)
   assert.deepEqual(log.errors, ['cannot connect to daemon'])
 })
+
+test('RealisationLog takes no warning for an error', () => {
+  const { log } = logOf(
+    { action: 'msg', level: 0, msg: "warning: the group 'nixbld' does not exist" },
+    error('the end'),
+  )
+  assert.deepEqual(log.errors, ['the end'])
+})

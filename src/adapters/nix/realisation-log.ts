@@ -153,7 +153,7 @@ export class RealisationLog {
   #message({ level, text }: LogEvent & { kind: 'message' }): void {
     const message = text.replace(/^(?:(?:error|warning):\s*)+/, '')
     if (isDownloadError(message)) this.#lastDownloadError = message
-    if (level !== 0) return
+    if (level !== 0 || text.startsWith('warning:')) return
     const cause = parseRootCause(message)
     const log = cause && this.#derivationLogs.get(cause.derivation)
     if (log && this.#lastDownloadError !== undefined) log.downloadError = this.#lastDownloadError

@@ -61,7 +61,7 @@ export async function realisePackages(
     signal,
   )
   if (end.kind === 'succeeded') return checkRoots(packages, lease)
-  const operating = findOperatingFailure(log.errors.join('\n'))
+  const operating = findOperatingFailure(log.errors.map((error) => `error: ${error}`).join('\n'))
   if (operating) throw operating
   const failure = log.failure()
   if (failure === undefined) return unnamedFailure(packages, options, log, end)
@@ -113,7 +113,8 @@ function unnamedFailure(
     const message = `building and downloading took longer than ${minutes} minutes`
     return { ...failureOf(derivation, message), kind: 'build-timed-out' }
   }
-  const message = log.errors[0]
+  // Nix ends with the error that it ends for; before it may stand what it got over.
+  const message = log.errors.at(-1)
   if (message === undefined || end.kind === 'printed-too-much') {
     throw new OperatingError('NIX_FAILED', `nix-store --realise ended with ${end.status}`)
   }
