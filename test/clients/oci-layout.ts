@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
-import { readArchive } from './tar-archive.ts'
-import type { ArchiveEntry } from './tar-archive.ts'
+import { readArchive } from '#test/archives/read-archive.ts'
+import type { ReadEntry } from '#test/archives/read-archive.ts'
 
 type Descriptor = { readonly mediaType: string; readonly digest: string; readonly size: number }
 type Manifest = {
@@ -22,7 +22,17 @@ type ImageConfig = {
 }
 
 /** One file system that results from all layers. */
-type Tree = Map<string, ArchiveEntry>
+type Tree = Map<string, ReadEntry>
+
+// POSIX's type flags, as far as images have them.
+const symlinkType = '2'
+const directoryType = '5'
+const kinds = new Map([
+  ['0', 'file'],
+  ['1', 'hard link'],
+  [symlinkType, 'symlink'],
+  [directoryType, 'directory'],
+])
 
 // overlay2 gets no deeper; Docker says "max depth exceeded" beyond it.
 const maxLayers = 125
@@ -125,28 +135,29 @@ function checkConfig(config: ImageConfig, layerCount: number, violations: string
 
 /** Checks one layer by itself and against those below it, and adds it to `tree`. */
 function checkLayer(
-  entries: readonly ArchiveEntry[],
+  entries: readonly ReadEntry[],
   position: number,
   tree: Tree,
   violations: string[],
 ): void {
   const own = new Set<string>()
-  const violate = (entry: ArchiveEntry, what: string) =>
+  const violate = (entry: ReadEntry, what: string) =>
     violations.push(`layer ${position}: ${entry.path} ${what}`)
   for (const entry of entries) {
-    const { path, kind } = entry
+    const kind = kinds.get(entry.type)
+    const path = normalize(entry.path)
     if (own.has(path)) violate(entry, 'appears twice')
     if (path.split('/').includes('..')) violate(entry, 'leaves the root')
-    if (kind === 'other') violate(entry, 'is of a strange kind')
-    if (entry.uid !== 0 || entry.gid !== 0) violate(entry, `belongs to ${entry.uid}:${entry.gid}`)
-    if (kind === 'hard-link' && !own.has(normalize(entry.target))) {
+    if (kind === undefined) violate(entry, `is of type ${entry.type}`)
+    if (entry.owner !== '0:0') violate(entry, `belongs to ${entry.owner}`)
+    if (kind === 'hard link' && !own.has(normalize(entry.target))) {
       violate(entry, `is a hard link to ${entry.target}, which does not come before it`)
     }
     if (path !== '') {
       const parent = tree.get(parentOf(path))
       if (parentOf(path) !== '' && parent === undefined) violate(entry, 'has no parent directory')
-      else if (parent !== undefined && parent.kind !== 'directory') {
-        violate(entry, `lies in a ${parent.kind}`)
+      else if (parent !== undefined && parent.type !== directoryType) {
+        violate(entry, `lies in a ${kinds.get(parent.type)}`)
       }
     }
     own.add(path)
@@ -160,7 +171,7 @@ function checkLayer(
  */
 function checkLinks(tree: Tree, violations: string[]): void {
   for (const [path, entry] of tree) {
-    if (entry.kind !== 'symlink') continue
+    if (entry.type !== symlinkType) continue
     const isAbsolute = entry.target.startsWith('/')
     const base = isAbsolute ? [] : path.split('/').slice(0, -1)
     if (climbsAboveRoot(base, entry.target)) {
@@ -194,7 +205,7 @@ function resolvePath(tree: Tree, path: string, depth: number): string | undefine
     const next = resolved === '' ? part : `${resolved}/${part}`
     const entry = tree.get(next)
     if (entry === undefined) return undefined
-    if (entry.kind === 'symlink') {
+    if (entry.type === symlinkType) {
       const start = entry.target.startsWith('/') ? '' : resolved
       const rest = parts.slice(position + 1).join('/')
       return resolvePath(tree, `${start}/${entry.target}/${rest}`, depth + 1)
