@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
 import { startDaemon } from './daemon.ts'
+import { outputOf, runCommand } from './run-command.ts'
 import { makeScratchDirectory } from './scratch-directory.ts'
 
 export type NixeryServer = AsyncDisposable & {
@@ -15,9 +17,10 @@ export type NixeryServer = AsyncDisposable & {
 }
 
 const projectRoot = join(import.meta.dirname, '..', '..')
+const nodePath = join(projectRoot, 'node_modules', '.bin', 'node')
 
-// The very first start makes the index of the bundled package set.
-const readyTimeoutMs = 300_000
+// The index of the package set is there, but the machine may be busy with other tests.
+const readyTimeoutMs = 60_000
 
 /** The product as `npm start` runs it, on a free port and with a storage directory of its own. */
 export async function startNixery(env: NodeJS.ProcessEnv = {}): Promise<NixeryServer> {
@@ -29,7 +32,7 @@ export async function startNixery(env: NodeJS.ProcessEnv = {}): Promise<NixerySe
   const address = `127.0.0.1:${port}`
   const server = stack.use(
     await startDaemon({
-      command: join(projectRoot, 'node_modules', '.bin', 'node'),
+      command: nodePath,
       args: [join(projectRoot, 'src', 'main.ts'), 'serve'],
       env: {
         PORT: String(port),
@@ -58,16 +61,34 @@ export async function startNixery(env: NodeJS.ProcessEnv = {}): Promise<NixerySe
  * changed package set gets a new directory.
  */
 async function prepareStateDirectory(): Promise<string> {
-  const stateDirectory = join(projectRoot, '.state', `test-${await digestPackageSet()}`)
+  const home = join(projectRoot, '.state')
+  const name = `test-${await digestPackageSets()}`
+  await removeOldStates(home, name)
+  const stateDirectory = join(home, name)
   await mkdir(stateDirectory, { recursive: true })
+  // Test files start together: one of them makes the index, and the others wait for it.
+  const lock = join(stateDirectory, 'test.lock')
+  const prepare = [nodePath, join(import.meta.dirname, 'prepare-package-set.ts'), stateDirectory]
+  await outputOf({ run: (args) => runCommand('flock', [lock, ...args]) }, prepare)
   return stateDirectory
 }
 
-async function digestPackageSet(): Promise<string> {
+async function removeOldStates(home: string, current: string): Promise<void> {
+  const names = existsSync(home) ? await readdir(home) : []
+  for (const name of names.filter((name) => name.startsWith('test-') && name !== current)) {
+    const path = join(home, name)
+    const ageMs = Date.now() - (await stat(path)).mtimeMs
+    if (ageMs > oldStateMs) await rm(path, { recursive: true, force: true })
+  }
+}
+
+// A younger one may be in use by a run that started before the package set was changed.
+const oldStateMs = 3_600_000
+
+async function digestPackageSets(): Promise<string> {
   const folder = join(projectRoot, 'package-sets')
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  const paths = entries
-    .filter((entry) => entry.isFile())
+  const paths = (await readdir(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && !/\.(test|soak)\.ts$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
   const digest = createHash('sha256')
   for (const path of paths.sort()) digest.update(path).update(await readFile(path))
