@@ -7,17 +7,15 @@ import { addNode, listTarEntries, makeDirectory } from './root-tree.ts'
 test('addBaseSkeleton() gives an empty root what every system has', () => {
   const found = describe(skeletonOver({}))
   assert.match(found.get('etc/nsswitch.conf')!, /^hosts: files dns$/m)
-  found.delete('etc/nsswitch.conf')
+  assert.match(found.get('etc/passwd')!, /^root:x:0:0:root:\/root:\/bin\/sh$/m)
+  assert.match(found.get('etc/passwd')!, /^nobody:x:65534:65534:/m)
+  assert.match(found.get('etc/group')!, /^nogroup:x:65534:$/m)
+  for (const path of ['etc/nsswitch.conf', 'etc/passwd', 'etc/group']) found.delete(path)
   assert.deepEqual(
     [...found],
     [
       ['dev', '755'],
       ['etc', '755'],
-      ['etc/group', 'root:x:0:\nnogroup:x:65534:\n'],
-      [
-        'etc/passwd',
-        'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n',
-      ],
       ['proc', '755'],
       ['root', '700'],
       ['run', '755'],
@@ -28,6 +26,21 @@ test('addBaseSkeleton() gives an empty root what every system has', () => {
       ['var/tmp', '1777'],
     ],
   )
+})
+
+test('addBaseSkeleton() gives every account a group, and no number twice', () => {
+  const found = describe(skeletonOver({}))
+  const fields = (path: string) =>
+    found
+      .get(path)!
+      .trim()
+      .split('\n')
+      .map((line) => line.split(':'))
+  const groups = fields('etc/group').map(([, , id]) => id)
+  const users = fields('etc/passwd')
+  assert.equal(new Set(groups).size, groups.length)
+  assert.equal(new Set(users.map(([, , id]) => id)).size, users.length)
+  for (const [name, , , group] of users) assert.ok(groups.includes(group), name)
 })
 
 test('addBaseSkeleton() links bin/sh to the first shell, unless there is one', () => {

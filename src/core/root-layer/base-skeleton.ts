@@ -17,12 +17,38 @@ const directories: readonly (readonly [path: string, mode: number])[] = [
 ]
 
 const files: readonly (readonly [path: string, lines: readonly string[]])[] = [
-  // ssh and git refuse to work for a user without a name. The home of nobody does not exist.
+  // ssh and git refuse to work for a user without a name, nginx and others without the account that
+  // they give their privileges up for. The numbers are those of Debian and of the Linux Standard Base.
   [
     'etc/passwd',
-    ['root:x:0:0:root:/root:/bin/sh', 'nobody:x:65534:65534:nobody:/nonexistent:/bin/false'],
+    [
+      'root:x:0:0:root:/root:/bin/sh',
+      'daemon:x:1:1:daemon:/nonexistent:/bin/false',
+      'bin:x:2:2:bin:/nonexistent:/bin/false',
+      'sys:x:3:3:sys:/nonexistent:/bin/false',
+      'mail:x:8:8:mail:/nonexistent:/bin/false',
+      'www-data:x:33:33:www-data:/nonexistent:/bin/false',
+      'nobody:x:65534:65534:nobody:/nonexistent:/bin/false',
+    ],
   ],
-  ['etc/group', ['root:x:0:', 'nogroup:x:65534:']],
+  [
+    'etc/group',
+    [
+      'root:x:0:',
+      'daemon:x:1:',
+      'bin:x:2:',
+      'sys:x:3:',
+      'adm:x:4:',
+      'tty:x:5:',
+      'disk:x:6:',
+      'mail:x:8:',
+      'www-data:x:33:',
+      'utmp:x:43:',
+      'staff:x:50:',
+      'users:x:100:',
+      'nogroup:x:65534:',
+    ],
+  ],
   // Without it, glibc asks no DNS server before it has looked for an NIS one.
   [
     'etc/nsswitch.conf',
