@@ -21,7 +21,7 @@ export function nodeExitCode(arguments_) {
     // (from the terminal, from npm and from here).
     detached: true,
     stdio: 'inherit',
-    env: { ...process.env, PATH: productPath() },
+    env: { NODE_COMPILE_CACHE: compileCache, ...process.env, PATH: productPath() },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) forwardSignal(signal, child)
   return new Promise((resolve, reject) => {
@@ -29,6 +29,10 @@ export function nodeExitCode(arguments_) {
     child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]))
   })
 }
+
+// Node keeps code without its types there, so that neither a start nor a worker thread strips it again.
+// In the project, not in /tmp: whoever may write the cache may run code in the service.
+const compileCache = join(projectRoot, 'node_modules', '.cache', 'node')
 
 /** The PATH with the project's own commands first, so that their `env node` is the product's Node. */
 function productPath() {
