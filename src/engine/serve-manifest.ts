@@ -89,7 +89,11 @@ async function isComplete(
   image: ManifestEntry,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const needed = [...image.blobs, ...image.manifests]
-  const stats = await Promise.all(needed.map((blob) => blobs.stat(blob.digest, signal)))
-  return stats.every((stat, index) => stat?.sizeBytes === needed[index]?.size)
+  const stats = await Promise.all(image.blobs.map((blob) => blobs.stat(blob.digest, signal)))
+  if (stats.some((stat, index) => stat?.sizeBytes !== image.blobs[index]?.size)) return false
+  // Reading them checks their digests, and one of them is about to be sent.
+  const documents = await Promise.all(
+    image.manifests.map(({ digest }) => blobs.readDocument(digest, signal)),
+  )
+  return documents.every((document) => document !== undefined)
 }

@@ -53,8 +53,13 @@ export async function serveBlob(
   }
   const stream = await blobs.open(digest, range, signal)
   if (stream === undefined) return sendUnknownBlob(exchange, digest)
-  exchange.response.writeHead(status, sent)
-  await pipeline(stream, exchange.response)
+  try {
+    exchange.response.writeHead(status, sent)
+    await pipeline(stream, exchange.response)
+  } finally {
+    // A pipeline into a connection that has just gone leaves its source open.
+    stream.destroy()
+  }
 }
 
 function sendUnknownBlob(exchange: Exchange, digest: Digest): void {

@@ -10,7 +10,10 @@ export interface BlobStat {
 export interface BlobReader {
   stat(digest: Digest, signal: AbortSignal): Promise<BlobStat | undefined>
 
-  /** A stream over the blob or a part of it. The range must lie within the blob. */
+  /**
+   * A stream over the blob or a part of it, which the caller reads to its end or destroys. The
+   * range must lie within the blob.
+   */
   open(
     digest: Digest,
     range: ByteRange | undefined,
@@ -27,7 +30,7 @@ export interface BlobReader {
 /** An upload in progress; invisible until it is published. Ends with `publish` or `discard`. */
 export interface BlobUpload {
   write(chunk: Uint8Array): Promise<void>
-  /** Makes the bytes visible under their digest, all at once; does nothing more when they are there. */
+  /** Makes the bytes visible under their digest, all at once, whether or not they are there. */
   publish(digest: Digest): Promise<void>
   /** Drops the bytes. Safe after `publish` and after a failure. */
   discard(): Promise<void>

@@ -20,9 +20,9 @@ export interface FilesystemStorage {
 }
 
 /**
- * Storage in a directory that several processes may share. Publishing is `link(2)` from a synced
- * staging file: it is atomic, the first writer wins, and it needs no lock. What dead processes left
- * in staging is swept at the start.
+ * Storage in a directory that several processes may share. Publishing gives a synced staging file
+ * its name, which is atomic and needs no lock: blobs by `rename(2)`, entries by `link(2)`, so that
+ * the first writer wins. What dead processes left in staging is swept at the start.
  */
 export async function openFilesystemStorage(root: string): Promise<FilesystemStorage> {
   const layout = storageLayout(root)
@@ -41,11 +41,13 @@ export async function openFilesystemStorage(root: string): Promise<FilesystemSto
       return info && { sizeBytes: info.size }
     },
 
-    async open(digest, range, signal) {
+    async open(digest, range) {
       const file = await guardFilesystem(`cannot open ${digest}`, () =>
         unlessMissing(open(layout.blob(digest))),
       )
-      return file && createReadStream('', { fd: file, ...range, signal, highWaterMark: 512 * 1024 })
+      // Not bound to the caller's signal: a stream that is aborted before anybody listens to it
+      // throws its error at the process.
+      return file && createReadStream('', { fd: file, ...range, highWaterMark: 512 * 1024 })
     },
 
     async readDocument(digest) {
@@ -79,7 +81,7 @@ export async function openFilesystemStorage(root: string): Promise<FilesystemSto
         const file = await open(path, 'wx', 0o644)
         try {
           await file.writeFile(JSON.stringify(value))
-          await publishFile(file, path, layout.entry(kind, key))
+          await publishEntry(file, path, layout.entry(kind, key))
         } finally {
           await file.close()
           await rm(path, { force: true })
@@ -130,25 +132,18 @@ class StagedUpload implements BlobUpload {
   }
 }
 
-/** Gives a staged file its name for good; false when the name is taken, and then the earlier file stays. */
-async function publishFile(file: FileHandle, from: string, to: string): Promise<boolean> {
+/** Gives a staged entry its name, unless the name is taken: then the earlier entry stays. */
+async function publishEntry(file: FileHandle, from: string, to: string): Promise<void> {
   await file.sync()
-  const published = await link(from, to).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') return false
-      throw error
-    },
-  )
+  await link(from, to).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+  })
   await syncDirectory(dirname(to))
-  return published
 }
 
-/** Two blobs of one digest have one length: a stored one of another length is damaged, and replaced. */
+/** Two blobs of one digest are one content: replacing a stored one changes nothing, or repairs it. */
 async function publishBlob(file: FileHandle, from: string, to: string): Promise<void> {
-  if (await publishFile(file, from, to)) return
-  const [ours, stored] = await Promise.all([file.stat(), unlessMissing(stat(to))])
-  if (stored?.size === ours.size) return
+  await file.sync()
   await rename(from, to)
   await syncDirectory(dirname(to))
 }

@@ -1,0 +1,121 @@
+import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createWorkerPacker, type WorkerPacker } from '#adapters/packing/worker-packer.ts'
+import { createRegistryServer } from '#apps/registry/registry-server.ts'
+import { platformOf } from '#core/nix/system.ts'
+import { parseStorePath, storePathBaseName, type StorePath } from '#core/nix/store-path.ts'
+import { buildImage } from '#engine/build-image.ts'
+import type { BlobStore } from '#engine/ports/blob-store.ts'
+import type { EntryStore } from '#engine/ports/entry-store.ts'
+import type { PackageBuilder } from '#engine/ports/package-builder.ts'
+import { serveManifest } from '#engine/serve-manifest.ts'
+
+export interface TestedStorage {
+  readonly blobs: BlobStore
+  readonly entries: EntryStore
+}
+
+/** A store directory with one package of three paths, and what packs them. */
+export interface LocalStore extends AsyncDisposable {
+  readonly packer: WorkerPacker
+}
+
+/** The product's flow and HTTP front in this process, over a storage that tests tamper with. */
+export interface LocalRegistry extends AsyncDisposable {
+  readonly url: string
+}
+
+const [program, library, data] = ['program-1.0', 'library-1.0', 'data-1.0'].map((name, index) =>
+  storePath(`/nix/store/${String(index).repeat(32)}-${name}`),
+) as [StorePath, StorePath, StorePath]
+
+export async function makeLocalStore(directory: string): Promise<LocalStore> {
+  const storeDirectory = join(directory, 'store')
+  const contents = new Map([
+    [program, `#!${library}\n`],
+    [library, data.repeat(10_000)],
+    [data, 'data'],
+  ])
+  for (const [path, text] of contents) {
+    const inStore = join(storeDirectory, storePathBaseName(path))
+    await mkdir(inStore, { recursive: true })
+    await writeFile(join(inStore, 'file'), text)
+  }
+  const packer = createWorkerPacker({ threads: 2, storeDirectory })
+  return { packer, [Symbol.asyncDispose]: () => packer.close() }
+}
+
+export async function startLocalRegistry(
+  { packer }: LocalStore,
+  { blobs, entries }: TestedStorage,
+): Promise<LocalRegistry> {
+  const shared = {
+    blobs,
+    entries,
+    layerBudget: 94,
+    popularity: { kind: 'closure' },
+    compression: { codec: 'gzip', level: 6 },
+  } as const
+  const storeFiles = { list: async () => [], propagated: async () => [] }
+  const steps = { ...shared, nix: onePackage, packer, storeFiles }
+  const tools = {
+    ...shared,
+    defaultPlatform: platformOf('amd64'),
+    source: { pin: async () => ({ kind: 'pinned', source, cacheable: true }) as const },
+    builder: {
+      async build(target: Parameters<typeof buildImage>[1], signal: AbortSignal) {
+        const built = await buildImage(steps, target, () => {}, signal)
+        if ('kind' in built) throw new Error(`the package does not build: ${built.kind}`)
+        return { kind: 'built', image: built } as const
+      },
+    },
+  }
+  const server = createRegistryServer({
+    manifest: (name, tag, signal) => serveManifest(tools, name, tag, signal),
+    blobs,
+    log: { request: () => {}, failure: () => {} },
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+const source = { revision: 'local', entry: '/local', readablePaths: [] }
+
+/** Stands for Nix: whatever is asked for is the program with all that it refers to. */
+const onePackage: PackageBuilder = {
+  evaluate: async ({ packages }) =>
+    packages.map((name) => ({
+      kind: 'found',
+      package: name,
+      attributePath: [name],
+      derivation: program,
+      outputs: [{ name: 'out', path: program }],
+    })),
+  realise: async () => ({ kind: 'realised' }),
+  closure: async () => ({
+    roots: [program],
+    nodes: [
+      { path: program, narSizeBytes: 400, references: [library] },
+      { path: library, narSizeBytes: 500_000, references: [data] },
+      { path: data, narSizeBytes: 200, references: [] },
+    ],
+  }),
+  lease: async () => ({ directory: '/local', release: async () => {} }),
+}
+
+function storePath(text: string): StorePath {
+  const path = parseStorePath(text)
+  if (path === undefined) throw new Error(`${text} is no store path`)
+  return path
+}
