@@ -72,12 +72,7 @@ export function describeImage({
 }
 
 function startProduct(storageDirectory?: string): Promise<NixeryServer> {
-  // A package index that somebody has already made is used when its place is given.
-  const stateDirectory = process.env['NIXERY_STATE_DIRECTORY']
-  return startNixery({
-    ...(stateDirectory && { NIXERY_STATE_DIRECTORY: stateDirectory }),
-    ...(storageDirectory && { STORAGE_PATH: storageDirectory }),
-  })
+  return startNixery(storageDirectory === undefined ? {} : { STORAGE_PATH: storageDirectory })
 }
 
 /** Stored files never change, so a copy shares them. */
