@@ -60,7 +60,7 @@ export async function startNixery(env: NodeJS.ProcessEnv = {}): Promise<NixerySe
  * the bundled package set takes a while to make; but a server serves the index that is there, so a
  * changed package set gets a new directory.
  */
-async function prepareStateDirectory(): Promise<string> {
+export async function prepareStateDirectory(): Promise<string> {
   const home = join(projectRoot, '.state')
   const name = `test-${await digestPackageSets()}`
   await removeOldStates(home, name)

@@ -81,6 +81,8 @@ export function clientEnvironment(changes: NodeJS.ProcessEnv): NodeJS.ProcessEnv
   return { ...process.env, PATH: commandPath, LC_ALL: 'C.UTF-8', ...changes }
 }
 
+const maxShownCharacters = 2_000
+
 /** The standard output of a command that has to succeed. */
 export async function outputOf(
   client: Client,
@@ -88,8 +90,11 @@ export async function outputOf(
   options?: CommandOptions,
 ): Promise<string> {
   const { stdout, stderr, exitCode } = await client.run(args, options)
-  if (exitCode !== 0)
-    throw new Error(`${args.join(' ')} exits with ${exitCode}\n${stdout}${stderr}`)
+  if (exitCode !== 0) {
+    // The end says why; before it some clients draw their progress.
+    const end = `${stdout}${stderr}`.slice(-maxShownCharacters)
+    throw new Error(`${args.join(' ')} exits with ${exitCode}\n${end}`)
+  }
   return stdout
 }
 
