@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pino } from 'pino'
+import { OperatingError } from '#engine/operating-error.ts'
+import { describeError } from './described-error.ts'
+import { logBuilds } from './logged-builds.ts'
+
+test('logBuilds() writes one line per milestone, under the build id, that no package can forge', () => {
+  const lines: string[] = []
+  const builds = logBuilds(pino({ base: null }, { write: (line) => lines.push(line) }))
+  const message = 'line one\n{"level":50,"msg":"forged"}'
+  builds.observe('b1', { kind: 'planned', storePaths: 3, layers: 2, narSizeBytes: 10 })
+  builds.observe('b1', { kind: 'layer-reused', digest: 'sha256:x', sizeBytes: 1 })
+  builds.observe('b1', {
+    kind: 'failed',
+    failure: { kind: 'build-failed', name: 'git', message, logTail: [] },
+  })
+  const [planned, failed, ...others] = lines.map((line) => JSON.parse(line))
+  assert.deepEqual(others, [], 'details stay below info')
+  assert.deepEqual([planned.build, planned.msg, planned.layers], ['b1', 'layers planned', 2])
+  assert.deepEqual([failed.build, failed.failure.message], ['b1', message])
+})
+
+test('describeError() says what happened, why, and what to do', () => {
+  const cause = new Error('ENOSPC: no space left on device')
+  assert.equal(
+    describeError(new OperatingError('NO_SPACE', 'cannot write an upload', { cause })),
+    'NO_SPACE: cannot write an upload: ENOSPC: no space left on device; free disk space where the store and the storage directory live',
+  )
+  assert.equal(describeError(new Error('plain')), 'plain')
+  assert.equal(describeError('text'), 'text')
+  const ring = new Error('ring')
+  ring.cause = ring
+  assert.equal(describeError(ring), 'ring: ring: ring: ring: ring')
+})
