@@ -24,8 +24,8 @@ suite('a directory that takes nothing more', { skip }, () => {
     await using site = await makeSite()
     const disk = await mountTinyDisk(site)
     const filler = join(disk, 'filler')
-    // Enough for the directories and the documents; a heavy image has about 12 MB.
-    await fillDisk(filler, 4)
+    // Enough for the directories and the documents; a heavy image has about 8 MB.
+    await fillDisk(filler, 3)
     const storage = join(disk, 'storage')
     await using service = await site.start({ environment: { STORAGE_PATH: storage } })
 

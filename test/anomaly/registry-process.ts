@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
 import { clientEnvironment, endWithParent } from '#test/clients/run-command.ts'
 
@@ -72,6 +73,13 @@ export async function startRefused(options: StartOptions): Promise<ProcessEnd> {
   if (first !== 'started') return first
   await service.kill('SIGKILL')
   throw new Error('the service starts')
+}
+
+/** Starts the service and kills it so much later, wherever in its start it may be. */
+export async function startAndKill(options: StartOptions, killMs: number): Promise<void> {
+  const service = spawnService(options)
+  await delay(killMs)
+  await service.kill('SIGKILL')
 }
 
 function spawnService({ environment, wrapper = [] }: StartOptions) {

@@ -4,8 +4,8 @@ import { skipUnless } from '#test/clients/availability.ts'
 import { pullImage } from './pull-image.ts'
 import { findStorageViolations, makeSite, siteCommands } from './registry-site.ts'
 
-suite('one storage directory', { skip: skipUnless(siteCommands) }, () => {
-  test('two processes that build the same image at once give one digest', async () => {
+suite('services side by side', { skip: skipUnless(siteCommands) }, () => {
+  test('build the same image at once in one storage directory', async () => {
     await using site = await makeSite()
     await using first = await site.start()
     await using second = await site.start()
@@ -20,5 +20,17 @@ suite('one storage directory', { skip: skipUnless(siteCommands) }, () => {
         [],
       )
     }
+  })
+
+  test('give one digest from separate storage directories', async () => {
+    await using site = await makeSite()
+    await using first = await site.start()
+    await using second = await site.start({
+      environment: { STORAGE_PATH: `${site.storageDirectory}-other`, NIXERY_PACK_THREADS: '1' },
+    })
+    assert.equal(
+      await pullImage(first.url, 'heavy/odd-name/tool'),
+      await pullImage(second.url, 'tool/heavy/odd-name'),
+    )
   })
 })

@@ -17,7 +17,7 @@ let
     busybox mkdir $out
     busybox seq ${index}000000 ${index}999999 > $out/numbers
   '';
-  parts = map (index: part (toString index)) [ 1 2 3 4 5 6 ];
+  parts = map (index: part (toString index)) [ 1 2 3 4 ];
 in
 awkward // {
   heavy = package "heavy-1.0" ''
