@@ -11,19 +11,37 @@ export const interpreterPackages = [
   'sed',
 ] as const
 
-/** The interpreters and what they depend on themselves; these are built without interpreters. */
+/**
+ * Packages whose programs Debian's shell scripts call without a dependency, for the same reason. A
+ * package with such scripts depends on these too.
+ */
+export const shellProgramPackages = [
+  'coreutils',
+  'debianutils',
+  'diffutils',
+  'findutils',
+  'grep',
+  'gzip',
+  'mawk',
+  'sed',
+  'tar',
+] as const
+
+/** The essential packages above, and what they depend on themselves; these are built without them. */
 export interface Foundation {
   readonly interpreters: readonly string[]
+  readonly shellPrograms: readonly string[]
   /** Sorted. */
   readonly closure: readonly string[]
 }
 
 export function findFoundation(dependencies: ReadonlyMap<string, readonly string[]>): Foundation {
   const interpreters = interpreterPackages.filter((name) => dependencies.has(name))
-  const closure = new Set<string>(interpreters)
+  const shellPrograms = shellProgramPackages.filter((name) => dependencies.has(name))
+  const closure = new Set<string>([...interpreters, ...shellPrograms])
   // A set yields what is added while it is walked.
   for (const name of closure) {
     for (const dependency of dependencies.get(name) ?? []) closure.add(dependency)
   }
-  return { interpreters, closure: [...closure].sort() }
+  return { interpreters, shellPrograms, closure: [...closure].sort() }
 }

@@ -8,6 +8,9 @@ let
   # packages are essential. The packages that these need themselves are built without them.
   interpreters = map (name: derivations.${name}) archive.foundation.interpreters;
 
+  # Programs that shell scripts call in the same way; a package with shell scripts depends on them.
+  shellPrograms = map (name: derivations.${name}) archive.foundation.shellPrograms;
+
   inFoundation = builtins.listToAttrs (map
     (name: { inherit name; value = true; })
     archive.foundation.closure);
@@ -28,8 +31,7 @@ let
       inherit (tools) linkTools loader libraryDirectories;
       debs = map archive.fetch members;
       dependencies = map (dependency: derivations.${dependency}) dependencies;
-      interpreters = if inFoundation ? ${name} then [ ] else interpreters;
-    } // (replacedMaintainerScripts.${name} or { }));
+    } // (if inFoundation ? ${name} then { } else { inherit interpreters shellPrograms; }) // (replacedMaintainerScripts.${name} or { }));
 
   makePackage = name: makeDerivation {
     inherit name;

@@ -1,5 +1,6 @@
 /** For tests: builds packages of a set with the classic Nix commands, in restricted mode. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { text } from 'node:stream/consumers'
 
 import type { PinnedSource } from '#engine/ports/package-builder.ts'
 
@@ -36,6 +37,13 @@ export function instantiate(
 /** Store paths of derivations, in their order. */
 export function realise(derivations: readonly string[]): readonly string[] {
   return lines('nix-store', ['--realise', ...derivations])
+}
+
+/** What Nix says of a derivation that cannot be realised; asynchronous, so that a server here can answer it. */
+export async function realiseFailure(derivation: string): Promise<string> {
+  const child = spawn('nix-store', ['--realise', derivation], { env: environment })
+  const [complaint] = await Promise.all([text(child.stderr), text(child.stdout)])
+  return complaint
 }
 
 /** What Nix prints when the command succeeds; an error with the end of its log otherwise. */

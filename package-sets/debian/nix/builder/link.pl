@@ -18,7 +18,9 @@ use Elf;
 my $out = $ENV{out};
 my $architecture = $ENV{architecture};
 my @dependencies = split ' ', $ENV{dependencies};
-my @interpreters = split ' ', $ENV{interpreters};
+# Absent for the packages that these need themselves.
+my @interpreters = split ' ', $ENV{interpreters} // '';
+my @shellPrograms = split ' ', $ENV{shellPrograms} // '';
 
 my %tripletOf = (amd64 => 'x86_64-linux-gnu', arm64 => 'aarch64-linux-gnu');
 my $triplet = $tripletOf{$architecture};
@@ -30,7 +32,7 @@ my @links = moveUsrUp();
 makeAlternativeLinks();
 my ($files, $librariesHere) = walkTree();
 rewriteLinks(@links);
-rewriteInterpreters(@$files);
+my $hasShellScript = rewriteInterpreters(@$files);
 patchElfFiles(@$files);
 completeCompilers();
 linkCaBundle() if $ENV{caBundle};
@@ -145,7 +147,9 @@ sub rewriteLinks {
 
 # --- 4. Scripts
 
+# Says whether a shell is among the interpreters.
 sub rewriteInterpreters {
+    my $foundShell = 0;
     for my $file (@_) {
         next if !-x $file || $file =~ m{^\Q$out\E/share/doc/};
         open my $handle, '<:raw', $file or die "cannot read $file: $!\n";
@@ -159,7 +163,9 @@ sub rewriteInterpreters {
         my $rest = <$handle> // '';
         close $handle;
         writeFile($file, "#!$changed\n$rest");
+        $foundShell ||= $changed =~ m{/bin/(?:ba|da)?sh\b};
     }
+    return $foundShell;
 }
 
 # The part of the first line after #!, with a store path; undef when it stays as it is.
@@ -312,8 +318,10 @@ sub linkCaBundle {
 
 # nixpkgs' buildEnv reads the same file: what is to be installed with this path.
 sub writeDependencies {
+    my %seen;
+    my @all = grep { !$seen{$_}++ } @dependencies, $hasShellScript ? @shellPrograms : ();
     makeDirectories('/nix-support');
-    writeFile("$out/nix-support/propagated-user-env-packages", join(' ', @dependencies) . "\n");
+    writeFile("$out/nix-support/propagated-user-env-packages", join(' ', @all) . "\n");
 }
 
 # The given paths, then what they depend on, nearest first.
