@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 
 import type { OperatingError } from '#engine/operating-error.ts'
@@ -49,6 +58,21 @@ suite('the package set of a mirror', { skip: noMirror }, () => {
   test('prepareDebianPackageSet() makes the same revision of the same lists, also twice at once', () => {
     assert.deepEqual(twin, source)
     assert.deepEqual(readdirSync(home()), [source.revision])
+  })
+
+  test('prepareDebianPackageSet() removes what is old, and never the newest', async () => {
+    const [old, recent] = ['a', 'b'].map((digit) => join(home(), `debian-${digit.repeat(40)}`))
+    for (const each of [old!, recent!, join(home(), 'new-old')]) mkdirSync(each)
+    const longAgo = new Date('2020-01-01')
+    for (const each of [old!, source.readablePaths[0]!, join(home(), 'new-old')]) {
+      utimesSync(each, longAgo, longAgo)
+    }
+    await prepareDebianPackageSet({ stateDirectory }, quiet, deadline())
+    assert.deepEqual(
+      readdirSync(home()).toSorted(),
+      [basename(recent!), source.revision].toSorted(),
+    )
+    rmdirSync(recent!)
   })
 
   test('newestDebianPackageSet() finds it without the network, and nothing elsewhere', async () => {

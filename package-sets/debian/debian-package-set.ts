@@ -24,7 +24,7 @@ import type { PinnedSource } from '#engine/ports/package-builder.ts'
 
 import { findMachineMirror } from './index/apt.ts'
 import type { DebianMirror } from './index/apt-sources.ts'
-import { namesIn, readIfThere } from './index/existing-files.ts'
+import { modificationTimeMs, namesIn, readIfThere } from './index/existing-files.ts'
 
 export type { DebianMirror } from './index/apt-sources.ts'
 
@@ -44,6 +44,9 @@ const expressionsFile = 'expressions.json'
 const expressionsDirectory = join(import.meta.dirname, 'nix')
 
 const revisionPattern = /^debian-[0-9a-f]{40}$/
+
+/** Revisions take 50 MB each, and Debian moves about daily. Images that are built need none of them. */
+const outdatedAfterMs = 7 * 24 * 60 * 60 * 1000
 
 /** A temporary directory this old belongs to a process that died: making an index takes a minute. */
 const abandonedAfterMs = 60 * 60 * 1000
@@ -74,11 +77,13 @@ export async function prepareDebianPackageSet(
   }
   const home = homeOf(options.stateDirectory)
   await mkdir(home, { recursive: true })
-  await removeAbandoned(home)
+  await removeOlder(home, /^new-/, abandonedAfterMs)
   const temporary = await mkdtemp(join(home, 'new-'))
   try {
     const revision = await makeRevision(temporary, mirror, onProgress, signal)
-    return await publish(join(temporary, 'set'), home, revision)
+    const source = await publish(join(temporary, 'set'), home, revision)
+    await removeOlder(home, revisionPattern, outdatedAfterMs, revision)
+    return source
   } finally {
     await rm(temporary, { recursive: true, force: true })
   }
@@ -237,11 +242,17 @@ async function digestOfTree(directory: string): Promise<string> {
   return digest.digest('hex')
 }
 
-async function removeAbandoned(home: string): Promise<void> {
+async function removeOlder(
+  home: string,
+  pattern: RegExp,
+  limitMs: number,
+  kept?: string,
+): Promise<void> {
   for (const name of await namesIn(home)) {
-    if (!name.startsWith('new-')) continue
-    const { mtimeMs } = await stat(join(home, name))
-    if (Date.now() - mtimeMs > abandonedAfterMs) {
+    if (!pattern.test(name) || name === kept) continue
+    const modifiedAtMs = await modificationTimeMs(join(home, name))
+    // Another process may have removed it meanwhile.
+    if (modifiedAtMs !== undefined && Date.now() - modifiedAtMs > limitMs) {
       await rm(join(home, name), { recursive: true, force: true })
     }
   }

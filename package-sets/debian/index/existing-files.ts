@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 
 /** The names in a directory; none when it does not exist. */
 export async function namesIn(directory: string): Promise<readonly string[]> {
@@ -10,7 +10,12 @@ export async function readIfThere(file: string): Promise<string> {
   return orWhenMissing(readFile(file, 'utf8'), '')
 }
 
-async function orWhenMissing<T>(reading: Promise<T>, otherwise: T): Promise<T> {
+/** When a file or directory was changed last; `undefined` when it does not exist. */
+export async function modificationTimeMs(path: string): Promise<number | undefined> {
+  return (await orWhenMissing(stat(path), undefined))?.mtimeMs
+}
+
+async function orWhenMissing<T, U>(reading: Promise<T>, otherwise: U): Promise<T | U> {
   try {
     return await reading
   } catch (error) {
