@@ -3,8 +3,9 @@ import { runCommand } from '#test/clients/run-command.ts'
 
 /** What one load gave. */
 export interface LoadResult {
-  readonly requestsPerSecond: number
-  readonly bytesPerSecond: number
+  readonly requests: number
+  readonly bytes: number
+  readonly seconds: number
   readonly p99Ms: number
 }
 
@@ -36,10 +37,10 @@ export async function measureLoad(
   if (exitCode !== 0) throw new Error(`wrk: ${stdout}${stderr}`)
   const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as WrkSummary
   if (summary.errors > 0) throw new Error(`${url} fails under load:\n${stdout}`)
-  const seconds = summary.durationUs / 1e6
   return {
-    requestsPerSecond: summary.requests / seconds,
-    bytesPerSecond: summary.bytes / seconds,
+    requests: summary.requests,
+    bytes: summary.bytes,
+    seconds: summary.durationUs / 1e6,
     p99Ms: summary.p99Us / 1000,
   }
 }

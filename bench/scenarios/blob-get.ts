@@ -2,6 +2,7 @@ import { copyImage, startDockerRegistry } from '../docker-registry.ts'
 import type { Figure } from '../figure.ts'
 import { biggestLayer, smallestLayer } from '../manifest.ts'
 import { measureBlobRequests, measureBlobThroughput } from '../measured-gets.ts'
+import type { RegistryProcess } from '../measured-gets.ts'
 import type { Scenario } from '../scenario.ts'
 import { imageName } from '../workbench.ts'
 
@@ -11,15 +12,15 @@ export const blobGet: Scenario = {
   reference: 'docker-registry',
   commands: ['docker-registry', 'skopeo', 'wrk'],
   async prepare({ server, manifest }, stack) {
-    const registry = stack.use(await startDockerRegistry())
-    await copyImage(server.address, registry.address, imageName)
-    const measure = async (address: string): Promise<readonly Figure[]> => [
-      ...(await measureBlobRequests(address, smallestLayer(manifest))),
-      ...(await measureBlobThroughput(address, biggestLayer(manifest))),
+    const reference = stack.use(await startDockerRegistry())
+    await copyImage(server.address, reference.address, imageName)
+    const measure = async (registry: RegistryProcess): Promise<readonly Figure[]> => [
+      ...(await measureBlobRequests(registry, smallestLayer(manifest))),
+      ...(await measureBlobThroughput(registry, biggestLayer(manifest))),
     ]
     return {
-      product: () => measure(server.address),
-      reference: () => measure(registry.address),
+      product: () => measure(server),
+      reference: () => measure(reference),
     }
   },
 }

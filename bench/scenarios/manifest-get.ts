@@ -12,8 +12,8 @@ export const manifestGet: Scenario = {
     const registry = stack.use(await startDockerRegistry())
     await copyImage(server.address, registry.address, imageName)
     return {
-      product: () => measureManifestGets(server.address),
-      reference: () => measureManifestGets(registry.address),
+      product: () => measureManifestGets(server),
+      reference: () => measureManifestGets(registry),
     }
   },
 }

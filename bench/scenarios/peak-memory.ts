@@ -3,6 +3,7 @@ import type { Figure } from '../figure.ts'
 import { biggestLayer, fetchManifest } from '../manifest.ts'
 import type { Descriptor } from '../manifest.ts'
 import { measureBlobThroughput, measureManifestGets } from '../measured-gets.ts'
+import type { RegistryProcess } from '../measured-gets.ts'
 import { readPeakMemory } from '../process-usage.ts'
 import type { Scenario } from '../scenario.ts'
 import { imageName } from '../workbench.ts'
@@ -30,13 +31,13 @@ export const peakMemory: Scenario = {
 }
 
 async function measureMemory(
-  { address, pid }: { readonly address: string; readonly pid: number },
+  registry: RegistryProcess,
   blob: Descriptor,
 ): Promise<readonly Figure[]> {
-  const takenIn = await readPeakMemory(pid)
-  await measureManifestGets(address)
-  await measureBlobThroughput(address, blob)
-  const served = await readPeakMemory(pid)
+  const takenIn = await readPeakMemory(registry.pid)
+  await measureManifestGets(registry)
+  await measureBlobThroughput(registry, blob)
+  const served = await readPeakMemory(registry.pid)
   return [
     { name: 'image taken in', unit: 'MB', value: takenIn },
     { name: 'image served too', unit: 'MB', value: served },
