@@ -51,6 +51,8 @@ export async function compose(
     ...nixOptions,
     leaseDirectory: join(config.stateDirectory, 'leases'),
     nixTimeoutS: config.nixTimeoutS,
+    // Nobody's binary cache has the bundled set, and one that cannot be reached costs every build seconds.
+    ...(config.packagesPath === undefined && { settings: new Map([['substituters', '']]) }),
   })
   const storage = await openFilesystemStorage(config.storageDirectory)
   const source = await openSource(config, logger, signal)
