@@ -40,7 +40,7 @@ test('addBaseSkeleton() gives every account a group, and no number twice', () =>
   const users = fields('etc/passwd')
   assert.equal(new Set(groups).size, groups.length)
   assert.equal(new Set(users.map(([, , id]) => id)).size, users.length)
-  for (const [name, , , group] of users) assert.ok(groups.includes(group), name)
+  for (const [name = '', , , group = ''] of users) assert.ok(groups.includes(group), name)
 })
 
 test('addBaseSkeleton() links bin/sh to the first shell, unless there is one', () => {
