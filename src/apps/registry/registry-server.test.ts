@@ -285,6 +285,40 @@ test('a client that hangs up stops waiting', async (context) => {
   await left.promise
 })
 
+test('requests that a client sends ahead wait for their turn', async (context) => {
+  const asked: string[] = []
+  const arrived = Promise.withResolvers<void>()
+  const first = Promise.withResolvers<ManifestOutcome>()
+  const { port } = await startRegistry(context, (name) => {
+    asked.push(name)
+    arrived.resolve()
+    return first.promise
+  })
+  const socket = connect(port, '127.0.0.1')
+  socket.write(
+    'GET /v2/one/manifests/latest HTTP/1.1\r\nHost: x\r\n\r\n' +
+      'GET /v2/two/manifests/latest HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+  )
+  await arrived.promise
+  // The server answers another connection only after it has read all of the first.
+  const other = connect(port, '127.0.0.1')
+  other.write('GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await buffer(other)
+  assert.deepEqual(asked, ['one'])
+  first.resolve(image())
+  const text = (await buffer(socket)).toString()
+  assert.equal([...text.matchAll(/HTTP\/1\.1 200/g)].length, 2)
+  assert.deepEqual(asked, ['one', 'two'])
+})
+
+test('a client that sends far too much ahead is cut off', async (context) => {
+  const { port } = await startRegistry(context, () => new Promise(() => {}))
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write('GET /v2/one/manifests/latest HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100))
+  await once(socket, 'close')
+})
+
 test('tags are listed, sorted and paged', async (context) => {
   const { send } = await startRegistry(context)
   const cases: ReadonlyArray<readonly [query: string, tags: readonly string[]]> = [

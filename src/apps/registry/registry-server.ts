@@ -7,12 +7,14 @@ import { sendBody, sendRefusal, type Exchange } from './response.ts'
 import { serveBlob } from './serve-blob.ts'
 import { serveManifestRequest } from './serve-manifest-request.ts'
 import { serveTags } from './serve-tags.ts'
+import { makeTurns } from './take-turns.ts'
 
 /**
  * The registry API over HTTP. Node's own defaults keep a stalled request for over 80 seconds, so
  * the limits on receiving one are set; sending has none, because layers are large and links slow.
  */
 export function createRegistryServer(registry: Registry): Server {
+  const turnOf = makeTurns()
   return createServer(
     {
       headersTimeout: 10_000,
@@ -21,7 +23,7 @@ export function createRegistryServer(registry: Registry): Server {
       keepAliveTimeout: 65_000, // longer than the 60 s after which common load balancers drop a connection
       maxHeaderSize: 32 * 1024,
     },
-    (request, response) => void answer(registry, request, response),
+    (request, response) => void answer(registry, request, response, turnOf(request, response)),
   )
 }
 
@@ -29,6 +31,7 @@ async function answer(
   registry: Registry,
   request: IncomingMessage,
   response: ServerResponse,
+  turn: Promise<void>,
 ): Promise<void> {
   const startedAt = performance.now()
   const hangUp = new AbortController()
@@ -56,6 +59,8 @@ async function answer(
   // No route reads a body; what a client sends along must not stall its connection.
   request.resume()
   response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0')
+  await turn
+  if (hangUp.signal.aborted) return
   try {
     await dispatch(registry, exchange, parseRoute(exchange.path))
   } catch (error) {
