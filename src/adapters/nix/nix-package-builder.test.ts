@@ -218,6 +218,15 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       assert.match(messageOf(outcomes[3]!), /cannot add|cannot coerce|expected a/)
     })
 
+    test('refuses what calls itself a derivation and has not the parts of one', async () => {
+      const outcomes = await evaluate(['numbered', 'tool', 'without-outputs'])
+      assert.deepEqual(
+        outcomes.map((it) => it.kind),
+        ['evaluation-error', 'found', 'evaluation-error'],
+      )
+      assert.match(messageOf(outcomes[0]!), /derivation path or outputs/)
+    })
+
     test('leaves out optional packages that give no derivation', async () => {
       const outcomes = await nix.evaluate(
         {

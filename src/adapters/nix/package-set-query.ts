@@ -93,7 +93,7 @@ export class PackageSetQuery {
     const end = await this.#run('evaluate.nix', { packages, ...mode })
     switch (end.kind) {
       case 'succeeded':
-        return { kind: 'results', results: resultsSchema.parse(JSON.parse(end.stdout)) }
+        return readResults(end.stdout)
       case 'timed-out':
         return { kind: 'timed-out' }
       case 'printed-too-much':
@@ -153,6 +153,14 @@ export class PackageSetQuery {
       this.#signal,
     )
   }
+}
+
+/** A derivation is what a package set calls one: its parts may be of any type. */
+function readResults(stdout: string): LookUpAnswer {
+  const results = resultsSchema.safeParse(JSON.parse(stdout))
+  return results.success
+    ? { kind: 'results', results: results.data }
+    : { kind: 'error', message: 'its derivation path or outputs are not what Nix makes' }
 }
 
 /** A package set may say anything in a trace; only Nix's own last error tells of the machine. */

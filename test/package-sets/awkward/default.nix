@@ -83,6 +83,8 @@ let
     reads-environment = package "environment${builtins.getEnv "HOME"}" "echo > $out" { };
     steals = greeting // { out.outPath = "${busybox}"; };
     unfixed = { type = "derivation"; drvPath = "/etc/passwd"; outPath = "/etc/passwd"; };
+    numbered = { type = "derivation"; drvPath = 1; outPath = 2; };
+    without-outputs = greeting // { meta.outputsToInstall = [ ]; };
 
     # Builders that fail.
     fails = package "fails-1.0" ''
