@@ -192,6 +192,14 @@ test('blobs come whole, in parts, or not modified', async (context) => {
   )
 })
 
+test('HEAD of a blob knows no ranges', async (context) => {
+  const { send } = await startRegistry(context)
+  for (const range of ['bytes=0-4', 'bytes=99-']) {
+    const answer = await send('HEAD', `/v2/git/blobs/${digestOf(blob)}`, { Range: range })
+    assert.deepEqual([answer.status, answer.headers['content-length']], [200, '11'], range)
+  }
+})
+
 test('every refusal is JSON with a code of the specification', async (context) => {
   const { send } = await startRegistry(context)
   const absent = digestOf('absent')

@@ -27,7 +27,9 @@ export async function serveBlob(
     return sendNotModified(exchange, headers)
 
   const ifRange = request.headers['if-range']?.toString()
-  const wanted = allowsRange(ifRange, tag) ? request.headers.range : undefined
+  // RFC 9110, section 14.2: only GET has ranges.
+  const hasRange = request.method === 'GET' && allowsRange(ifRange, tag)
+  const wanted = hasRange ? request.headers.range : undefined
   const outcome = parseByteRange(wanted, stat.sizeBytes)
   if (outcome.kind === 'unsatisfiable') {
     return sendRefusal(exchange, {
@@ -47,8 +49,7 @@ export async function serveBlob(
     ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${stat.sizeBytes}` }),
   }
   if (request.method === 'HEAD') {
-    exchange.response.writeHead(status, sent)
-    exchange.response.end()
+    exchange.response.writeHead(status, sent).end()
     return
   }
   const stream = await blobs.open(digest, range, signal)
