@@ -8,7 +8,8 @@ import { test } from 'node:test'
 import { prepareDebianPackageSet } from './debian-package-set.ts'
 import { assembleRoot } from './testing/assemble-root.ts'
 import { instantiate, isNixThere, realise } from './testing/realise.ts'
-import { canRunInRoot, runInRoot, type ProgramEnd } from './testing/run-in-root.ts'
+import { canRunInRoot } from './testing/run-in-root.ts'
+import { programsOf, startProgram } from './testing/start-program.ts'
 
 const packageCount = 200
 const programsPerPackage = 3
@@ -18,13 +19,31 @@ const packagesPerBuild = 25
 const programlessPattern =
   /^(lib|fonts-|gir1\.2-|qml-|ruby-|golang-|node-|python3-|php-|r-|elpa-|texlive-|tex-|task-|tryton-|puppet-module|gstreamer1\.0-|gcc-.*-base|cpp-.*-|linux-)|-(dev|data|common|doc|dbg|headers|tasks|prof)$/
 
-/** Programs that do not start without more than their dependencies, each with the reason. */
-const exceptions: ReadonlyMap<string, string> = new Map()
-
-const starters = ['--version', '--help', '-V', '-h', 'help', '-version']
-
-const brokenPattern =
-  /error while loading shared libraries|Can't locate \S+\.pm|ModuleNotFoundError|ImportError|bad interpreter|symbol lookup error|cannot load such file|No such file or directory.*(\.so|interpreter)/
+/**
+ * Programs that do not start from their dependencies alone, each with the reason; all but the last
+ * would fail in the same way on a Debian system without recommended packages.
+ */
+const perlModules = 'wants modules of perl, and its package depends on essential perl-base only'
+const dpkg = 'asks dpkg, which only manages packages and is in no image'
+const exceptions: ReadonlyMap<string, string> = new Map([
+  ['aspell/aspell-import', perlModules],
+  ['genisoimage/dirsplit', perlModules],
+  ['make/make-first-existing-target', perlModules],
+  ['mkdocs/dh_mkdocs', 'a part of debhelper, which mkdocs only suggests'],
+  ['openmpi-bin/aggregate_profile', perlModules],
+  ['samtools/blast2sam.pl', perlModules],
+  ['vdr/svdrpsend', perlModules],
+  ['xml-core/dh_installxmlcatalogs', 'a part of debhelper, which xml-core only suggests'],
+  ['devscripts/archpath', 'calls tla, which Debian no longer has'],
+  ['python3.11/pdb3.11', 'names env python3, which another package provides'],
+  ['python3.11/pygettext3.11', 'names env python3, which another package provides'],
+  ['rsync/rrsync', 'written in Python, which rsync only suggests'],
+  ['med-config/med-config', dpkg],
+  ['pan-config/pan-config', dpkg],
+  ['science-config/science-config', dpkg],
+  ['bash/bashbug', 'wants /bin/sh, which only an image has: bash is built before any shell'],
+  ['debianutils/savelog', 'wants /bin/sh, which only an image has: see bash'],
+])
 
 const skip = !isNixThere()
   ? 'Nix is not installed'
@@ -53,12 +72,17 @@ test('programs of the most depended-on packages start', { skip }, async (t) => {
         ),
       )
       for (const [i, name] of names.entries()) {
-        const programs = programsOf(outputs[i]!, name)
+        const programs = programsOf(outputs[i]!, name).slice(0, programsPerPackage)
         if (programs.length === 0 || tried === packageCount) continue
         tried += 1
         const root = join(directory, 'roots', name)
         assembleRoot(root, [outputs[i]!])
-        failures.push(...programs.flatMap((program) => complaintOf(root, name, program)))
+        for (const program of programs) {
+          const complaint = exceptions.has(`${name}/${program}`)
+            ? undefined
+            : startProgram(root, program)
+          if (complaint !== undefined) failures.push(`${name}/${program}: ${complaint}`)
+        }
         rmSync(root, { recursive: true })
       }
     }
@@ -85,30 +109,4 @@ function mostDependedOn(shards: string): readonly string[] {
     .filter(([name]) => !programlessPattern.test(name))
     .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
     .map(([name]) => name)
-}
-
-/** The package's namesake first. */
-function programsOf(output: string, name: string): readonly string[] {
-  const names = readdirSync(output).includes('bin') ? readdirSync(join(output, 'bin')) : []
-  const namesakes = names.filter((each) => each === name)
-  const others = names.filter((each) => each !== name).sort()
-  return [...namesakes, ...others].slice(0, programsPerPackage)
-}
-
-/** Nothing, or one line that says how the program fails. */
-function complaintOf(root: string, name: string, program: string): readonly string[] {
-  if (exceptions.has(`${name}/${program}`)) return []
-  let end: ProgramEnd | undefined
-  for (const starter of starters) {
-    end = runInRoot(root, [`/bin/${program}`, starter])
-    if (hasStarted(end)) return []
-  }
-  const lastLine = end?.output.trimEnd().split('\n').at(-1) ?? ''
-  return [`${name}/${program}: exit code ${end?.exitCode}: ${lastLine.slice(0, 200)}`]
-}
-
-/** Succeeded, or at least said what it wants instead. */
-function hasStarted(end: ProgramEnd): boolean {
-  if (brokenPattern.test(end.output)) return false
-  return end.exitCode === 0 || (end.exitCode < 126 && end.output.trim() !== '')
 }

@@ -14,7 +14,9 @@ const isolation = ['--mount', '--pid', '--fork', '--kill-child', '--net', '--ipc
 const enterRoot = `
 root=$1; shift
 mount --bind /nix "$root/nix" && mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" &&
-exec env -i PATH=/bin:/sbin HOME=/tmp TERM=xterm LC_ALL=C.UTF-8 chroot "$root" "$@" 2>&1`
+env -i PATH=/bin:/sbin HOME=/tmp TERM=xterm LC_ALL=C.UTF-8 chroot "$root" "$@" 2>&1
+# Not exec: as process 1 a program could not end by a signal, and systemd would boot.
+exit $?`
 
 const timeoutMs = 30_000
 
