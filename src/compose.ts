@@ -51,6 +51,8 @@ export async function compose(
     ...nixOptions,
     leaseDirectory: join(config.stateDirectory, 'leases'),
     nixTimeoutS: config.nixTimeoutS,
+    // The deadline of the whole build is the one that counts.
+    realisationTimeoutMs: config.buildDeadlineMs,
     // Nobody's binary cache has the bundled set, and one that cannot be reached costs every build seconds.
     ...(config.packagesPath === undefined && { settings: new Map([['substituters', '']]) }),
   })
