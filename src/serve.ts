@@ -67,8 +67,9 @@ async function drain(server: Server, endBuilds: () => Promise<void>): Promise<vo
   const closed = once(server, 'close')
   server.close()
   server.closeIdleConnections()
-  await endBuilds()
+  // Builds take up to 20 s to end, and the downloads go on meanwhile: both within one time.
   const timer = setTimeout(() => server.closeAllConnections(), drainMs)
+  await endBuilds()
   // A connection that ends its download and is kept alive by its client would hold the drain up.
   const sweep = setInterval(() => server.closeIdleConnections(), 200)
   await closed
@@ -78,9 +79,13 @@ async function drain(server: Server, endBuilds: () => Promise<void>): Promise<vo
 
 /** The first signal that asks to stop; a second one ends the process at once. */
 function stopSignal(): Promise<NodeJS.Signals> {
+  const signals = ['SIGTERM', 'SIGINT'] as const
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => resolve(signal))
+    const stop = (signal: NodeJS.Signals) => {
+      // Without a listener a signal ends the process, whichever of the two comes next.
+      for (const each of signals) process.off(each, stop)
+      resolve(signal)
     }
+    for (const signal of signals) process.on(signal, stop)
   })
 }
