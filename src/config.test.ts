@@ -8,6 +8,8 @@ import { ConfigError, readConfig, variables } from './config.ts'
 test('readConfig() serves the bundled set on 8080 from the state directory when nothing is set', () => {
   const config = readConfig({})
   assert.equal(config.port, 8080)
+  // Named, `::` would refuse to start on a machine without IPv6.
+  assert.equal(config.host, undefined)
   assert.equal(config.packagesPath, undefined)
   assert.equal(config.nixTimeoutS, 60)
   assert.equal(config.storageDirectory, join(homedir(), '.local/state/nixery/storage'))

@@ -24,7 +24,8 @@ export const variables = {
     about: 'Port of the registry.',
   },
   NIXERY_HOST: {
-    schema: z.string().min(1).default('::'),
+    // Node's own choice is `::`, and 0.0.0.0 on a machine without IPv6.
+    schema: z.string().min(1).optional(),
     allowed: 'an address of this machine',
     about: 'Address to listen on; all addresses unless set.',
   },
@@ -131,7 +132,8 @@ type Values = { readonly [Name in VariableName]: z.output<(typeof variables)[Nam
 /** The settings of one process, with every default filled in. Durations in milliseconds. */
 export interface Config {
   readonly port: number
-  readonly host: string
+  /** All addresses when `undefined`. */
+  readonly host: string | undefined
   readonly stateDirectory: string
   readonly storageDirectory: string
   readonly packagesPath: string | undefined

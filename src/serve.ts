@@ -36,7 +36,7 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
 }
 
 async function listen(server: Server, config: Config): Promise<void> {
-  server.listen({ port: config.port, host: config.host })
+  server.listen({ port: config.port, ...(config.host !== undefined && { host: config.host }) })
   try {
     await once(server, 'listening')
   } catch (error) {
