@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { access, constants, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
@@ -24,7 +25,7 @@ import type { Compression } from '#engine/ports/packer.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { serveManifest } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
-import type { Config } from './config.ts'
+import { ConfigError, variables, type Config } from './config.ts'
 
 /** The wired product. */
 export interface System {
@@ -44,6 +45,7 @@ export async function compose(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<System> {
+  await refuseUnreadablePackages(config)
   const compression: Compression = { codec: 'gzip', level: config.gzipLevel }
   const nixOptions = { ...(config.nixBinDirectory && { binDirectory: config.nixBinDirectory }) }
   reportNix(await probeNix(nixOptions, signal), logger)
@@ -132,6 +134,20 @@ function stackBuilder(
   const limited = limitBuilds(recorded, limits, () => shared.cancelAbandoned())
   const shared = shareBuilds(limited, systemClock, config.buildGraceMs)
   return shared
+}
+
+/** A path that is wrong from the start would make every pull fail. */
+async function refuseUnreadablePackages({ packagesPath }: Config): Promise<void> {
+  if (packagesPath === undefined) return
+  try {
+    const isDirectory = (await stat(packagesPath)).isDirectory()
+    await access(isDirectory ? join(packagesPath, 'default.nix') : packagesPath, constants.R_OK)
+  } catch (cause) {
+    throw new ConfigError(
+      `NIXERY_PKGS_PATH=${packagesPath} cannot be read: it must be ${variables.NIXERY_PKGS_PATH.allowed}`,
+      { cause },
+    )
+  }
 }
 
 async function openSource(
