@@ -23,14 +23,10 @@ const programlessPattern =
  * Programs that do not start from their dependencies alone, each with the reason; all but the last
  * would fail in the same way on a Debian system without recommended packages.
  */
-const perlModules = 'wants modules of perl, and its package depends on essential perl-base only'
+const perlModules = 'wants Getopt::Std of perl, and its package brings the essential perl-base only'
 const dpkg = 'asks dpkg, which only manages packages and is in no image'
 const exceptions: ReadonlyMap<string, string> = new Map([
-  ['aspell/aspell-import', perlModules],
-  ['genisoimage/dirsplit', perlModules],
-  ['make/make-first-existing-target', perlModules],
   ['mkdocs/dh_mkdocs', 'a part of debhelper, which mkdocs only suggests'],
-  ['openmpi-bin/aggregate_profile', perlModules],
   ['samtools/blast2sam.pl', perlModules],
   ['vdr/svdrpsend', perlModules],
   ['xml-core/dh_installxmlcatalogs', 'a part of debhelper, which xml-core only suggests'],

@@ -32,7 +32,7 @@ my @links = moveUsrUp();
 makeAlternativeLinks();
 my ($files, $librariesHere) = walkTree();
 rewriteLinks(@links);
-my $hasShellScript = rewriteInterpreters(@$files);
+my @scriptDependencies = rewriteInterpreters(@$files);
 patchElfFiles(@$files);
 completeCompilers();
 linkCaBundle() if $ENV{caBundle};
@@ -147,9 +147,10 @@ sub rewriteLinks {
 
 # --- 4. Scripts
 
-# Says whether a shell is among the interpreters.
+# Gives what the scripts need beside the dependencies: essential interpreters, whose own libraries
+# must be in the image too, and what shell scripts call.
 sub rewriteInterpreters {
-    my $foundShell = 0;
+    my %used;
     for my $file (@_) {
         next if !-x $file || $file =~ m{^\Q$out\E/share/doc/};
         open my $handle, '<:raw', $file or die "cannot read $file: $!\n";
@@ -163,9 +164,12 @@ sub rewriteInterpreters {
         my $rest = <$handle> // '';
         close $handle;
         writeFile($file, "#!$changed\n$rest");
-        $foundShell ||= $changed =~ m{/bin/(?:ba|da)?sh\b};
+        for my $root (@interpreters) {
+            $used{$root} = 1 if index($changed, "$root/") == 0;
+        }
+        $used{$_} = 1 for $changed =~ m{/bin/(?:ba|da)?sh\b} ? @shellPrograms : ();
     }
-    return $foundShell;
+    return sort keys %used;
 }
 
 # The part of the first line after #!, with a store path; undef when it stays as it is.
@@ -319,7 +323,7 @@ sub linkCaBundle {
 # nixpkgs' buildEnv reads the same file: what is to be installed with this path.
 sub writeDependencies {
     my %seen;
-    my @all = grep { !$seen{$_}++ } @dependencies, $hasShellScript ? @shellPrograms : ();
+    my @all = grep { !$seen{$_}++ } @dependencies, @scriptDependencies;
     makeDirectories('/nix-support');
     writeFile("$out/nix-support/propagated-user-env-packages", join(' ', @all) . "\n");
 }
