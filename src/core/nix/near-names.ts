@@ -53,6 +53,9 @@ function distanceBound(name: string): number {
  */
 export function editDistance(a: string, b: string, bound: number): number | undefined {
   if (Math.abs(a.length - b.length) > bound) return undefined
+  const [lettersOfA, lettersOfB] = [letterSet(a), letterSet(b)]
+  if (countBits(lettersOfA & ~lettersOfB) > bound) return undefined
+  if (countBits(lettersOfB & ~lettersOfA) > bound) return undefined
   let beforeLast: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let row = 1; row <= a.length; row++) {
@@ -75,4 +78,20 @@ export function editDistance(a: string, b: string, bound: number): number | unde
   }
   const distance = last[b.length]!
   return distance <= bound ? distance : undefined
+}
+
+/**
+ * The letters of a text as a set of bits. One that the other text lacks takes a step of its own:
+ * that rules out most names without counting further, and requests are answered on this thread.
+ */
+function letterSet(text: string): number {
+  let letters = 0
+  for (let index = 0; index < text.length; index++) letters |= 1 << (text.charCodeAt(index) & 31)
+  return letters
+}
+
+function countBits(bits: number): number {
+  let count = 0
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count++
+  return count
 }
