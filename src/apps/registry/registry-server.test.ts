@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { createMemoryStorage } from '#adapters/storage/memory/memory-storage.ts'
@@ -325,6 +326,35 @@ test('a client that sends far too much ahead is cut off', async (context) => {
   socket.on('error', () => {})
   socket.write('GET /v2/one/manifests/latest HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100))
   await once(socket, 'close')
+})
+
+test('a client that stops reading loses its connection, and the blob is closed', async (context) => {
+  const endless = new Readable({
+    read() {
+      this.push(Buffer.alloc(64 * 1024))
+    },
+  })
+  const logged = Promise.withResolvers<RequestFacts>()
+  const server = createRegistryServer(
+    {
+      blobs: {
+        ...createMemoryStorage().blobs,
+        stat: async () => ({ sizeBytes: Number.MAX_SAFE_INTEGER }),
+        open: async () => endless,
+      },
+      manifest: async () => image(),
+      log: { request: logged.resolve, failure: () => {} },
+    },
+    50,
+  )
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(() => server.close())
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()
+  context.after(() => socket.destroy())
+  socket.write(`GET /v2/git/blobs/${digestOf(blob)} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  assert.equal((await logged.promise).complete, false)
+  assert.equal(endless.destroyed, true)
 })
 
 test('tags are listed, sorted and paged', async (context) => {

@@ -9,13 +9,17 @@ import { serveManifestRequest } from './serve-manifest-request.ts'
 import { serveTags } from './serve-tags.ts'
 import { makeTurns } from './take-turns.ts'
 
+// Longer than the longest wait for a build, when nothing moves either.
+const longestStallMs = 300_000
+
 /**
  * The registry API over HTTP. Node's own defaults keep a stalled request for over 80 seconds, so
- * the limits on receiving one are set; sending has none, because layers are large and links slow.
+ * the limits on receiving one are set. Sending may take as long as it moves, because layers are
+ * large and links slow; a client that takes nothing for `stallMs` would keep a file open for ever.
  */
-export function createRegistryServer(registry: Registry): Server {
+export function createRegistryServer(registry: Registry, stallMs = longestStallMs): Server {
   const turnOf = makeTurns()
-  return createServer(
+  const server = createServer(
     {
       headersTimeout: 10_000,
       requestTimeout: 30_000,
@@ -25,6 +29,7 @@ export function createRegistryServer(registry: Registry): Server {
     },
     (request, response) => void answer(registry, request, response, turnOf(request, response)),
   )
+  return server.setTimeout(stallMs)
 }
 
 async function answer(
