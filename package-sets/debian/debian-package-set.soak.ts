@@ -33,6 +33,10 @@ const exceptions: ReadonlyMap<string, string> = new Map([
   ['devscripts/archpath', 'calls tla, which Debian no longer has'],
   ['python3.11/pdb3.11', 'names env python3, which another package provides'],
   ['python3.11/pygettext3.11', 'names env python3, which another package provides'],
+  [
+    'lsb-release/lsb_release',
+    'calls getopt of util-linux, which would bring PAM and systemd’s libraries to every shell script',
+  ],
   ['rsync/rrsync', 'written in Python, which rsync only suggests'],
   ['med-config/med-config', dpkg],
   ['pan-config/pan-config', dpkg],
