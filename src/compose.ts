@@ -73,7 +73,7 @@ export async function compose(
     compression,
     popularity,
     layerBudget,
-    storeFiles: createStoreFiles(),
+    storeFiles: createStoreFiles,
   })
   const defaultPlatform = platformOf(process.arch === 'arm64' ? 'arm64' : 'amd64')
   const tools = {

@@ -17,13 +17,13 @@ import { packLayer, type LayerTools } from './pack-layer.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { BuildEvent } from './ports/build-observer.ts'
 import type { PackageBuilder } from './ports/package-builder.ts'
-import type { StoreFiles } from './ports/store-files.ts'
+import type { OpenStoreFiles } from './ports/store-files.ts'
 import type { BuildEntry, ManifestEntry } from './stored-entries.ts'
 import { parseManifestEntry } from './stored-entries.ts'
 
 export interface BuildTools extends LayerTools {
   readonly nix: PackageBuilder
-  readonly storeFiles: StoreFiles
+  readonly storeFiles: OpenStoreFiles
   readonly popularity: Popularity
   /** Most layers for store paths; the root layer comes on top. */
   readonly layerBudget: number
@@ -65,7 +65,8 @@ export async function buildImage(
       narSizeBytes: graph.nodes.reduce((sum, node) => sum + node.narSizeBytes, 0),
     })
 
-    const root = await makeRootLayer(packages.found.map(packagePaths), tools.storeFiles)
+    const files = tools.storeFiles(new Set(graph.nodes.map(({ path }) => path)))
+    const root = await makeRootLayer(packages.found.map(packagePaths), files)
     const layers = await packAll(tools, bottomFirst(plan.groups), root.entries, observe, signal)
     return await publishImage(
       tools,

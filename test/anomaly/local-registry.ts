@@ -58,7 +58,7 @@ export async function startLocalRegistry(
     popularity: { kind: 'closure' },
     compression: { codec: 'gzip', level: 6 },
   } as const
-  const storeFiles = { list: async () => [], propagated: async () => [] }
+  const storeFiles = () => ({ list: async () => [], propagated: async () => [] })
   const steps = { ...shared, nix: onePackage, packer, storeFiles }
   const tools = {
     ...shared,

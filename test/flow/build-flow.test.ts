@@ -72,7 +72,7 @@ describe('the build flow', { skip }, () => {
       popularity: { kind: 'closure' },
       compression: { codec: 'gzip', level: 6 },
     } as const
-    const tools = { ...shared, nix, packer, storeFiles: createStoreFiles() }
+    const tools = { ...shared, nix, packer, storeFiles: createStoreFiles }
     const builder = shareBuilds(
       recordBuilds((target, observe, until) => buildImage(tools, target, observe, until), {
         observer: { observe: () => {} },

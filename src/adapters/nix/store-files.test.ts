@@ -8,13 +8,14 @@ import { promisify } from 'node:util'
 
 import { parseStorePath, type StorePath } from '#core/nix/store-path.ts'
 import { findProgram } from './find-program.ts'
+import type { StoreFiles } from '#engine/ports/store-files.ts'
 import { createStoreFiles } from './store-files.ts'
 
 const run = promisify(execFile)
 const program = await findProgram('nix-store', process.env['PATH'] ?? '')
 
 describe('createStoreFiles()', { skip: program ? false : 'there is no nix-store' }, () => {
-  const files = createStoreFiles()
+  let files: StoreFiles
   let other: StorePath
   let path: StorePath
 
@@ -47,6 +48,22 @@ describe('createStoreFiles()', { skip: program ? false : 'there is no nix-store'
         `${other} ${other}/share\n\n  /etc\n`,
       )
     })
+    files = createStoreFiles(new Set([path, other]))
+  })
+
+  test('list() and propagated() see nothing of the store beside the closure', async () => {
+    const alone = createStoreFiles(new Set([path]))
+    const entries = await alone.list(`${path}/bin`)
+    assert.deepEqual(
+      entries.filter(({ name }) => ['other-directory', 'other-file', 'through'].includes(name)),
+      [
+        { name: 'other-directory', kind: 'dangling' },
+        { name: 'other-file', kind: 'dangling' },
+        { name: 'through', kind: 'dangling' },
+      ],
+    )
+    assert.deepEqual(await alone.list(`${other}/share`), [])
+    assert.deepEqual(await alone.propagated(path), [])
   })
 
   test('list() follows links inside the store and tells where each name leads', async () => {

@@ -9,29 +9,35 @@ const mostLinks = 40
 
 type Destination = Pick<StoreEntry, 'kind' | 'target'>
 
-/** Reads realised store paths on this machine. */
-export function createStoreFiles(): StoreFiles {
-  return { list: listDirectory, propagated: readPropagated }
+type Closure = ReadonlySet<StorePath>
+
+/** Reads the store paths of a closure on this machine. */
+export function createStoreFiles(closure: Closure): StoreFiles {
+  return {
+    list: (directory) => listDirectory(closure, directory),
+    propagated: (path) => readPropagated(closure, path),
+  }
 }
 
-async function listDirectory(directory: string): Promise<readonly StoreEntry[]> {
-  const start = await resolveInStore(directory)
+async function listDirectory(closure: Closure, directory: string): Promise<readonly StoreEntry[]> {
+  const start = await resolveInStore(closure, directory)
   if (start.kind !== 'directory') return []
   const entries = await readdir(bytes(start.path), { withFileTypes: true, encoding: 'buffer' })
   const listed = entries.map(async (entry): Promise<StoreEntry> => {
     const name = entry.name.toString('latin1')
     if (entry.isDirectory()) return { name, kind: 'directory' }
     if (!entry.isSymbolicLink()) return { name, kind: 'file' }
-    return { name, ...destinationOf(await resolveInStore(`${start.path}/${name}`)) }
+    return { name, ...destinationOf(await resolveInStore(closure, `${start.path}/${name}`)) }
   })
   return (await Promise.all(listed)).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-async function readPropagated(path: StorePath): Promise<readonly StorePath[]> {
-  const file = await resolveInStore(`${path}/nix-support/propagated-user-env-packages`)
+async function readPropagated(closure: Closure, path: StorePath): Promise<readonly StorePath[]> {
+  const file = await resolveInStore(closure, `${path}/nix-support/propagated-user-env-packages`)
   if (file.kind !== 'file') return []
   const words = (await readFile(bytes(file.path), 'latin1')).split(/\s+/)
-  return words.map(parseStorePath).filter((word) => word !== undefined)
+  const named = words.map(parseStorePath).filter((word) => word !== undefined)
+  return named.filter((word) => closure.has(word))
 }
 
 type Resolved = { readonly kind: StoreEntry['kind']; readonly path: string }
@@ -41,10 +47,10 @@ function destinationOf({ kind, path }: Resolved): Destination {
 }
 
 /**
- * Follows a path one component at a time, as inside an image that holds the store: what leads out
- * of the store is not looked up on this machine.
+ * Follows a path one component at a time, as inside an image that holds the closure: what leads out
+ * of it is not looked up on this machine.
  */
-async function resolveInStore(start: string): Promise<Resolved> {
+async function resolveInStore(closure: Closure, start: string): Promise<Resolved> {
   let rest = splitPath(start)
   let reached = ''
   let links = 0
@@ -60,7 +66,7 @@ async function resolveInStore(start: string): Promise<Resolved> {
       reached = path === '/' ? '' : path
       continue
     }
-    const status = await statusOf(path)
+    const status = isInClosure(closure, path) ? await statusOf(path) : undefined
     if (status === undefined) return { kind: 'dangling', path }
     if (status === 'symlink') {
       if (++links > mostLinks) return { kind: 'dangling', path }
@@ -94,6 +100,13 @@ function splitPath(path: string): string[] {
 
 function isInStore(path: string): boolean {
   return path.startsWith(`${storeDirectory}/`)
+}
+
+/** Whether the store path that this path begins with is one of the closure. */
+function isInClosure(closure: Closure, path: string): boolean {
+  const end = path.indexOf('/', storeDirectory.length + 1)
+  const storePath = parseStorePath(end === -1 ? path : path.slice(0, end))
+  return storePath !== undefined && closure.has(storePath)
 }
 
 function isStorePrefix(path: string): boolean {

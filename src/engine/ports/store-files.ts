@@ -3,7 +3,12 @@ import type { StoreEntry } from '#core/root-layer/store-entry.ts'
 
 export type { StoreEntry }
 
-/** Read access to realised store paths, for the root layer. */
+/**
+ * Read access to the realised store paths of a closure, for the root layer. Whatever else this
+ * machine has in its store is not in the image: a link there dangles.
+ */
+export type OpenStoreFiles = (closure: ReadonlySet<StorePath>) => StoreFiles
+
 export interface StoreFiles {
   /**
    * The entries of a directory, sorted by name; the empty list when it is not a directory or does
