@@ -48,13 +48,15 @@ export function readStorePath(place: Place, sink: EntrySink): void {
 /** Recursion ends where Linux does: a path has at most 4,096 bytes. */
 function sendContents(directory: Place, sink: EntrySink): void {
   const children = readdirSync(bytesOf(directory.source), {
-    encoding: 'latin1',
+    // With names as text, Node fails in file systems that do not tell the types of names.
+    encoding: 'buffer',
     withFileTypes: true,
   })
   // `a-b` comes after `a`, but before `a/x`: `a` stands for the directory, `a/` for its contents.
-  const steps = children.flatMap((child) =>
-    child.isDirectory() ? [child.name, `${child.name}/`] : [child.name],
-  )
+  const steps = children.flatMap((child) => {
+    const name = child.name.toString('latin1')
+    return child.isDirectory() ? [name, `${name}/`] : [name]
+  })
   for (const step of steps.sort()) {
     const name = step.replace('/', '')
     const place = { source: `${directory.source}/${name}`, path: `${directory.path}/${name}` }
