@@ -44,6 +44,18 @@ test('runProcess() gives the output, the exit code and nothing of the own enviro
   })
 })
 
+test('runProcess() keeps little of a line that does not end', async () => {
+  const mebibytes = 300
+  const lines: number[] = []
+  const end = await runScript(
+    `for (let i = 0; i < ${mebibytes}; i++) require('node:fs').writeSync(2, Buffer.alloc(2 ** 20, 'x'))`,
+    { onStderrLine: (line) => lines.push(line.length) },
+  )
+  assert.equal(end.kind, 'succeeded')
+  assert.deepEqual(lines, [2 ** 20])
+  assert.ok(process.memoryUsage().arrayBuffers < (mebibytes / 2) * 2 ** 20)
+})
+
 test('runProcess() drains stdout and stderr together, and keeps the end of stderr', async () => {
   const script = `
     for (let line = 0; line < 20000; line++) {

@@ -185,9 +185,9 @@ class LineSplitter {
   }
 
   #keep(part: Buffer): void {
-    const room = lineLimitBytes - this.#sizeBytes
-    const kept = part.subarray(0, Math.max(0, room))
-    this.#parts.push(kept)
+    const kept = part.subarray(0, lineLimitBytes - this.#sizeBytes)
+    // Even an empty part would keep the whole chunk that it was cut from.
+    if (kept.length > 0) this.#parts.push(kept)
     this.#sizeBytes += kept.length
   }
 
