@@ -4,7 +4,7 @@ import {
   installationObstacle,
   installDebianPackages,
 } from './debian-packages.js'
-import { formatTool, isPresent, missingTools, obstacleOf } from './machine-tools.js'
+import { findCommand, formatTool, isPresent, missingTools, obstacleOf } from './machine-tools.js'
 import { installNpmPackages, npmPackagesAreCurrent } from './npm-packages.js'
 import { projectRoot } from './project-root.js'
 
@@ -33,10 +33,14 @@ function bringNpmPackages() {
 }
 
 function askForTools(tools) {
-  stop(
-    `${tools.map(formatTool).join(', ')} missing, and ${obstacle}. Please run:`,
-    `  ${formatInstallCommand(packagesOf(tools))}`,
-  )
+  const complaint = `${tools.map(formatTool).join(', ')} missing, and ${obstacle}.`
+  if (findCommand('apt-get') === undefined) {
+    stop(
+      `${complaint} Please install what these packages of Debian bring:`,
+      `  ${packagesOf(tools).join(' ')}`,
+    )
+  }
+  stop(`${complaint} Please run:`, `  ${formatInstallCommand(packagesOf(tools))}`)
 }
 
 function bringRequired(tools) {
