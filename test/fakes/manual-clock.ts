@@ -10,7 +10,6 @@ export function createManualClock(): ManualClock {
   let now = 0
   let timers: Array<{ readonly due: number; readonly callback: () => void }> = []
   return {
-    now: () => now,
     after(delayMs, callback) {
       const timer = { due: now + delayMs, callback }
       timers.push(timer)

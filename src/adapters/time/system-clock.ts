@@ -3,9 +3,8 @@ import type { Clock } from '#engine/ports/clock.ts'
 // Node keeps delays in 32 bits, and takes a longer one (24.8 days) for one millisecond.
 const longestDelayMs = 2 ** 31 - 1
 
-/** The machine's monotonic clock. Waiting keeps no process alive. */
+/** The machine's time. Waiting keeps no process alive. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
   after(delayMs, callback) {
     let timer: NodeJS.Timeout
     const wait = (restMs: number): void => {
