@@ -357,6 +357,29 @@ test('a client that stops reading loses its connection, and the blob is closed',
   assert.equal(endless.destroyed, true)
 })
 
+test('what is no HTTP request is refused in JSON, but not in the midst of an answer', async (context) => {
+  const { port } = await startRegistry(context, () => new Promise(() => {}))
+  const exchange = async (text: string) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.write(text)
+    return (await buffer(socket)).toString()
+  }
+  const cases: ReadonlyArray<readonly [text: string, status: number]> = [
+    ['NONSENSE\r\n\r\n', 400],
+    [`GET /${'x'.repeat(40_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
+  ]
+  for (const [text, status] of cases) {
+    const [head = '', body = ''] = (await exchange(text)).split('\r\n\r\n')
+    assert.ok(head.startsWith(`HTTP/1.1 ${status} `), head)
+    assert.match(head, new RegExp(`Content-Length: ${body.length}\\b`))
+    assert.equal(JSON.parse(body).errors[0].code, 'UNSUPPORTED')
+  }
+  assert.equal(
+    await exchange('GET /v2/a/manifests/latest HTTP/1.1\r\nHost: x\r\n\r\n?\r\n\r\n'),
+    '',
+  )
+})
+
 test('tags are listed, sorted and paged', async (context) => {
   const { send } = await startRegistry(context)
   const cases: ReadonlyArray<readonly [query: string, tags: readonly string[]]> = [

@@ -1,4 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { formatRegistryError } from '#core/oci/error-codes.ts'
 import { parseRoute, type Route } from '#core/oci/route.ts'
 import { operatingErrors, OperatingError } from '#engine/operating-error.ts'
 import { operatingRefusal } from './failure-refusal.ts'
@@ -7,7 +9,7 @@ import { sendBody, sendRefusal, type Exchange } from './response.ts'
 import { serveBlob } from './serve-blob.ts'
 import { serveManifestRequest } from './serve-manifest-request.ts'
 import { serveTags } from './serve-tags.ts'
-import { makeTurns } from './take-turns.ts'
+import { Turns } from './turns.ts'
 
 // Longer than the longest wait for a build, when nothing moves either.
 const longestStallMs = 300_000
@@ -18,7 +20,7 @@ const longestStallMs = 300_000
  * large and links slow; a client that takes nothing for `stallMs` would keep a file open for ever.
  */
 export function createRegistryServer(registry: Registry, stallMs = longestStallMs): Server {
-  const turnOf = makeTurns()
+  const turns = new Turns()
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -27,9 +29,35 @@ export function createRegistryServer(registry: Registry, stallMs = longestStallM
       keepAliveTimeout: 65_000, // longer than the 60 s after which common load balancers drop a connection
       maxHeaderSize: 32 * 1024,
     },
-    (request, response) => void answer(registry, request, response, turnOf(request, response)),
+    (request, response) =>
+      void answer(registry, request, response, turns.take(request.socket, response)),
   )
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (turns.isOpen(socket) || !socket.writable) socket.destroy()
+    else refuseUnreadable(error, socket)
+  })
   return server.setTimeout(stallMs)
+}
+
+/** Answers what is no HTTP request, in the words that every other refusal has. */
+function refuseUnreadable({ code, message }: NodeJS.ErrnoException, socket: Duplex): void {
+  // Node would say 408 to a client that is too slow, which container runtimes repeat at once.
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return void socket.destroy()
+  const tooLong = code === 'HPE_HEADER_OVERFLOW'
+  const body = formatRegistryError(
+    'UNSUPPORTED',
+    tooLong ? 'the request has more than 32 KiB before its body' : `no HTTP request: ${message}`,
+  )
+  socket.end(
+    [
+      tooLong ? 'HTTP/1.1 431 Request Header Fields Too Large' : 'HTTP/1.1 400 Bad Request',
+      'Content-Type: application/json',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  )
 }
 
 async function answer(

@@ -1,0 +1,41 @@
+import type { ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+interface Line {
+  /** Requests whose answer has not ended. */
+  open: number
+  /** Resolves when the last answer in line has ended. */
+  ended: Promise<void>
+}
+
+// No registry client sends a request before it has the answer to the one before.
+const mostOpen = 32
+
+/**
+ * Lets the requests of one connection go one after the other. Node hands on at once whatever a
+ * client sends ahead, so one connection could hold any number of open files and full buffers.
+ */
+export class Turns {
+  readonly #lines = new WeakMap<Duplex, Line>()
+
+  /** Resolves when it is the turn of a request. A connection that sends too much ahead is ended. */
+  take(socket: Duplex, response: ServerResponse): Promise<void> {
+    const line = this.#lines.get(socket) ?? { open: 0, ended: Promise.resolve() }
+    this.#lines.set(socket, line)
+    const turn = line.ended
+    line.open += 1
+    line.ended = new Promise((resolve) => {
+      response.once('close', () => {
+        line.open -= 1
+        resolve()
+      })
+    })
+    if (line.open > mostOpen) socket.destroy()
+    return turn
+  }
+
+  /** Whether a request of the connection waits for its answer or its turn. */
+  isOpen(socket: Duplex): boolean {
+    return (this.#lines.get(socket)?.open ?? 0) > 0
+  }
+}
