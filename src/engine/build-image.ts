@@ -66,7 +66,7 @@ export async function buildImage(
     })
 
     const files = tools.storeFiles(new Set(graph.nodes.map(({ path }) => path)))
-    const root = await makeRootLayer(packages.found.map(packagePaths), files)
+    const root = await makeRootLayer(packages.found.map(packagePaths), files, signal)
     const layers = await packAll(tools, bottomFirst(plan.groups), root.entries, observe, signal)
     return await publishImage(
       tools,

@@ -6,6 +6,8 @@ import type { TarEntry } from '#core/tar/tar-entry.ts'
 import { makeRootLayer } from './make-root-layer.ts'
 import type { StoreEntry, StoreFiles } from './ports/store-files.ts'
 
+const { signal } = new AbortController()
+
 test('makeRootLayer() links what packages provide and what they propagate, first come first', async () => {
   const store = makeStore({
     git: { bin: { git: '', sh: '' }, 'nix-support': { 'propagated-user-env-packages': 'perl' } },
@@ -75,11 +77,28 @@ test('makeRootLayer() says what the image config needs to know', async () => {
       await makeRootLayer(
         names.map((name) => [storePath(name)]),
         store.files,
+        signal,
       )
     ).facts
   assert.deepEqual(await factsOf(), { bash: false, caBundle: false })
   assert.deepEqual(await factsOf('bash'), { bash: true, caBundle: false })
   assert.deepEqual(await factsOf('bash', 'cacert'), { bash: true, caBundle: true })
+})
+
+test('makeRootLayer() stops with its signal', async () => {
+  const store = makeStore({ deep: { etc: { a: { b: { c: '' } } } } })
+  const build = new AbortController()
+  const listed: string[] = []
+  const files: StoreFiles = {
+    ...store.files,
+    async list(directory) {
+      listed.push(directory)
+      if (directory.endsWith('/a')) build.abort(new Error('nobody waits'))
+      return store.files.list(directory)
+    },
+  }
+  await assert.rejects(makeRootLayer([[storePath('deep')]], files, build.signal), /nobody waits/)
+  assert.ok(!listed.some((directory) => directory.endsWith('/b')), listed.join())
 })
 
 test('makeRootLayer() links nothing to an output that is a plain file', async () => {
@@ -93,6 +112,7 @@ test('makeRootLayer() gives sorted, unique, complete entries without dangling li
       const { entries } = await makeRootLayer(
         requested.map((name) => [storePath(name)]),
         store.files,
+        signal,
       )
       const paths = entries.map(({ path }) => path)
       assert.deepEqual(paths, [...new Set(paths)].toSorted())
@@ -125,6 +145,7 @@ test('makeRootLayer() does not depend on the order of the request', async () => 
         makeRootLayer(
           names.map((name) => [storePath(name)]),
           files,
+          signal,
         )
       assert.deepEqual(await make(again), await make(requested))
     }),
@@ -138,6 +159,7 @@ test('makeRootLayer() shows every program of every package', async () => {
       const { entries } = await makeRootLayer(
         requested.map((name) => [storePath(name)]),
         store.files,
+        signal,
       )
       const image = store.tree.withEntries(entries)
       for (const name of requested) {
@@ -158,6 +180,7 @@ async function checkRoot(
   const { entries } = await makeRootLayer(
     requested.map((name) => [storePath(name)]),
     store.files,
+    signal,
   )
   const links = entries.filter((entry) => entry.kind === 'symlink' && entry.path !== 'var/run')
   assert.deepEqual(

@@ -32,10 +32,11 @@ export interface RootLayer {
 export async function makeRootLayer(
   packages: readonly (readonly StorePath[])[],
   files: StoreFiles,
+  signal: AbortSignal,
 ): Promise<RootLayer> {
   const installed = await listInstalled(packages, files)
   const root = makeDirectory()
-  const outsideLinks = await growFarm(root, installed, files)
+  const outsideLinks = await growFarm(root, installed, files, signal)
   addBaseSkeleton(root)
   await addOutsideLinks(root, outsideLinks, files)
   return {
@@ -74,12 +75,14 @@ async function growFarm(
   root: RootDirectory,
   installed: readonly StorePath[],
   files: StoreFiles,
+  signal: AbortSignal,
 ): Promise<readonly OutsideLink[]> {
   const outsideLinks: OutsideLink[] = []
   const top: readonly Provider[] = installed.map((directory) => ({ directory }))
   const waiting = [{ path: '', providers: top }]
   let names = 0
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    signal.throwIfAborted()
     for (const [name, merged] of await mergeDirectories(next.path, next.providers, files)) {
       const path = next.path === '' ? name : `${next.path}/${name}`
       names += 1
