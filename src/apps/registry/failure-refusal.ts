@@ -90,7 +90,7 @@ function describeBuildFailure(
   }
 }
 
-/** What the operator must mend: the client learns the code, the log has the rest. */
+/** What the operator must mend: the client learns what happened, the log what to do about it. */
 export function operatingRefusal(error: unknown): Refusal {
   if (!(error instanceof OperatingError)) {
     return { status: 500, code: 'UNKNOWN', message: 'the registry failed; its log says why' }
@@ -99,7 +99,7 @@ export function operatingRefusal(error: unknown): Refusal {
   return {
     status,
     code: error.code === 'OVERLOADED' ? 'TOOMANYREQUESTS' : 'UNKNOWN',
-    message: `${error.code}: ${error.message}`,
+    message: oneLine(`${error.code}: ${error.message}`),
     ...(retryable ? { headers: { 'Retry-After': retryAfterSeconds } } : {}),
   }
 }
