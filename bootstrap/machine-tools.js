@@ -71,6 +71,8 @@ export const machineTools = [
   { debianPackage: 'podman', commands: ['podman'], purposes: ['test'], optional: true },
   { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['test'], optional: true },
   { debianPackage: 'umoci', commands: ['umoci'], purposes: ['test'], optional: true },
+  // Its tarfile is one of the readers of our archives.
+  { debianPackage: 'python3', commands: ['python3'], purposes: ['test'], optional: true },
   // binfmt-support comes first: the package of the emulator registers itself with it if it is there.
   {
     debianPackage: 'binfmt-support',
