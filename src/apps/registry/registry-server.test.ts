@@ -374,6 +374,10 @@ test('what is no HTTP request is refused in JSON, but not in the midst of an ans
     assert.match(head, new RegExp(`Content-Length: ${body.length}\\b`))
     assert.equal(JSON.parse(body).errors[0].code, 'UNSUPPORTED')
   }
+  for (const header of ['Host: x\r\nExpect: nothing', 'X-No: host']) {
+    const answered = await exchange(`GET /v2/ HTTP/1.1\r\n${header}\r\nConnection: close\r\n\r\n`)
+    assert.ok(answered.startsWith('HTTP/1.1 200 '), header)
+  }
   assert.equal(
     await exchange('GET /v2/a/manifests/latest HTTP/1.1\r\nHost: x\r\n\r\n?\r\n\r\n'),
     '',

@@ -21,6 +21,8 @@ const longestStallMs = 300_000
  */
 export function createRegistryServer(registry: Registry, stallMs = longestStallMs): Server {
   const turns = new Turns()
+  const handle = (request: IncomingMessage, response: ServerResponse) =>
+    void answer(registry, request, response, turns.take(request.socket, response))
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -28,10 +30,13 @@ export function createRegistryServer(registry: Registry, stallMs = longestStallM
       connectionsCheckingInterval: 2_000,
       keepAliveTimeout: 65_000, // longer than the 60 s after which common load balancers drop a connection
       maxHeaderSize: 32 * 1024,
+      // Node's own refusal has no body; nothing here depends on the host.
+      requireHostHeader: false,
     },
-    (request, response) =>
-      void answer(registry, request, response, turns.take(request.socket, response)),
+    handle,
   )
+  // The same: what a client expects beside 100-continue is ignored.
+  server.on('checkExpectation', handle)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (turns.isOpen(socket) || !socket.writable) socket.destroy()
     else refuseUnreadable(error, socket)
