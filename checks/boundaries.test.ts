@@ -28,6 +28,10 @@ test('checkFile() follows the dependency direction', () => {
     ['src/apps/registry/a.ts', "import { b } from '#adapters/b.ts'", true],
     ['src/apps/registry/a.ts', "import { createServer } from 'node:http'", false],
     ['src/adapters/a.ts', "import { compose } from '../compose.ts'", true],
+    ['src/adapters/a.ts', "import { serve } from '../serve.ts'", true],
+    ['src/adapters/a.ts', "import type { B } from '#apps/registry/b.ts'", true],
+    ['src/adapters/a.ts', "import { b } from '#engine/ports/b.ts'", false],
+    ['src/adapters/a.ts', "import { b } from '#package-sets/debian/b.ts'", false],
     ['src/compose.ts', "import { b } from '#adapters/b.ts'", false],
   ]
   for (const [file, text, violation] of table)

@@ -31,7 +31,7 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
   [
     'src/adapters',
     {
-      rooms: ['src/core', 'src/engine', 'src/apps', 'package-sets'],
+      rooms: ['src/core', 'src/engine', 'package-sets'],
       nodeModules: 'all',
       packages: 'all',
     },
@@ -41,7 +41,7 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
 ])
 
 // Joins everything, by definition.
-const compositionRoots: readonly string[] = ['src/compose.ts', 'src/main.ts']
+const compositionRoots: readonly string[] = ['src/compose.ts', 'src/serve.ts', 'src/main.ts']
 
 const aliases: ReadonlyMap<string, string> = new Map([
   ['#core/', 'src/core/'],

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { RequestLog } from '#apps/registry/registry.ts'
+import type { RequestLog } from '#engine/ports/request-log.ts'
 import { describeError } from './described-error.ts'
 
 /** Writes one line per request, and one per error that the operator must look at. */

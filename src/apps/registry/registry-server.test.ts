@@ -9,9 +9,9 @@ import { createMemoryStorage } from '#adapters/storage/memory/memory-storage.ts'
 import { digestOf } from '#core/oci/digest.ts'
 import { mediaTypes } from '#core/oci/media-types.ts'
 import { OperatingError } from '#engine/operating-error.ts'
+import type { RequestFacts } from '#engine/ports/request-log.ts'
 import type { ManifestOutcome } from '#engine/serve-manifest.ts'
 import { createRegistryServer } from './registry-server.ts'
-import type { RequestFacts } from './registry.ts'
 
 interface Answer {
   readonly status: number

@@ -1,5 +1,6 @@
 import type { ManifestOutcome } from '#engine/serve-manifest.ts'
 import type { BlobReader } from '#engine/ports/blob-store.ts'
+import type { RequestLog } from '#engine/ports/request-log.ts'
 
 /** What the HTTP front needs of the product. */
 export interface Registry {
@@ -7,21 +8,4 @@ export interface Registry {
   manifest(name: string, tag: string, signal: AbortSignal): Promise<ManifestOutcome>
   readonly blobs: BlobReader
   readonly log: RequestLog
-}
-
-export interface RequestLog {
-  request(facts: RequestFacts): void
-  /** An error that the operator must look at. */
-  failure(error: unknown, facts: { readonly method: string; readonly path: string }): void
-}
-
-export interface RequestFacts {
-  readonly method: string
-  readonly path: string
-  readonly status: number
-  readonly sentBytes: number
-  readonly durationMs: number
-  readonly userAgent: string
-  /** False when the client hung up before the end of the response. */
-  readonly complete: boolean
 }

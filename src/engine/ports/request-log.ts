@@ -1,0 +1,17 @@
+/** Learns what clients asked for and got. Must not throw; must return at once. */
+export interface RequestLog {
+  request(facts: RequestFacts): void
+  /** An error that the operator must look at. */
+  failure(error: unknown, facts: { readonly method: string; readonly path: string }): void
+}
+
+export interface RequestFacts {
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  readonly sentBytes: number
+  readonly durationMs: number
+  readonly userAgent: string
+  /** False when the client hung up before the end of the response. */
+  readonly complete: boolean
+}
