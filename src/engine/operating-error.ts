@@ -1,52 +1,79 @@
 /**
  * What an operator must mend, by code. `docs/errors.md` lists them, and a test compares the two.
- * `status` is the HTTP status, `advice` ends the log line.
+ * `status` is the HTTP status, `summary` what a client reads, `advice` ends the log line.
  */
 export const operatingErrors = {
   NIX_MISSING: {
     status: 500,
     retryable: false,
+    summary: 'this registry has no Nix',
     advice: 'install nix-bin or start the service with npm start',
   },
   NIX_FAILED: {
     status: 500,
     retryable: false,
+    summary: 'Nix failed on this registry',
     advice: 'run the named Nix command by hand on this machine',
   },
   NIX_TOO_OLD: {
     status: 500,
     retryable: false,
+    summary: 'the Nix of this registry is too old for its package set',
     advice: 'install a newer Nix or pin an older package set',
   },
   NO_SPACE: {
     status: 500,
     retryable: false,
+    summary: 'this registry has no disk space left',
     advice: 'free disk space where the store and the storage directory live',
   },
   NO_PERMISSION: {
     status: 500,
     retryable: false,
+    summary: 'this registry may not use a file or directory that it needs',
     advice: 'give the service user access to the named path',
   },
-  STORAGE_FAILED: { status: 500, retryable: true, advice: 'check the storage directory' },
+  STORAGE_FAILED: {
+    status: 500,
+    retryable: true,
+    summary: 'the storage of this registry failed: pull again later',
+    advice: 'check the storage directory',
+  },
   PACK_FAILED: {
     status: 500,
     retryable: true,
+    summary: 'a layer of the image could not be made: pull again later',
     advice: 'verify the named store path with nix-store --verify-path',
   },
   SOURCE_UNAVAILABLE: {
     status: 503,
     retryable: true,
+    summary: 'the package set of this registry cannot be reached: pull again later',
     advice: 'check the network and the mirror that the package set comes from',
   },
-  OVERLOADED: { status: 503, retryable: true, advice: 'raise NIXERY_MAX_BUILDS or add machines' },
-  STILL_BUILDING: { status: 503, retryable: true, advice: 'pull again; the build goes on' },
-  SHUTTING_DOWN: { status: 503, retryable: true, advice: 'pull again from an instance that runs' },
+  OVERLOADED: {
+    status: 503,
+    retryable: true,
+    summary: 'too many builds run and wait: pull again later',
+    advice: 'raise NIXERY_MAX_BUILDS or add machines',
+  },
+  STILL_BUILDING: {
+    status: 503,
+    retryable: true,
+    summary: 'the image is not built yet and its build goes on: pull again',
+    advice: 'pull again; the build goes on',
+  },
+  SHUTTING_DOWN: {
+    status: 503,
+    retryable: true,
+    summary: 'this instance is shutting down: pull again',
+    advice: 'pull again from an instance that runs',
+  },
 } as const
 
 export type OperatingCode = keyof typeof operatingErrors
 
-/** Thrown for failures that no request caused. Context goes into `cause`. */
+/** Thrown for failures that no request caused. The message is for operators; context goes into `cause`. */
 export class OperatingError extends Error {
   readonly code: OperatingCode
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { operatingErrors } from '#engine/operating-error.ts'
-import { failureRefusal, failureStatuses } from './failure-refusal.ts'
+import { operatingErrors, OperatingError, type OperatingCode } from '#engine/operating-error.ts'
+import { failureRefusal, failureStatuses, operatingRefusal } from './failure-refusal.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/errors.md'), 'utf8')
 const rows = page
@@ -27,16 +27,18 @@ test('docs/errors.md lists every failure with its status and code', () => {
 test('docs/errors.md lists every operating error', () => {
   const documented = rows.filter(([name = '']) => name in operatingErrors)
   assert.deepEqual(
-    documented.map(([name, status, retried, advice]) => [
+    documented.map(([name, status, retried, summary, advice]) => [
       name,
       Number(status),
       retried === 'yes',
+      summary,
       advice,
     ]),
-    Object.entries(operatingErrors).map(([name, { status, retryable, advice }]) => [
+    Object.entries(operatingErrors).map(([name, { status, retryable, summary, advice }]) => [
       name,
       status,
       retryable,
+      summary,
       advice,
     ]),
   )
@@ -80,4 +82,13 @@ test('failureRefusal() says what a person can do, on one line', () => {
     logTail: [],
   })
   assert.ok(long.length < 1100 && long.endsWith('… (build b1)'))
+})
+
+test('operatingRefusal() tells strangers the code and nothing of this machine', () => {
+  for (const code of Object.keys(operatingErrors) as OperatingCode[]) {
+    const cause = new Error('cannot open /var/lib/nixery')
+    const { message } = operatingRefusal(new OperatingError(code, '/nix/store/x', { cause }))
+    assert.equal(message, `${code}: ${operatingErrors[code].summary}`)
+    assert.doesNotMatch(message, /\/(?:nix|var)/)
+  }
 })

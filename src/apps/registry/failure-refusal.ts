@@ -90,16 +90,19 @@ function describeBuildFailure(
   }
 }
 
-/** What the operator must mend: the client learns what happened, the log what to do about it. */
+/**
+ * What the operator must mend. The client learns the kind of failure only: messages name paths and
+ * commands of this machine, and stay in the log.
+ */
 export function operatingRefusal(error: unknown): Refusal {
   if (!(error instanceof OperatingError)) {
     return { status: 500, code: 'UNKNOWN', message: 'the registry failed; its log says why' }
   }
-  const { status, retryable } = operatingErrors[error.code]
+  const { status, retryable, summary } = operatingErrors[error.code]
   return {
     status,
     code: error.code === 'OVERLOADED' ? 'TOOMANYREQUESTS' : 'UNKNOWN',
-    message: oneLine(`${error.code}: ${error.message}`),
+    message: `${error.code}: ${summary}`,
     ...(retryable ? { headers: { 'Retry-After': retryAfterSeconds } } : {}),
   }
 }
