@@ -21,6 +21,23 @@ test('logBuilds() writes one line per milestone, under the build id, that no pac
   assert.deepEqual([failed.build, failed.failure.message], ['b1', message])
 })
 
+test('logBuilds() makes no logger per event, and names the build in every line', () => {
+  const lines: string[] = []
+  const logger = pino({ level: 'debug', base: null }, { write: (line) => lines.push(line) })
+  logger.child = () => assert.fail('there may be thousands of facts in a build')
+  const builds = logBuilds(logger)
+  builds.observe('b1', { kind: 'evaluated', derivations: 2 })
+  builds.observe('b2', { kind: 'layer-reused', digest: 'sha256:x', sizeBytes: 1 })
+  builds.observe('b3', {
+    kind: 'realising',
+    progress: { kind: 'build-log', derivation: '/d', line: 'x' },
+  })
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).build),
+    ['b1', 'b2', 'b3'],
+  )
+})
+
 test('describeError() says what happened, why, and what to do', () => {
   const cause = new Error('ENOSPC: no space left on device')
   assert.equal(

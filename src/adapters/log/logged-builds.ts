@@ -5,12 +5,12 @@ import { describeError } from './described-error.ts'
 /** Writes the steps of builds to the log: the milestones at `info`, the many small facts at `debug`. */
 export function logBuilds(logger: Logger): BuildObserver {
   return {
-    observe(buildId, event) {
-      const build = logger.child({ build: buildId })
+    observe(build, event) {
       switch (event.kind) {
         case 'started':
-          build.info(
+          logger.info(
             {
+              build,
               packages: event.request.packages,
               platform: event.request.platform.architecture,
               revision: event.revision,
@@ -19,14 +19,15 @@ export function logBuilds(logger: Logger): BuildObserver {
           )
           break
         case 'evaluated':
-          build.info({ derivations: event.derivations }, 'packages evaluated')
+          logger.info({ build, derivations: event.derivations }, 'packages evaluated')
           break
         case 'realising':
-          build.debug(event.progress, 'realising')
+          logger.debug({ build, ...event.progress }, 'realising')
           break
         case 'planned':
-          build.info(
+          logger.info(
             {
+              build,
               storePaths: event.storePaths,
               layers: event.layers,
               narSizeBytes: event.narSizeBytes,
@@ -35,8 +36,9 @@ export function logBuilds(logger: Logger): BuildObserver {
           )
           break
         case 'layer-packed':
-          build.debug(
+          logger.debug(
             {
+              build,
               digest: event.digest,
               sizeBytes: event.sizeBytes,
               archiveSizeBytes: event.archiveSizeBytes,
@@ -45,16 +47,19 @@ export function logBuilds(logger: Logger): BuildObserver {
           )
           break
         case 'layer-reused':
-          build.debug({ digest: event.digest, sizeBytes: event.sizeBytes }, 'layer reused')
+          logger.debug({ build, digest: event.digest, sizeBytes: event.sizeBytes }, 'layer reused')
           break
         case 'finished':
-          build.info({ manifest: event.manifest, sizeBytes: event.sizeBytes }, 'build finished')
+          logger.info(
+            { build, manifest: event.manifest, sizeBytes: event.sizeBytes },
+            'build finished',
+          )
           break
         case 'failed':
-          build.warn({ failure: event.failure }, 'build failed')
+          logger.warn({ build, failure: event.failure }, 'build failed')
           break
         case 'aborted':
-          build.warn({ reason: describeError(event.reason) }, 'build aborted')
+          logger.warn({ build, reason: describeError(event.reason) }, 'build aborted')
           break
       }
     },
