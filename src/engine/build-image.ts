@@ -7,6 +7,7 @@ import { imageOptions } from '#core/assembly/image-options.ts'
 import { planLayers } from '#core/layers/plan-layers.ts'
 import type { LayerGroup } from '#core/layers/layer-plan.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
+import type { ClosureGraph } from '#core/nix/closure-graph.ts'
 import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { systemOf } from '#core/nix/system.ts'
@@ -67,7 +68,14 @@ export async function buildImage(
 
     const files = tools.storeFiles(new Set(graph.nodes.map(({ path }) => path)))
     const root = await makeRootLayer(packages.found.map(packagePaths), files, signal)
-    const layers = await packAll(tools, bottomFirst(plan.groups), root.entries, observe, signal)
+    const layers = await packAll(
+      tools,
+      graph,
+      bottomFirst(plan.groups),
+      root.entries,
+      observe,
+      signal,
+    )
     return await publishImage(
       tools,
       target,
@@ -112,6 +120,7 @@ function bottomFirst(groups: readonly LayerGroup[]): readonly LayerGroup[] {
 
 async function packAll(
   tools: BuildTools,
+  graph: ClosureGraph,
   groups: readonly LayerGroup[],
   rootEntries: Awaited<ReturnType<typeof makeRootLayer>>['entries'],
   observe: (event: BuildEvent) => void,
@@ -120,9 +129,11 @@ async function packAll(
   // The first failure stops the layers that are still being packed.
   const stop = new AbortController()
   const all = AbortSignal.any([signal, stop.signal])
+  const narSizes = new Map(graph.nodes.map((node) => [node.path, node.narSizeBytes]))
   const packing = [
     ...groups.map(async ({ paths }) => {
-      const layer = await packLayer(tools, { kind: 'store-paths', paths }, observe, all)
+      const measured = paths.map((path) => ({ path, narSizeBytes: narSizes.get(path) ?? 0 }))
+      const layer = await packLayer(tools, { kind: 'store-paths', paths: measured }, observe, all)
       return imageLayer(layer, `nixery: ${describePaths(paths)}`)
     }),
     packLayer(tools, { kind: 'entries', entries: rootEntries }, observe, all).then((layer) =>

@@ -73,7 +73,7 @@ function layerKey(content: LayerContent, compression: Compression): CacheKey {
     level: compression.level,
     content:
       content.kind === 'store-paths'
-        ? [...content.paths].sort()
+        ? content.paths.map(({ path }) => path).sort()
         : content.entries.map(describeEntry),
   })
 }

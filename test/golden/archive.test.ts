@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
 import { parseStorePath, storePathBaseName } from '#core/nix/store-path.ts'
 import type { LayerContent } from '#engine/ports/packer.ts'
+import { measureTree } from '#test/archives/measure-tree.ts'
 
 // Instances with different versions of the service share layers by diffID. When one of these
 // changes, so does every stored layer: raise `layerFormat` in src/engine/pack-layer.ts with it.
@@ -22,7 +23,10 @@ test('pack() archives a store path as before', async (t) => {
   symlinkSync('bin/hello', join(top, 'hi'))
   writeFileSync(join(top, 'n'.repeat(120)), '')
   assert.equal(
-    await diffIdOf({ kind: 'store-paths', paths: [path] }, storeDirectory),
+    await diffIdOf(
+      { kind: 'store-paths', paths: [{ path, narSizeBytes: measureTree(top) }] },
+      storeDirectory,
+    ),
     'sha256:ff3708cb9b73b5cdc6fb16e835defb97a5b2f7a1664849d1b905167340485fb0',
   )
 })

@@ -2,11 +2,18 @@ import { createHash } from 'node:crypto'
 import { flushCompileCache } from 'node:module'
 import { parentPort } from 'node:worker_threads'
 import { digestFromHash } from '#core/oci/digest.ts'
-import { endOfArchive, formatTarHeader, paddingBytes } from '#core/tar/tar-header.ts'
+import { narEntryBytes, narStartBytes, type NarEntry } from '#core/nix/nar-size.ts'
+import {
+  endOfArchive,
+  formatTarHeader,
+  paddingBytes,
+  type TarHeader,
+} from '#core/tar/tar-header.ts'
+import type { MeasuredPath } from '#engine/ports/packer.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
 import { Cancelled, ChunkSender } from './chunk-sender.ts'
 import { GzipMember } from './gzip-member.ts'
-import { readStorePath, type EntrySink } from './read-store-path.ts'
+import { readStorePath, UnpackableError, type EntrySink } from './read-store-path.ts'
 import type { PackJob, WorkerMessage } from './worker-messages.ts'
 
 // Runs on a worker thread. Imports stay few: each one costs start time and memory per thread.
@@ -45,12 +52,8 @@ function packLayer({ content, level, storeDirectory, control }: PackJob): Worker
     case 'store-paths':
       sink.header({ kind: 'directory', path: 'nix', mode: 0o755 })
       sink.header({ kind: 'directory', path: 'nix/store', mode: 0o755 })
-      for (const path of [...content.paths].sort()) {
-        const baseName = path.slice(path.lastIndexOf('/') + 1)
-        readStorePath(
-          { source: `${storeDirectory}/${baseName}`, path: `nix/store/${baseName}` },
-          sink,
-        )
+      for (const measured of content.paths.toSorted(comparePaths)) {
+        packStorePath(measured, storeDirectory, sink)
       }
       break
     case 'entries':
@@ -65,6 +68,42 @@ function packLayer({ content, level, storeDirectory, control }: PackJob): Worker
     kind: 'packed',
     layer: { digest, sizeBytes, diffId, archiveSizeBytes: member.sizeBytes },
   }
+}
+
+/** Checks the size on the way: after a power cut, a path that Nix takes for valid may hold empty files. */
+function packStorePath(
+  { path, narSizeBytes }: MeasuredPath,
+  storeDirectory: string,
+  sink: EntrySink,
+): void {
+  const baseName = path.slice(path.lastIndexOf('/') + 1)
+  const top = `nix/store/${baseName}`
+  let measuredBytes = narStartBytes
+  const measuringSink: EntrySink = {
+    ...sink,
+    header(header) {
+      measuredBytes += narEntryBytes(narEntry(header), nameBelow(top, header.path))
+      sink.header(header)
+    },
+  }
+  readStorePath({ source: `${storeDirectory}/${baseName}`, path: top }, measuringSink)
+  if (measuredBytes === narSizeBytes) return
+  throw new UnpackableError(
+    `${path} is damaged: it makes an archive of ${measuredBytes} bytes, Nix's database says ${narSizeBytes}; nix-store --repair-path mends it`,
+  )
+}
+
+function narEntry(header: TarHeader): NarEntry {
+  if (header.kind !== 'file') return header
+  return { ...header, executable: (header.mode & 0o111) !== 0 }
+}
+
+function nameBelow(top: string, path: string): string | undefined {
+  return path === top ? undefined : path.slice(path.lastIndexOf('/') + 1)
+}
+
+function comparePaths(one: MeasuredPath, other: MeasuredPath): number {
+  return one.path < other.path ? -1 : 1
 }
 
 function archiveSink(member: GzipMember): EntrySink {

@@ -18,6 +18,7 @@ import { parseStorePath, storePathBaseName, type StorePath } from '#core/nix/sto
 import { digestOf } from '#core/oci/digest.ts'
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 import type { LayerContent, PackedLayer, Packer } from '#engine/ports/packer.ts'
+import { measureTree } from '#test/archives/measure-tree.ts'
 import { readArchive } from '#test/archives/read-archive.ts'
 import { createWorkerPacker } from './worker-packer.ts'
 
@@ -168,6 +169,17 @@ test('pack() refuses a store path that is not there', async (t) => {
   await assertFails(packAll(newPacker(t), storePaths(missing)), 'PACK_FAILED', /d-missing-1/)
 })
 
+test('pack() refuses a store path that is not what the database of Nix says', async (t) => {
+  const emptied = storePath('g', 'emptied-1')
+  const path = join(storeDirectory, storePathBaseName(emptied))
+  writeFileSync(path, 'what a power cut took')
+  t.after(() => rmSync(path))
+  const content = storePaths(emptied)
+  await packAll(newPacker(t), content)
+  writeFileSync(path, '')
+  await assertFails(packAll(newPacker(t), content), 'PACK_FAILED', /emptied-1 is damaged/)
+})
+
 test('pack() refuses a named pipe, without waiting for its writer', async (t) => {
   const pipe = storePath('f', 'pipe-1')
   assert.equal(spawnSync('mkfifo', [join(storeDirectory, storePathBaseName(pipe))]).status, 0)
@@ -287,7 +299,11 @@ function gzip() {
 }
 
 function storePaths(...paths: StorePath[]): LayerContent {
-  return { kind: 'store-paths', paths }
+  const measure = (path: StorePath) => measureTree(join(storeDirectory, storePathBaseName(path)))
+  return {
+    kind: 'store-paths',
+    paths: paths.map((path) => ({ path, narSizeBytes: measure(path) })),
+  }
 }
 
 function storePath(letter: string, name: string): StorePath {

@@ -1,5 +1,5 @@
 import type { Digest } from '#core/oci/digest.ts'
-import type { StorePath } from '#core/nix/store-path.ts'
+import type { ClosureNode } from '#core/nix/closure-graph.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
 
 /** How a layer archive is compressed; part of every cache key. */
@@ -8,9 +8,12 @@ export interface Compression {
   readonly level: number
 }
 
+/** A store path with the size that Nix's database has of it. */
+export type MeasuredPath = Pick<ClosureNode, 'path' | 'narSizeBytes'>
+
 /** What goes into a layer archive. */
 export type LayerContent =
-  | { readonly kind: 'store-paths'; readonly paths: readonly StorePath[] }
+  | { readonly kind: 'store-paths'; readonly paths: readonly MeasuredPath[] }
   | { readonly kind: 'entries'; readonly entries: readonly TarEntry[] }
 
 export interface PackedLayer {
@@ -26,7 +29,8 @@ export interface PackedLayer {
 export interface Packer {
   /**
    * Hands compressed bytes to `write` in order, waiting for each call to finish before much more
-   * is produced. A file that changes or vanishes while it is read rejects.
+   * is produced. A store path that is not what Nix's database says, or changes while it is read,
+   * rejects.
    */
   pack(
     content: LayerContent,
