@@ -16,7 +16,6 @@ import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-s
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
-import { platformOf } from '#core/nix/system.ts'
 import { buildImage, type BuildTools } from '#engine/build-image.ts'
 import type { ImageBuilder } from '#engine/image-builder.ts'
 import { limitBuilds } from '#engine/limit-builds.ts'
@@ -75,13 +74,12 @@ export async function compose(
     layerBudget,
     storeFiles: createStoreFiles,
   })
-  const defaultPlatform = platformOf(process.arch === 'arm64' ? 'arm64' : 'amd64')
   const tools = {
     source,
     builder,
     entries,
     blobs,
-    defaultPlatform,
+    defaultPlatform: config.defaultPlatform,
     layerBudget,
     popularity,
     compression,

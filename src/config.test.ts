@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { platformOf } from '#core/nix/system.ts'
 import { ConfigError, readConfig, variables } from './config.ts'
 
 test('readConfig() serves the bundled set on 8080 from the state directory when nothing is set', () => {
@@ -16,6 +17,15 @@ test('readConfig() serves the bundled set on 8080 from the state directory when 
   assert.equal(readConfig({ XDG_STATE_HOME: '/state' }).storageDirectory, '/state/nixery/storage')
   assert.equal(readConfig({ STORAGE_PATH: '/blobs' }).storageDirectory, '/blobs')
   assert.ok(Object.isFrozen(config))
+})
+
+test('readConfig() lets instances of different machines agree on the platform', () => {
+  for (const architecture of ['amd64', 'arm64'] as const) {
+    const config = readConfig({ NIXERY_DEFAULT_PLATFORM: `linux/${architecture}` })
+    assert.deepEqual(config.defaultPlatform, platformOf(architecture))
+  }
+  const own = process.arch === 'arm64' ? 'arm64' : 'amd64'
+  assert.deepEqual(readConfig({}).defaultPlatform, platformOf(own))
 })
 
 test('readConfig() takes an empty variable for one that is not set', () => {
@@ -35,6 +45,8 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
     ['NIXERY_GZIP_LEVEL', '10'],
     ['NIX_POPULARITY_URL', 'ftp://somewhere'],
     ['NIX_POPULARITY_URL', 'nonsense'],
+    ['NIXERY_DEFAULT_PLATFORM', 'linux/riscv64'],
+    ['NIXERY_DEFAULT_PLATFORM', 'arm64'],
     ['LOG_LEVEL', 'loud'],
   ]
   for (const [name, value] of wrong) {

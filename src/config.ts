@@ -1,6 +1,7 @@
 import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { platformOf, type Platform } from '#core/nix/system.ts'
 
 /** Whole number within bounds, from text. */
 const wholeNumber = (min: number, max: number) =>
@@ -65,6 +66,15 @@ export const variables = {
     schema: wholeNumber(0, 24 * 30).default(24),
     allowed: 'hours from 0 (never) to 720',
     about: 'How often the index of the bundled set is renewed.',
+  },
+  NIXERY_DEFAULT_PLATFORM: {
+    schema: z
+      .enum(['linux/amd64', 'linux/arm64'])
+      .default(process.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64')
+      .transform((text) => platformOf(text === 'linux/arm64' ? 'arm64' : 'amd64')),
+    allowed: 'linux/amd64 or linux/arm64',
+    about:
+      'Platform of images whose name says neither `amd64` nor `arm64`; that of the machine unless set. Instances behind one name must agree on it.',
   },
   NIXERY_NIX_BIN: {
     schema: z.string().startsWith('/').optional(),
@@ -139,6 +149,7 @@ export interface Config {
   readonly packagesPath: string | undefined
   readonly debianMirror: { readonly main?: string; readonly security?: string }
   readonly refreshMs: number
+  readonly defaultPlatform: Platform
   readonly nixBinDirectory: string | undefined
   readonly nixTimeoutS: number
   readonly buildDeadlineMs: number
@@ -175,6 +186,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       }),
     },
     refreshMs: values.NIXERY_REFRESH_HOURS * 3_600_000,
+    defaultPlatform: values.NIXERY_DEFAULT_PLATFORM,
     nixBinDirectory: values.NIXERY_NIX_BIN,
     nixTimeoutS: values.NIX_TIMEOUT,
     buildDeadlineMs: values.NIXERY_BUILD_DEADLINE * 1000,
