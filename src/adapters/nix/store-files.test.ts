@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
@@ -101,6 +101,20 @@ describe('createStoreFiles()', { skip: program ? false : 'there is no nix-store'
   test('propagated() reads store paths and leaves out what is none', async () => {
     assert.deepEqual(await files.propagated(path), [other])
     assert.deepEqual(await files.propagated(other), [])
+  })
+
+  test('propagated() reads no more than 4 MiB of a file of any size', async () => {
+    const name = 'nix-support/propagated-user-env-packages'
+    const large = await addToStore('large', async (directory) => {
+      await mkdir(join(directory, 'nix-support'))
+      await writeFile(join(directory, name), `${other}\n`)
+      const file = await open(join(directory, name), 'r+')
+      await file.write(`\n${other}\n`, 4 * 1024 * 1024 - 10)
+      await file.write(`\n${other}\n`, 5 * 1024 * 1024)
+      await file.close()
+    })
+    const named = await createStoreFiles(new Set([large, other])).propagated(large)
+    assert.deepEqual(named, [other])
   })
 })
 

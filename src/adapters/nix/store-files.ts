@@ -1,11 +1,19 @@
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { lstat, readdir, readlink } from 'node:fs/promises'
 import { posix } from 'node:path'
+import { text } from 'node:stream/consumers'
 
 import { parseStorePath, storeDirectory, type StorePath } from '#core/nix/store-path.ts'
 import type { StoreEntry, StoreFiles } from '#engine/ports/store-files.ts'
 
 /** As many symbolic links in one look-up as Linux follows (path_resolution(7)). */
 const mostLinks = 40
+
+/**
+ * More names than a closure has paths; a package may bring a file of any size. A name that is cut
+ * here is none of the closure.
+ */
+const mostPropagatedBytes = 4 * 1024 * 1024
 
 type Destination = Pick<StoreEntry, 'kind' | 'target'>
 
@@ -35,7 +43,8 @@ async function listDirectory(closure: Closure, directory: string): Promise<reado
 async function readPropagated(closure: Closure, path: StorePath): Promise<readonly StorePath[]> {
   const file = await resolveInStore(closure, `${path}/nix-support/propagated-user-env-packages`)
   if (file.kind !== 'file') return []
-  const words = (await readFile(bytes(file.path), 'latin1')).split(/\s+/)
+  const range = { encoding: 'latin1', end: mostPropagatedBytes - 1 } as const
+  const words = (await text(createReadStream(bytes(file.path), range))).split(/\s+/)
   const named = words.map(parseStorePath).filter((word) => word !== undefined)
   return named.filter((word) => closure.has(word))
 }
