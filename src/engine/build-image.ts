@@ -11,6 +11,7 @@ import type { ClosureGraph } from '#core/nix/closure-graph.ts'
 import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { systemOf } from '#core/nix/system.ts'
+import type { TarEntry } from '#core/tar/tar-entry.ts'
 import type { BuildFailure } from './build-outcome.ts'
 import type { BuildTarget } from './image-builder.ts'
 import { makeRootLayer } from './make-root-layer.ts'
@@ -68,6 +69,7 @@ export async function buildImage(
 
     const files = tools.storeFiles(new Set(graph.nodes.map(({ path }) => path)))
     const root = await makeRootLayer(packages.found.map(packagePaths), files, signal)
+    if (root.kind === 'too-many-names') return root
     const layers = await packAll(
       tools,
       graph,
@@ -122,7 +124,7 @@ async function packAll(
   tools: BuildTools,
   graph: ClosureGraph,
   groups: readonly LayerGroup[],
-  rootEntries: Awaited<ReturnType<typeof makeRootLayer>>['entries'],
+  rootEntries: readonly TarEntry[],
   observe: (event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<readonly ImageLayer[]> {

@@ -1,4 +1,5 @@
 import type { PackageFailure } from '#core/nix/package-outcome.ts'
+import type { TooManyNames } from './make-root-layer.ts'
 import type { RealiseOutcome } from './ports/package-builder.ts'
 import type { ManifestEntry } from './stored-entries.ts'
 
@@ -6,6 +7,7 @@ import type { ManifestEntry } from './stored-entries.ts'
 export type BuildFailure =
   | { readonly kind: 'packages'; readonly failures: readonly PackageFailure[] }
   | Exclude<RealiseOutcome, { readonly kind: 'realised' }>
+  | TooManyNames
   | { readonly kind: 'deadline-passed'; readonly deadlineMs: number }
 
 export type BuildOutcome =

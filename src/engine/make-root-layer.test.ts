@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { parseStorePath, type StorePath } from '#core/nix/store-path.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
-import { makeRootLayer } from './make-root-layer.ts'
+import { makeRootLayer, type RootLayer } from './make-root-layer.ts'
 import type { StoreEntry, StoreFiles } from './ports/store-files.ts'
 
 const { signal } = new AbortController()
@@ -72,14 +72,10 @@ test('makeRootLayer() says what the image config needs to know', async () => {
     bash: { bin: { bash: '' } },
     cacert: { etc: { ssl: { certs: { 'ca-bundle.crt': '' } } } },
   })
-  const factsOf = async (...names: string[]) =>
-    (
-      await makeRootLayer(
-        names.map((name) => [storePath(name)]),
-        store.files,
-        signal,
-      )
-    ).facts
+  const factsOf = async (...names: string[]) => {
+    const packages = names.map((name) => [storePath(name)])
+    return (await makeRoot(packages, store.files)).facts
+  }
   assert.deepEqual(await factsOf(), { bash: false, caBundle: false })
   assert.deepEqual(await factsOf('bash'), { bash: true, caBundle: false })
   assert.deepEqual(await factsOf('bash', 'cacert'), { bash: true, caBundle: true })
@@ -101,6 +97,19 @@ test('makeRootLayer() stops with its signal', async () => {
   assert.ok(!listed.some((directory) => directory.endsWith('/b')), listed.join())
 })
 
+test('makeRootLayer() ends with an outcome when packages hold names without end', async () => {
+  const names = Array.from({ length: 100_000 }, (_, index): StoreEntry => ({
+    name: `${index}`,
+    kind: 'file',
+  }))
+  const files: StoreFiles = {
+    list: async () => [{ name: 'etc', kind: 'directory' }, ...names],
+    propagated: async () => [],
+  }
+  const outcome = await makeRootLayer([[storePath('endless')]], files, signal)
+  assert.equal(outcome.kind, 'too-many-names')
+})
+
 test('makeRootLayer() links nothing to an output that is a plain file', async () => {
   await checkRoot(makeStore({ script: '' }), ['script'], {})
 })
@@ -109,11 +118,8 @@ test('makeRootLayer() gives sorted, unique, complete entries without dangling li
   await fc.assert(
     fc.asyncProperty(randomStore(), async ({ trees, requested }) => {
       const store = makeStore(trees)
-      const { entries } = await makeRootLayer(
-        requested.map((name) => [storePath(name)]),
-        store.files,
-        signal,
-      )
+      const packages = requested.map((name) => [storePath(name)])
+      const { entries } = await makeRoot(packages, store.files)
       const paths = entries.map(({ path }) => path)
       assert.deepEqual(paths, [...new Set(paths)].toSorted())
       const directories = new Set(entries.filter(isDirectory).map(({ path }) => path))
@@ -141,12 +147,10 @@ test('makeRootLayer() does not depend on the order of the request', async () => 
   await fc.assert(
     fc.asyncProperty(shuffled, async ({ trees, requested, again }) => {
       const { files } = makeStore(trees)
-      const make = (names: readonly string[]) =>
-        makeRootLayer(
-          names.map((name) => [storePath(name)]),
-          files,
-          signal,
-        )
+      const make = (names: readonly string[]) => {
+        const packages = names.map((name) => [storePath(name)])
+        return makeRoot(packages, files)
+      }
       assert.deepEqual(await make(again), await make(requested))
     }),
   )
@@ -156,11 +160,8 @@ test('makeRootLayer() shows every program of every package', async () => {
   await fc.assert(
     fc.asyncProperty(randomStore(), async ({ trees, requested }) => {
       const store = makeStore(trees)
-      const { entries } = await makeRootLayer(
-        requested.map((name) => [storePath(name)]),
-        store.files,
-        signal,
-      )
+      const packages = requested.map((name) => [storePath(name)])
+      const { entries } = await makeRoot(packages, store.files)
       const image = store.tree.withEntries(entries)
       for (const name of requested) {
         for (const { name: program, kind } of await store.files.list(at(name, 'bin'))) {
@@ -171,17 +172,23 @@ test('makeRootLayer() shows every program of every package', async () => {
   )
 })
 
+async function makeRoot(
+  packages: readonly (readonly StorePath[])[],
+  files: StoreFiles,
+): Promise<RootLayer> {
+  const root = await makeRootLayer(packages, files, signal)
+  assert.ok(root.kind === 'root-layer')
+  return root
+}
+
 /** The links of the root, without those of the skeleton that are always there. */
 async function checkRoot(
   store: FakeStore,
   requested: readonly string[],
   expected: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const { entries } = await makeRootLayer(
-    requested.map((name) => [storePath(name)]),
-    store.files,
-    signal,
-  )
+  const packages = requested.map((name) => [storePath(name)])
+  const { entries } = await makeRoot(packages, store.files)
   const links = entries.filter((entry) => entry.kind === 'symlink' && entry.path !== 'var/run')
   assert.deepEqual(
     Object.fromEntries(

@@ -10,7 +10,6 @@ import {
   type RootDirectory,
 } from '#core/root-layer/root-tree.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
-import { OperatingError } from './operating-error.ts'
 import type { StoreFiles } from './ports/store-files.ts'
 import { dropBrokenLinks } from './drop-broken-links.ts'
 
@@ -18,9 +17,18 @@ import { dropBrokenLinks } from './drop-broken-links.ts'
 const mostNames = 500_000
 
 export interface RootLayer {
+  readonly kind: 'root-layer'
   /** In byte order of the paths; parents come before what they hold. */
   readonly entries: readonly TarEntry[]
   readonly facts: RootFacts
+}
+
+/** The packages hold more names than a root file system can be made of. */
+export interface TooManyNames {
+  readonly kind: 'too-many-names'
+  /** Where the farm had grown to. */
+  readonly path: string
+  readonly most: number
 }
 
 /**
@@ -33,13 +41,15 @@ export async function makeRootLayer(
   packages: readonly (readonly StorePath[])[],
   files: StoreFiles,
   signal: AbortSignal,
-): Promise<RootLayer> {
+): Promise<RootLayer | TooManyNames> {
   const installed = await listInstalled(packages, files)
   const root = makeDirectory()
-  const outsideLinks = await growFarm(root, installed, files, signal)
+  const farm = await growFarm(root, installed, files, signal)
+  if (farm.kind === 'too-many-names') return farm
   addBaseSkeleton(root)
-  await addOutsideLinks(root, outsideLinks, files)
+  await addOutsideLinks(root, farm.outsideLinks, files)
   return {
+    kind: 'root-layer',
     entries: listTarEntries(root),
     facts: {
       bash: findNode(root, 'bin/bash') !== undefined,
@@ -70,13 +80,18 @@ interface OutsideLink {
   readonly target: string
 }
 
+interface Farm {
+  readonly kind: 'farm'
+  readonly outsideLinks: readonly OutsideLink[]
+}
+
 /** Links the tree to the packages, level by level; returns the links that lead out of the store. */
 async function growFarm(
   root: RootDirectory,
   installed: readonly StorePath[],
   files: StoreFiles,
   signal: AbortSignal,
-): Promise<readonly OutsideLink[]> {
+): Promise<Farm | TooManyNames> {
   const outsideLinks: OutsideLink[] = []
   const top: readonly Provider[] = installed.map((directory) => ({ directory }))
   const waiting = [{ path: '', providers: top }]
@@ -86,7 +101,7 @@ async function growFarm(
     for (const [name, merged] of await mergeDirectories(next.path, next.providers, files)) {
       const path = next.path === '' ? name : `${next.path}/${name}`
       names += 1
-      if (names > mostNames) throw tooManyNames(path)
+      if (names > mostNames) return { kind: 'too-many-names', path, most: mostNames }
       switch (merged.kind) {
         case 'link':
           addNode(root, path, { kind: 'symlink', target: merged.target })
@@ -100,11 +115,7 @@ async function growFarm(
       }
     }
   }
-  return outsideLinks
-}
-
-function tooManyNames(path: string): OperatingError {
-  return new OperatingError('PACK_FAILED', `the root has more than ${mostNames} names at /${path}`)
+  return { kind: 'farm', outsideLinks }
 }
 
 async function mergeDirectories(path: string, providers: readonly Provider[], files: StoreFiles) {

@@ -27,6 +27,7 @@ export const failureStatuses: Readonly<
   'build-failed': { status: 422, code: 'MANIFEST_INVALID' },
   'build-timed-out': { status: 422, code: 'MANIFEST_INVALID' },
   'source-unavailable': { status: 422, code: 'MANIFEST_INVALID' },
+  'too-many-names': { status: 422, code: 'MANIFEST_INVALID' },
   'deadline-passed': { status: 422, code: 'MANIFEST_INVALID' },
 }
 
@@ -85,6 +86,8 @@ function describeBuildFailure(
       return `${failure.name} took too long to build: ${failure.message}`
     case 'source-unavailable':
       return `the source of ${failure.name} cannot be downloaded, it may have been replaced by a newer version: ${failure.message}`
+    case 'too-many-names':
+      return `the packages hold more than ${failure.most} names that an image would have to link: ask for fewer packages`
     case 'deadline-passed':
       return `the build was not done after ${Math.round(failure.deadlineMs / 1000)} seconds: ask for fewer packages or try again later`
   }

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { assembleImage } from '#core/assembly/image-documents.ts'
+import { imageOptions } from '#core/assembly/image-options.ts'
+import { parseStorePath } from '#core/nix/store-path.ts'
+import { platformOf } from '#core/nix/system.ts'
+import { digestOf } from '#core/oci/digest.ts'
+import { makeRootLayer } from '#engine/make-root-layer.ts'
+import type { StoreEntry, StoreFiles } from '#engine/ports/store-files.ts'
+
+// An image that is cached stays as it is. When one of these digests changes, equal names begin to
+// give other images: raise `imageFormat` in src/engine/serve-manifest.ts with it.
+
+const bash = parseStorePath(`/nix/store/${'0'.repeat(32)}-bash-5.2`)!
+const certificates = parseStorePath(`/nix/store/${'1'.repeat(32)}-cacert-1.0`)!
+const directory = (name: string): StoreEntry => ({ name, kind: 'directory' })
+const file = (name: string): StoreEntry => ({ name, kind: 'file' })
+
+const listings = new Map<string, readonly StoreEntry[]>([
+  [bash, [directory('bin'), directory('share')]],
+  [`${bash}/bin`, [file('bash')]],
+  [`${bash}/share`, [directory('doc')]],
+  [certificates, [directory('etc')]],
+  [`${certificates}/etc`, [directory('ssl')]],
+  [`${certificates}/etc/ssl`, [directory('certs')]],
+  [`${certificates}/etc/ssl/certs`, [file('ca-bundle.crt')]],
+])
+const files: StoreFiles = {
+  list: async (path) => listings.get(path) ?? [],
+  propagated: async () => [],
+}
+
+test('makeRootLayer() makes the root of an image as before', async () => {
+  const root = await makeRootLayer([[bash], [certificates]], files, new AbortController().signal)
+  assert.ok(root.kind === 'root-layer')
+  const entries = root.entries.map((entry) =>
+    entry.kind === 'file' ? { ...entry, contents: Buffer.from(entry.contents).toString() } : entry,
+  )
+  assert.deepEqual(root.facts, { bash: true, caBundle: true })
+  assert.equal(
+    digestOf(JSON.stringify(entries)),
+    'sha256:95ac52a3fa21fc902218176ae7913dd63d5533b2e9a5b1f34a5e519400a5fead',
+  )
+})
+
+test('assembleImage() writes the documents of an image as before', () => {
+  const request = { platform: platformOf('arm64'), shell: true, packages: ['jq'] }
+  const layer = {
+    digest: digestOf('a'),
+    diffId: digestOf('b'),
+    sizeBytes: 3,
+    createdBy: 'nixery: jq-1.6',
+  }
+  const options = imageOptions(request, { bash: true, caBundle: true })
+  const { ociManifest, dockerManifest } = assembleImage(request.platform, [layer], options)
+  assert.equal(
+    ociManifest.digest,
+    'sha256:5d06fae1c1e0bda2137c9e912e1c596de44b8e1ed5a9d34c19b842972e6c65a2',
+  )
+  assert.equal(
+    dockerManifest.digest,
+    'sha256:690e899ed808271c2ccd124c1e942e6f509bba279c9c39e17ec2a1b7fefd5d98',
+  )
+})
