@@ -62,7 +62,7 @@ async function startRegistry(
       body: (await buffer(response)).toString(),
     }
   }
-  return { send, port, requests, failures }
+  return { send, server, port, requests, failures }
 }
 
 function image(): ManifestOutcome {
@@ -355,6 +355,45 @@ test('a client that stops reading loses its connection, and the blob is closed',
   socket.write(`GET /v2/git/blobs/${digestOf(blob)} HTTP/1.1\r\nHost: x\r\n\r\n`)
   assert.equal((await logged.promise).complete, false)
   assert.equal(endless.destroyed, true)
+})
+
+test('close() lets an answer that waits in memory for its client be sent', async (context) => {
+  // More than the system takes of a client that does not read yet.
+  const sizeBytes = 32 * 1024 * 1024
+  const whole = new Readable({
+    read() {
+      this.push(Buffer.alloc(sizeBytes))
+      this.push(null)
+    },
+  })
+  const server = createRegistryServer({
+    blobs: {
+      ...createMemoryStorage().blobs,
+      stat: async () => ({ sizeBytes }),
+      open: async () => whole,
+    },
+    manifest: async () => image(),
+    log: { request: () => {}, failure: () => {} },
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(() => server.closeAllConnections())
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()
+  socket.write(
+    `GET /v2/git/blobs/${digestOf(blob)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+  )
+  await once(whole, 'end')
+  server.close()
+  assert.ok((await buffer(socket)).length > sizeBytes)
+})
+
+test('close() ends the connections that wait for their next request', async (context) => {
+  const { port, server } = await startRegistry(context)
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n')
+  await once(socket, 'data')
+  server.close()
+  await once(server, 'close')
 })
 
 test('what is no HTTP request is refused in JSON, but not in the midst of an answer', async (context) => {

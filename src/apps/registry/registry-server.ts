@@ -35,8 +35,11 @@ export function createRegistryServer(registry: Registry, stallMs = longestStallM
     },
     handle,
   )
-  // The same: what a client expects beside 100-continue is ignored.
+  // As any other request: what a client expects beside 100-continue is ignored.
   server.on('checkExpectation', handle)
+  // Node's own, which close() calls too, takes an answer for sent once all of it is in memory: a slow
+  // client would lose the end of its download.
+  server.closeIdleConnections = () => turns.closeIdle()
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (turns.isOpen(socket) || !socket.writable) socket.destroy()
     else refuseUnreadable(error, socket)

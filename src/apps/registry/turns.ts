@@ -16,12 +16,11 @@ const mostOpen = 32
  * client sends ahead, so one connection could hold any number of open files and full buffers.
  */
 export class Turns {
-  readonly #lines = new WeakMap<Duplex, Line>()
+  readonly #lines = new Map<Duplex, Line>()
 
   /** Resolves when it is the turn of a request. A connection that sends too much ahead is ended. */
   take(socket: Duplex, response: ServerResponse): Promise<void> {
-    const line = this.#lines.get(socket) ?? { open: 0, ended: Promise.resolve() }
-    this.#lines.set(socket, line)
+    const line = this.#lines.get(socket) ?? this.#begin(socket)
     const turn = line.ended
     line.open += 1
     line.ended = new Promise((resolve) => {
@@ -37,5 +36,17 @@ export class Turns {
   /** Whether a request of the connection waits for its answer or its turn. */
   isOpen(socket: Duplex): boolean {
     return (this.#lines.get(socket)?.open ?? 0) > 0
+  }
+
+  /** Ends the connections whose answers have all been sent to their last byte. */
+  closeIdle(): void {
+    for (const [socket, { open }] of this.#lines) if (open === 0) socket.destroy()
+  }
+
+  #begin(socket: Duplex): Line {
+    const line = { open: 0, ended: Promise.resolve() }
+    this.#lines.set(socket, line)
+    socket.once('close', () => this.#lines.delete(socket))
+    return line
   }
 }
