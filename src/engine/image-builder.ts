@@ -5,7 +5,7 @@ import type { PinnedSource } from './ports/package-builder.ts'
 
 /** One pinned image request: what a build is for. */
 export interface BuildTarget {
-  /** Names the image; builds of one key are one build. */
+  /** Names the image; cacheable builds of one key are one build. */
   readonly key: CacheKey
   readonly request: ImageRequest
   readonly source: PinnedSource

@@ -26,6 +26,26 @@ test('shareBuilds() runs one build for all callers of a key', async () => {
   for (const outcome of await Promise.all([...callers, other])) assert.equal(outcome, failedOutcome)
 })
 
+test('shareBuilds() gives every caller a build of its own when the target is not cacheable', async () => {
+  const { clock, started, shared } = setUp()
+  const target = { ...buildTarget('git'), cacheable: false }
+  const outcomes = ['before', 'after'].map((buildId) => ({ ...failedOutcome, buildId }))
+  const callers = outcomes.map(() => shared.build(target, patient))
+  assert.equal(started.length, 2, 'the set may have been edited between them')
+  for (const [index, outcome] of outcomes.entries()) started[index]?.finish(outcome)
+  assert.deepEqual(await Promise.all(callers), outcomes)
+
+  const hurried = new AbortController()
+  const leaving = shared.build(target, hurried.signal)
+  hurried.abort(new Error('hung up'))
+  await assert.rejects(leaving, /hung up/)
+  // What Nix has made by then makes the next pull short.
+  clock.advance(graceMs - 1)
+  assert.equal(started[2]?.signal.aborted, false)
+  clock.advance(1)
+  assert.equal(started[2]?.signal.aborted, true)
+})
+
 test('shareBuilds() builds anew once a build has ended', async () => {
   const { started, shared } = setUp()
   for (const round of [1, 2]) {

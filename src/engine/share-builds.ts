@@ -1,4 +1,3 @@
-import type { CacheKey } from '#core/request/cache-key.ts'
 import type { BuildOutcome } from './build-outcome.ts'
 import type { BuildTarget, ImageBuilder } from './image-builder.ts'
 import { OperatingError } from './operating-error.ts'
@@ -11,6 +10,9 @@ export interface SharedBuilds extends ImageBuilder {
   close(): Promise<void>
 }
 
+/** What callers of one build have in common: the key, or nothing at all. */
+type BuildName = string | symbol
+
 interface RunningBuild {
   readonly result: Promise<BuildOutcome>
   readonly controller: AbortController
@@ -19,23 +21,24 @@ interface RunningBuild {
 }
 
 /**
- * One build per key however many callers ask. A build belongs to no caller: it runs under its own
+ * One build per key however many callers ask; a target that is not cacheable may mean something
+ * else by now, so each of its callers gets a build of its own. A build belongs to no caller: it runs under its own
  * signal, and when the last caller has left it goes on for `graceMs`, because container runtimes
  * give up and come back. Outcomes are not kept: the caches answer the next caller.
  */
 export function shareBuilds(inner: ImageBuilder, clock: Clock, graceMs: number): SharedBuilds {
-  const running = new Map<CacheKey, RunningBuild>()
+  const running = new Map<BuildName, RunningBuild>()
   const ending = new Set<Promise<unknown>>()
   let closed = false
 
-  function start(target: BuildTarget): RunningBuild {
+  function start(name: BuildName, target: BuildTarget): RunningBuild {
     const controller = new AbortController()
     const result = inner.build(target, controller.signal)
     const build: RunningBuild = { result, controller, waiters: 0, stopGrace: () => undefined }
-    running.set(target.key, build)
+    running.set(name, build)
     const end = () => {
       build.stopGrace()
-      forget(target.key, build)
+      forget(name, build)
       ending.delete(ended)
     }
     const ended = result.then(end, end)
@@ -43,33 +46,34 @@ export function shareBuilds(inner: ImageBuilder, clock: Clock, graceMs: number):
     return build
   }
 
-  function forget(key: CacheKey, build: RunningBuild): void {
-    if (running.get(key) === build) running.delete(key)
+  function forget(name: BuildName, build: RunningBuild): void {
+    if (running.get(name) === build) running.delete(name)
   }
 
   /** A cancelled build takes no more callers; the next one starts anew. */
-  function cancel(key: CacheKey, build: RunningBuild, reason: Error): void {
-    forget(key, build)
+  function cancel(name: BuildName, build: RunningBuild, reason: Error): void {
+    forget(name, build)
     build.controller.abort(reason)
   }
 
-  function leave(key: CacheKey, build: RunningBuild): void {
+  function leave(name: BuildName, build: RunningBuild): void {
     build.waiters -= 1
-    if (build.waiters > 0 || running.get(key) !== build) return
-    build.stopGrace = clock.after(graceMs, () => cancel(key, build, abandoned()))
+    if (build.waiters > 0 || running.get(name) !== build) return
+    build.stopGrace = clock.after(graceMs, () => cancel(name, build, abandoned()))
   }
 
   return {
     async build(target, signal) {
       signal.throwIfAborted()
       if (closed) throw shuttingDown()
-      const build = running.get(target.key) ?? start(target)
+      const name = target.cacheable ? target.key : Symbol(target.key)
+      const build = running.get(name) ?? start(name, target)
       build.waiters += 1
       build.stopGrace()
       try {
         return await abortable(build.result, signal)
       } finally {
-        leave(target.key, build)
+        leave(name, build)
       }
     },
 
@@ -79,7 +83,7 @@ export function shareBuilds(inner: ImageBuilder, clock: Clock, graceMs: number):
 
     async close() {
       closed = true
-      for (const [key, build] of running) cancel(key, build, shuttingDown())
+      for (const [name, build] of running) cancel(name, build, shuttingDown())
       await Promise.all(ending)
     },
   }
