@@ -129,7 +129,7 @@ function stackBuilder(
     },
   )
   const limits = { maxRunning: config.maxBuilds, maxQueued: config.maxQueuedBuilds }
-  const limited = limitBuilds(recorded, limits, () => shared.cancelAbandoned())
+  const limited = limitBuilds(recorded, limits, () => shared.cancelOneAbandoned())
   const shared = shareBuilds(limited, systemClock, config.buildGraceMs)
   return shared
 }

@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { buildTarget, createHeldBuilder, failedOutcome } from '#test/fakes/build-target.ts'
+import {
+  buildTarget,
+  createHeldBuilder,
+  createSlowlyEndingBuilder,
+  failedOutcome,
+} from '#test/fakes/build-target.ts'
+import { createManualClock } from '#test/fakes/manual-clock.ts'
 import { limitBuilds } from './limit-builds.ts'
 import { OperatingError } from './operating-error.ts'
+import { shareBuilds } from './share-builds.ts'
 
 const patient = new AbortController().signal
 const isOverloaded = (error: unknown) =>
   error instanceof OperatingError && error.code === 'OVERLOADED'
 
-function setUp(makeRoom = () => {}) {
+function setUp(makeRoom = () => false) {
   const { builder, started } = createHeldBuilder()
   const limited = limitBuilds(builder, { maxRunning: 2, maxQueued: 2 }, () => makeRoom())
   const names = () => started.map((build) => build.target.request.packages[0])
@@ -45,7 +52,10 @@ test('limitBuilds() refuses when the queue is full', async () => {
 
 test('limitBuilds() takes a place that makeRoom freed', async () => {
   const abandoned = new AbortController()
-  const { limited, started, names } = setUp(() => abandoned.abort(new Error('abandoned')))
+  const { limited, started, names } = setUp(() => {
+    abandoned.abort(new Error('abandoned'))
+    return true
+  })
   const running = ['a', 'b'].map((name) => limited.build(buildTarget(name), patient))
   const queued = limited.build(buildTarget('c'), patient)
   const left = limited.build(buildTarget('d'), abandoned.signal)
@@ -57,6 +67,36 @@ test('limitBuilds() takes a place that makeRoom freed', async () => {
   }
   await Promise.all([...running, queued, entering])
   assert.deepEqual(names(), ['a', 'b', 'c', 'e'])
+})
+
+test('limitBuilds() queues for the place of a running build that makeRoom cancels', async () => {
+  const clock = createManualClock()
+  const { builder, started } = createSlowlyEndingBuilder()
+  const limits = { maxRunning: 2, maxQueued: 1 }
+  const limited = limitBuilds(builder, limits, () => shared.cancelOneAbandoned())
+  const shared = shareBuilds(limited, clock, 600_000)
+  const caller = new AbortController()
+  const leaving = ['a', 'b'].map((name) => shared.build(buildTarget(name), caller.signal))
+  const waiting = [shared.build(buildTarget('c'), patient)]
+  caller.abort(new Error('hung up'))
+  for (const left of leaving) await assert.rejects(left, /hung up/)
+
+  waiting.push(shared.build(buildTarget('d'), patient))
+  const cancelled = () => started.map((build) => build.signal.aborted)
+  assert.deepEqual(cancelled(), [false, true], 'one place is enough')
+  waiting.push(shared.build(buildTarget('e'), patient))
+  assert.deepEqual(cancelled(), [true, true])
+  await assert.rejects(shared.build(buildTarget('f'), patient), isOverloaded)
+
+  for (let round = 0; round < 4; round += 1) {
+    for (const build of started) build.finish(failedOutcome)
+    await setImmediate()
+  }
+  await Promise.all(waiting)
+  assert.deepEqual(
+    started.map((build) => build.target.request.packages[0]),
+    ['a', 'b', 'c', 'd', 'e'],
+  )
 })
 
 test('limitBuilds() gives the place of a failed build on', async () => {

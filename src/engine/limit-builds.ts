@@ -8,13 +8,14 @@ export interface BuildLimits {
 
 /**
  * Runs at most `maxRunning` builds and lets at most `maxQueued` wait, in order of arrival. When the
- * queue is full it calls `makeRoom`, which may cancel builds that nobody waits for, and refuses
- * with `OVERLOADED` if that freed no place.
+ * queue is full it calls `makeRoom`, which may cancel a build that nobody waits for; when there is
+ * none it refuses with `OVERLOADED`. A cancelled build that runs needs a while to end, so the queue
+ * is longer by the builds that end, at most `maxRunning`.
  */
 export function limitBuilds(
   inner: ImageBuilder,
   limits: BuildLimits,
-  makeRoom: () => void,
+  makeRoom: () => boolean,
 ): ImageBuilder {
   let running = 0
   const queue: Array<() => void> = []
@@ -32,8 +33,7 @@ export function limitBuilds(
       running += 1
       return
     }
-    if (queue.length >= limits.maxQueued) makeRoom()
-    if (queue.length >= limits.maxQueued) {
+    if (queue.length >= limits.maxQueued && !makeRoom()) {
       throw new OperatingError(
         'OVERLOADED',
         `${running} builds run and ${queue.length} wait: no room for another one now`,

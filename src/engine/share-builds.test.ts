@@ -100,20 +100,22 @@ test('shareBuilds() stays on while one of two callers waits', async () => {
   assert.equal(await staying, failedOutcome)
 })
 
-test('cancelAbandoned() cancels what nobody waits for, at once', async () => {
+test('cancelOneAbandoned() cancels the newest build that nobody waits for, and no more', async () => {
   const { started, shared } = setUp()
   const caller = new AbortController()
-  const leaving = shared.build(buildTarget('git'), caller.signal)
-  const staying = shared.build(buildTarget('jq'), patient)
+  const leaving = ['git', 'jq'].map((name) => shared.build(buildTarget(name), caller.signal))
+  const staying = shared.build(buildTarget('htop'), patient)
   caller.abort(new Error('hung up'))
-  await assert.rejects(leaving, /hung up/)
-  shared.cancelAbandoned()
-  assert.deepEqual(
-    started.map((build) => build.signal.aborted),
-    [true, false],
-  )
-  started[1]?.finish(failedOutcome)
-  await staying
+  for (const left of leaving) await assert.rejects(left, /hung up/)
+  const cancelled = () => started.map((build) => build.signal.aborted)
+
+  assert.equal(shared.cancelOneAbandoned(), true)
+  assert.deepEqual(cancelled(), [false, true, false])
+  assert.equal(shared.cancelOneAbandoned(), true)
+  assert.deepEqual(cancelled(), [true, true, false])
+  assert.equal(shared.cancelOneAbandoned(), false)
+  started[2]?.finish(failedOutcome)
+  assert.equal(await staying, failedOutcome)
 })
 
 test('close() ends all builds and refuses new ones', async () => {

@@ -4,8 +4,11 @@ import { OperatingError } from './operating-error.ts'
 import type { Clock } from './ports/clock.ts'
 
 export interface SharedBuilds extends ImageBuilder {
-  /** Cancels every build that nobody waits for, without waiting for its grace to end. */
-  cancelAbandoned(): void
+  /**
+   * Cancels one build that nobody waits for, without waiting for its grace to end: the newest, which
+   * has done least and still waits for its turn if any of them does. False when there is none.
+   */
+  cancelOneAbandoned(): boolean
   /** Cancels every build and waits until all have ended; later ones are refused. */
   close(): Promise<void>
 }
@@ -77,8 +80,10 @@ export function shareBuilds(inner: ImageBuilder, clock: Clock, graceMs: number):
       }
     },
 
-    cancelAbandoned() {
-      for (const [key, build] of running) if (build.waiters === 0) cancel(key, build, abandoned())
+    cancelOneAbandoned() {
+      const newest = [...running].findLast(([, build]) => build.waiters === 0)
+      if (newest !== undefined) cancel(...newest, abandoned())
+      return newest !== undefined
     },
 
     async close() {

@@ -25,16 +25,30 @@ interface StartedBuild {
   finish(outcome: BuildOutcome): void
 }
 
-/** A builder whose builds end when the test says so, or when they are aborted. */
-export function createHeldBuilder(): {
+interface HeldBuilder {
   readonly builder: ImageBuilder
   readonly started: StartedBuild[]
-} {
+}
+
+/** A builder whose builds end when the test says so, or when they are aborted. */
+export function createHeldBuilder(): HeldBuilder {
   const started: StartedBuild[] = []
   const builder: ImageBuilder = {
     build: (target, signal) =>
       new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+        started.push({ target, signal, finish: resolve })
+      }),
+  }
+  return { builder, started }
+}
+
+/** A builder whose builds end when the test says so: Nix needs a while to end after an abort. */
+export function createSlowlyEndingBuilder(): HeldBuilder {
+  const started: StartedBuild[] = []
+  const builder: ImageBuilder = {
+    build: (target, signal) =>
+      new Promise((resolve) => {
         started.push({ target, signal, finish: resolve })
       }),
   }
