@@ -19,6 +19,7 @@ import type { Popularity } from '#core/layers/popularity.ts'
 import { buildImage, type BuildTools } from '#engine/build-image.ts'
 import type { ImageBuilder } from '#engine/image-builder.ts'
 import { limitBuilds } from '#engine/limit-builds.ts'
+import { OperatingError } from '#engine/operating-error.ts'
 import type { PackageSource } from '#engine/ports/package-source.ts'
 import type { Compression } from '#engine/ports/packer.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
@@ -29,7 +30,7 @@ import { ConfigError, variables, type Config } from './config.ts'
 /** The wired product. */
 export interface System {
   readonly registry: Registry
-  /** Ends every build; their clients are told to come back. */
+  /** Tells the clients of all builds to come back, and ends the builds. */
   endBuilds(): Promise<void>
   /** Ends threads and schedules, and leaves nothing in staging. Builds must have ended. */
   close(): Promise<void>
@@ -84,13 +85,19 @@ export async function compose(
     popularity,
     compression,
   }
+  const ending = new AbortController()
   return {
     registry: {
-      manifest: (name, tag, signal) => serveManifest(tools, name, tag, signal),
+      manifest: (name, tag, signal) =>
+        serveManifest(tools, name, tag, AbortSignal.any([signal, ending.signal])),
       blobs,
       log: logRequests(logger),
     },
-    endBuilds: () => builder.close(),
+    endBuilds() {
+      // Nobody waits for the builds from here on: Nix may take longer to end than connections are kept.
+      ending.abort(new OperatingError('SHUTTING_DOWN', 'this instance is shutting down'))
+      return builder.close()
+    },
     async close() {
       source.close()
       await packer.close()
