@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { copyFile, mkdir, readdir, rename, writeFile } from 'node:fs/promises'
+import assert from 'node:assert/strict'
+import { copyFile, glob, mkdir, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -30,5 +31,8 @@ async function unpackBusybox(directory: string): Promise<void> {
   const [archive = ''] = await readdir(download)
   await run('dpkg-deb', ['-x', join(download, archive), join(download, 'unpacked')])
   await mkdir(join(directory, 'busybox/bin'), { recursive: true })
-  await rename(join(download, 'unpacked/bin/busybox'), join(directory, 'busybox/bin/busybox'))
+  // Debian 13 moved it.
+  const [unpacked] = await Array.fromAsync(glob(join(download, 'unpacked/{bin,usr/bin}/busybox')))
+  assert.ok(unpacked, 'busybox-static holds busybox')
+  await rename(unpacked, join(directory, 'busybox/bin/busybox'))
 }
