@@ -104,6 +104,15 @@ test('runProcess() ends the whole group when the time is over, SIGTERM or not', 
   assert.equal(await isRunning(children[0]!), false)
 })
 
+test('runProcess() asks again when a process misses the first SIGTERM', async () => {
+  const deaf = `
+    process.once('SIGTERM', () => process.once('SIGTERM', () => process.exit(7)))
+    setInterval(() => {}, 1e6)
+  `
+  const end = await runScript(deaf, { timeoutMs: 2_000, killGraceMs: 20_000 })
+  assert.deepEqual([end.kind, end.status], ['timed-out', 'exit code 7'])
+})
+
 test('runProcess() rejects with the reason of the signal once the group has gone', async () => {
   const controller = new AbortController()
   const reason = new Error('enough')

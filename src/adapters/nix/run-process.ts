@@ -26,6 +26,9 @@ export interface ProcessEnd {
   readonly status: string
 }
 
+/** Nix 2.8 may miss a signal that comes just before it begins to wait for its builders. */
+const askAgainMs = 1_000
+
 /** A process that has left the group may hold the pipes open after the leader's end. */
 const drainMs = 2_000
 
@@ -80,6 +83,7 @@ export async function runProcess(
 class ProcessGroup {
   readonly #child: ChildProcess
   readonly #graceMs: number
+  #askTimer: NodeJS.Timeout | undefined
   #killTimer: NodeJS.Timeout | undefined
 
   constructor(child: ChildProcess, graceMs: number) {
@@ -87,10 +91,11 @@ class ProcessGroup {
     this.#graceMs = graceMs
   }
 
-  /** Asks the group to end, and makes it end when it does not. */
+  /** Asks the group to end until it does, and makes it end when it does not. */
   end(): void {
     if (this.#killTimer !== undefined) return
     this.#kill('SIGTERM')
+    this.#askTimer = setInterval(() => this.#kill('SIGTERM'), askAgainMs)
     this.#killTimer = setTimeout(() => this.#kill('SIGKILL'), this.#graceMs)
   }
 
@@ -99,6 +104,7 @@ class ProcessGroup {
     const child = this.#child
     return new Promise((resolve, reject) => {
       child.on('error', (cause: NodeJS.ErrnoException) => {
+        clearInterval(this.#askTimer)
         clearTimeout(this.#killTimer)
         const missing = cause.code === 'ENOENT'
         const text = missing ? `the program ${command} is not there` : `cannot start ${command}`
@@ -106,6 +112,7 @@ class ProcessGroup {
       })
       child.on('exit', () => {
         this.#kill('SIGKILL')
+        clearInterval(this.#askTimer)
         clearTimeout(this.#killTimer)
         this.#killTimer = setTimeout(() => {
           child.stdout?.destroy()
