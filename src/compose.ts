@@ -46,6 +46,8 @@ export async function compose(
   signal: AbortSignal,
 ): Promise<System> {
   await refuseUnreadablePackages(config)
+  // A start that fails half-way leaves nothing behind.
+  await using opened = new AsyncDisposableStack()
   const compression: Compression = { codec: 'gzip', level: config.gzipLevel }
   const nixOptions = { ...(config.nixBinDirectory && { binDirectory: config.nixBinDirectory }) }
   reportNix(await probeNix(nixOptions, signal), logger)
@@ -58,10 +60,14 @@ export async function compose(
     // Nobody's binary cache has the bundled set, and one that cannot be reached costs every build seconds.
     ...(config.packagesPath === undefined && { settings: new Map([['substituters', '']]) }),
   })
+  opened.defer(() => nix.close())
   const storage = await openFilesystemStorage(config.storageDirectory)
+  opened.defer(() => storage.close())
   const source = await openSource(config, logger, signal)
+  opened.defer(() => source.close())
   const packer = createWorkerPacker({ threads: config.packThreads })
-  const popularity = await choosePopularity(config, logger)
+  opened.defer(() => packer.close())
+  const popularity = await choosePopularity(config, logger, signal)
   const { blobs, entries } = storage
   const { layerBudget } = config
 
@@ -86,6 +92,7 @@ export async function compose(
     compression,
   }
   const ending = new AbortController()
+  const resources = opened.move()
   return {
     registry: {
       manifest: (name, tag, signal) =>
@@ -98,12 +105,7 @@ export async function compose(
       ending.abort(new OperatingError('SHUTTING_DOWN', 'this instance is shutting down'))
       return builder.close()
     },
-    async close() {
-      source.close()
-      await packer.close()
-      await nix.close()
-      await storage.close()
-    },
+    close: () => resources.disposeAsync(),
   }
 }
 
@@ -174,15 +176,19 @@ async function openSource(
 }
 
 /** A snapshot that cannot be loaded costs layers that are shared less, not the service. */
-async function choosePopularity(config: Config, logger: Logger): Promise<Popularity> {
-  if (config.popularityUrl === undefined) return { kind: 'closure' }
-  try {
-    return await loadPopularity(config.popularityUrl)
-  } catch (error) {
-    logger.warn(
-      { url: config.popularityUrl, error: describeError(error) },
-      'popularity not loaded, starting without',
-    )
-    return { kind: 'closure' }
+async function choosePopularity(
+  { popularityUrl: url, stateDirectory }: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Popularity> {
+  if (url === undefined) return { kind: 'closure' }
+  const loaded = await loadPopularity(url, join(stateDirectory, 'popularity'), signal)
+  if (loaded.kind === 'loaded') return loaded.popularity
+  const facts = { url, error: describeError(loaded.error) }
+  if (loaded.kind === 'kept') {
+    logger.warn(facts, 'popularity not loaded, starting with the one that was loaded last')
+    return loaded.popularity
   }
+  logger.warn(facts, 'popularity not loaded, starting without: digests of images differ')
+  return { kind: 'closure' }
 }

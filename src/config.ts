@@ -127,7 +127,7 @@ export const variables = {
     schema: z.url({ protocol: /^(https?|file)$/ }).optional(),
     allowed: 'an http, https or file address of a JSON object {"name": number}',
     about:
-      'Popularity of packages, loaded at the start; derived from each closure alone unless set.',
+      'Popularity of packages, loaded at the start; the one that was loaded last while the address cannot be read. Derived from each closure alone unless set.',
   },
   LOG_LEVEL: {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
