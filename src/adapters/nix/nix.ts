@@ -4,7 +4,7 @@ import { OperatingError } from '#engine/operating-error.ts'
 import { findProgram } from './find-program.ts'
 import { chooseStore, nixEnvironment, type StoreChoice } from './nix-environment.ts'
 import { findOperatingFailure } from './operating-failure.ts'
-import { runProcess, type ProcessEnd } from './run-process.ts'
+import { endWithParent, runProcess, type ProcessEnd } from './run-process.ts'
 
 /** The classic commands; all that the service needs, and the same in every Nix since 2.8. */
 export type NixCommand = 'nix-instantiate' | 'nix-store'
@@ -75,7 +75,9 @@ export class Nix {
     const { binDirectory, setpriv } = this.#installation
     const direct = [join(binDirectory, call.command), ...call.args]
     const [command = '', ...args] =
-      setpriv === undefined ? direct : [setpriv, '--pdeathsig', ending.whenOrphaned, ...direct]
+      setpriv === undefined
+        ? direct
+        : endWithParent(setpriv, ending.whenOrphaned, process.pid, direct)
     return runProcess(
       {
         command,

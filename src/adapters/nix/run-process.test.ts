@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 
-import { runProcess, type ProcessRequest } from './run-process.ts'
+import { findProgram } from './find-program.ts'
+import { endWithParent, runProcess, type ProcessRequest } from './run-process.ts'
 
 const never = new AbortController().signal
+const setpriv = (await findProgram('setpriv', process.env['PATH'] ?? '')) ?? ''
+const skip = setpriv === '' && 'there is no setpriv'
 
 /** Runs a script of Node with small limits. */
 function runScript(script: string, options: Partial<ProcessRequest> = {}, signal = never) {
@@ -131,6 +134,20 @@ test('runProcess() throws NIX_MISSING when the program is not there', async () =
     name: 'OperatingError',
     code: 'NIX_MISSING',
   })
+})
+
+test('endWithParent() runs nothing when the parent has died before', { skip }, async () => {
+  // What setpriv prints has the signal that comes with the parent's death.
+  const dump = [setpriv, '--dump']
+  const run = (parentId: number) => {
+    const [command, ...args] = endWithParent(setpriv, 'TERM', parentId, dump)
+    return runScript('', { command: command!, args })
+  }
+  const end = await run(process.pid)
+  assert.deepEqual([end.kind, end.stderrTail], ['succeeded', ''])
+  assert.match(end.stdout, /parent.death signal: *(SIG)?TERM/i)
+  const orphan = await run(process.ppid)
+  assert.deepEqual([orphan.kind, orphan.stdout], ['failed', ''])
 })
 
 /** A killed process that nobody has waited for yet does not run any more. */

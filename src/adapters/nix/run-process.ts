@@ -79,6 +79,21 @@ export async function runProcess(
   }
 }
 
+/**
+ * A command that the kernel ends with its parent. The shell, which becomes the command, is for a
+ * parent that has died before setpriv could ask for that.
+ */
+export function endWithParent(
+  setpriv: string,
+  signal: 'TERM' | 'KILL',
+  parentId: number,
+  command: readonly string[],
+): readonly string[] {
+  const unlessOrphaned = '[ "$PPID" = "$0" ] && exec "$@"'
+  const shell = ['/bin/sh', '-c', unlessOrphaned, String(parentId)]
+  return [setpriv, '--pdeathsig', signal, '--', ...shell, ...command]
+}
+
 /** A child that leads its own process group. */
 class ProcessGroup {
   readonly #child: ChildProcess
