@@ -60,6 +60,8 @@ test('resolveDependencies() leaves out what only maintainer scripts need', () =>
 test('resolveDependencies() adds what essential packages would bring', () => {
   const packages = packagesFixture(packageFixture('libtinfo6'), packageFixture('ncurses-base'))
   assert.deepEqual(resolveDependencies(packages).dependencies.get('libtinfo6'), ['ncurses-base'])
+  const compiler = packagesFixture(packageFixture('gcc'), packageFixture('libc6-dev'))
+  assert.deepEqual(resolveDependencies(compiler).dependencies.get('gcc'), ['libc6-dev'])
 })
 
 test('resolveDependencies() counts what no package satisfies', () => {

@@ -36,12 +36,14 @@ const realUsersOfMaintainerTools: ReadonlyMap<string, ReadonlySet<string>> = new
 ])
 
 /**
- * What Debian takes for granted because the package is essential, but these libraries read at run
- * time: the C.UTF-8 locale, and the terminal descriptions without which no curses program starts.
+ * What these cannot do without, though Debian does not call it a dependency. Taken for granted
+ * because it is essential: the C.UTF-8 locale, and the terminal descriptions without which no curses
+ * program starts. Only recommended: the headers of the C library, without which gcc compiles nothing.
  */
-const essentialDependencies: ReadonlyMap<string, readonly string[]> = new Map([
+const undeclaredDependencies: ReadonlyMap<string, readonly string[]> = new Map([
   ['libc6', ['libc-bin']],
   ['libtinfo6', ['ncurses-base']],
+  ['gcc', ['libc6-dev']],
 ])
 
 const priorities = ['required', 'important', 'standard', 'optional', 'extra']
@@ -62,7 +64,7 @@ export function resolveDependencies(
   const dependencies = new Map<string, readonly string[]>()
   let unsatisfiedCount = 0
   for (const name of [...packages.keys()].sort()) {
-    const essential = essentialDependencies.get(name) ?? []
+    const essential = undeclaredDependencies.get(name) ?? []
     const chosen = new Set(essential.filter((each) => packages.has(each)))
     for (const alternatives of packages.get(name)!.depends) {
       if (isForMaintainerScripts(name, alternatives)) continue
