@@ -64,8 +64,8 @@ export function resolveDependencies(
   const dependencies = new Map<string, readonly string[]>()
   let unsatisfiedCount = 0
   for (const name of [...packages.keys()].sort()) {
-    const essential = undeclaredDependencies.get(name) ?? []
-    const chosen = new Set(essential.filter((each) => packages.has(each)))
+    const undeclared = undeclaredDependencies.get(name) ?? []
+    const chosen = new Set(undeclared.filter((each) => packages.has(each)))
     for (const alternatives of packages.get(name)!.depends) {
       if (isForMaintainerScripts(name, alternatives)) continue
       const choice = chooseAlternative(alternatives, packages, providers)
