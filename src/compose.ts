@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
 import { logBuilds } from '#adapters/log/logged-builds.ts'
-import { logRequests } from '#adapters/log/logged-requests.ts'
 import { createNixPackageBuilder } from '#adapters/nix/nix-package-builder.ts'
 import { probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
@@ -98,7 +97,6 @@ export async function compose(
       manifest: (name, tag, signal) =>
         serveManifest(tools, name, tag, AbortSignal.any([signal, ending.signal])),
       blobs,
-      log: logRequests(logger),
     },
     endBuilds() {
       // Nobody waits for the builds from here on: Nix may take longer to end than connections are kept.

@@ -2,25 +2,32 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
+import { logRequests } from '#adapters/log/logged-requests.ts'
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
-import { compose } from './compose.ts'
+import { OperatingError } from '#engine/operating-error.ts'
+import { compose, type System } from './compose.ts'
 import { ConfigError, type Config } from './config.ts'
 
 // Blob downloads in progress get this long to end after SIGTERM; Kubernetes kills after 30 s.
 const drainMs = 20_000
 
-/** Runs the service until SIGTERM or SIGINT, then drains. Throws when it cannot start. */
+/**
+ * Runs the service until SIGTERM or SIGINT, then drains. Throws when it cannot start. It listens
+ * before it makes the package index, so that a port that is taken is told at once; until all is
+ * ready, clients are told to come back.
+ */
 export async function serve(config: Config, logger: Logger): Promise<void> {
   const starting = new AbortController()
   const stopped = stopSignal().finally(() => starting.abort())
-  const system = await compose(config, logger, starting.signal).catch((error: unknown) => {
-    if (starting.signal.aborted) return undefined
-    throw error
+  let system: System | undefined
+  const server = createRegistryServer({
+    registry: () => system?.registry ?? refuseEarly(),
+    log: logRequests(logger),
   })
-  if (system === undefined) return
-  const server = createRegistryServer(system.registry)
+  await listen(server, config)
   try {
-    await listen(server, config)
+    system = await composeUnlessStopped(config, logger, starting.signal)
+    if (system === undefined) return
     const { port } = server.address() as AddressInfo
     logger.info(
       { port, storage: config.storageDirectory },
@@ -28,11 +35,29 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
     )
     const signal = await stopped
     logger.info({ signal }, 'draining')
-    await drain(server, () => system.endBuilds())
+    await drain(server, system)
   } finally {
-    await system.close()
+    server.close().closeAllConnections()
+    await system?.close()
   }
   logger.info('stopped')
+}
+
+function refuseEarly(): never {
+  throw new OperatingError('STARTING', 'the package index is being made')
+}
+
+async function composeUnlessStopped(
+  config: Config,
+  logger: Logger,
+  stopped: AbortSignal,
+): Promise<System | undefined> {
+  try {
+    return await compose(config, logger, stopped)
+  } catch (error) {
+    if (stopped.aborted) return undefined
+    throw error
+  }
 }
 
 async function listen(server: Server, config: Config): Promise<void> {
@@ -63,13 +88,13 @@ function refusedAddress({ port, host }: Config, error: unknown): ConfigError | u
 }
 
 /** Takes no new connections, ends builds (their clients get a 503), and lets downloads end. */
-async function drain(server: Server, endBuilds: () => Promise<void>): Promise<void> {
+async function drain(server: Server, system: System): Promise<void> {
   const closed = once(server, 'close')
   server.close()
   server.closeIdleConnections()
   // Builds take up to 20 s to end, and the downloads go on meanwhile: both within one time.
   const timer = setTimeout(() => server.closeAllConnections(), drainMs)
-  await endBuilds()
+  await system.endBuilds()
   // A connection that ends its download and is kept alive by its client would hold the drain up.
   const sweep = setInterval(() => server.closeIdleConnections(), 200)
   await closed

@@ -63,6 +63,12 @@ export const operatingErrors = {
     summary: 'the image is not built yet and its build goes on: pull again',
     advice: 'pull again; the build goes on',
   },
+  STARTING: {
+    status: 503,
+    retryable: true,
+    summary: 'this registry makes its package index and is not ready yet: pull again',
+    advice: 'wait for the line that begins with ready; the first start takes some minutes',
+  },
   SHUTTING_DOWN: {
     status: 503,
     retryable: true,

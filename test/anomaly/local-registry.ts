@@ -73,8 +73,10 @@ export async function startLocalRegistry(
     },
   }
   const server = createRegistryServer({
-    manifest: (name, tag, signal) => serveManifest(tools, name, tag, signal),
-    blobs,
+    registry: () => ({
+      manifest: (name, tag, signal) => serveManifest(tools, name, tag, signal),
+      blobs,
+    }),
     log: { request: () => {}, failure: () => {} },
   })
   server.listen(0, '127.0.0.1')

@@ -40,7 +40,7 @@ const readyTimeoutMs = 30_000
 
 /** Starts the service on a free port and waits until it says that it is ready. */
 export async function startRegistry(options: StartOptions): Promise<RegistryProcess> {
-  const service = spawnService(options)
+  const service = spawnRegistry(options)
   const address = await Promise.race([
     service.port,
     service.ended.then((end) => Promise.reject(new Error(`it has ended: ${JSON.stringify(end)}`))),
@@ -60,7 +60,7 @@ export async function startRegistry(options: StartOptions): Promise<RegistryProc
 
 /** Starts the service where it must refuse to start; waits for its end. */
 export async function startRefused(options: StartOptions): Promise<ProcessEnd> {
-  const service = spawnService(options)
+  const service = spawnRegistry(options)
   const started = service.port.then(() => 'started' as const)
   const first = await Promise.race([
     service.ended,
@@ -77,12 +77,13 @@ export async function startRefused(options: StartOptions): Promise<ProcessEnd> {
 
 /** Starts the service and kills it so much later, wherever in its start it may be. */
 export async function startAndKill(options: StartOptions, killMs: number): Promise<void> {
-  const service = spawnService(options)
+  const service = spawnRegistry(options)
   await delay(killMs)
   await service.kill('SIGKILL')
 }
 
-function spawnService({ environment, wrapper = [] }: StartOptions) {
+/** Starts the service and waits for nothing. */
+export function spawnRegistry({ environment, wrapper = [] }: StartOptions) {
   const node = join(projectRoot, 'node_modules', '.bin', 'node')
   const [command, ...args] = [...wrapper, node, join(projectRoot, 'src/main.ts'), 'serve']
   const child = spawn('setpriv', endWithParent('SIGKILL', command, args), {

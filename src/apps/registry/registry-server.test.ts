@@ -39,8 +39,7 @@ async function startRegistry(
   const requests: RequestFacts[] = []
   const failures: unknown[] = []
   const server = createRegistryServer({
-    blobs,
-    manifest: serve,
+    registry: () => ({ blobs, manifest: serve }),
     log: { request: (facts) => requests.push(facts), failure: (error) => failures.push(error) },
   })
   server.listen(0, '127.0.0.1')
@@ -337,12 +336,14 @@ test('a client that stops reading loses its connection, and the blob is closed',
   const logged = Promise.withResolvers<RequestFacts>()
   const server = createRegistryServer(
     {
-      blobs: {
-        ...createMemoryStorage().blobs,
-        stat: async () => ({ sizeBytes: Number.MAX_SAFE_INTEGER }),
-        open: async () => endless,
-      },
-      manifest: async () => image(),
+      registry: () => ({
+        blobs: {
+          ...createMemoryStorage().blobs,
+          stat: async () => ({ sizeBytes: Number.MAX_SAFE_INTEGER }),
+          open: async () => endless,
+        },
+        manifest: async () => image(),
+      }),
       log: { request: logged.resolve, failure: () => {} },
     },
     50,
@@ -367,12 +368,14 @@ test('close() lets an answer that waits in memory for its client be sent', async
     },
   })
   const server = createRegistryServer({
-    blobs: {
-      ...createMemoryStorage().blobs,
-      stat: async () => ({ sizeBytes }),
-      open: async () => whole,
-    },
-    manifest: async () => image(),
+    registry: () => ({
+      blobs: {
+        ...createMemoryStorage().blobs,
+        stat: async () => ({ sizeBytes }),
+        open: async () => whole,
+      },
+      manifest: async () => image(),
+    }),
     log: { request: () => {}, failure: () => {} },
   })
   server.listen(0, '127.0.0.1')

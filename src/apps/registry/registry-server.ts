@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { formatRegistryError } from '#core/oci/error-codes.ts'
 import { parseRoute, type Route } from '#core/oci/route.ts'
 import { operatingErrors, OperatingError } from '#engine/operating-error.ts'
+import type { RequestLog } from '#engine/ports/request-log.ts'
 import { operatingRefusal } from './failure-refusal.ts'
 import type { Registry } from './registry.ts'
 import { sendBody, sendRefusal, type Exchange } from './response.ts'
@@ -14,15 +15,22 @@ import { Turns } from './turns.ts'
 // Longer than the longest wait for a build, when nothing moves either.
 const longestStallMs = 300_000
 
+/** What a server answers from. */
+export interface ServedRegistry {
+  /** Throws an `OperatingError` while there is nothing to serve yet. */
+  registry(): Registry
+  readonly log: RequestLog
+}
+
 /**
  * The registry API over HTTP. Node's own defaults keep a stalled request for over 80 seconds, so
  * the limits on receiving one are set. Sending may take as long as it moves, because layers are
  * large and links slow; a client that takes nothing for `stallMs` would keep a file open for ever.
  */
-export function createRegistryServer(registry: Registry, stallMs = longestStallMs): Server {
+export function createRegistryServer(served: ServedRegistry, stallMs = longestStallMs): Server {
   const turns = new Turns()
   const handle = (request: IncomingMessage, response: ServerResponse) =>
-    void answer(registry, request, response, turns.take(request.socket, response))
+    void answer(served, request, response, turns.take(request.socket, response))
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -69,7 +77,7 @@ function refuseUnreadable({ code, message }: NodeJS.ErrnoException, socket: Dupl
 }
 
 async function answer(
-  registry: Registry,
+  served: ServedRegistry,
   request: IncomingMessage,
   response: ServerResponse,
   turn: Promise<void>,
@@ -87,7 +95,7 @@ async function answer(
   response.once('close', () => {
     if (!response.writableFinished)
       hangUp.abort(new DOMException('the client hung up', 'AbortError'))
-    registry.log.request({
+    served.log.request({
       method,
       path: exchange.path,
       status: response.statusCode,
@@ -103,16 +111,17 @@ async function answer(
   await turn
   if (hangUp.signal.aborted) return
   try {
-    await dispatch(registry, exchange, parseRoute(exchange.path))
+    await dispatch(served, exchange, parseRoute(exchange.path))
   } catch (error) {
-    refuse(registry, exchange, error)
+    refuse(served.log, exchange, error)
   }
 }
 
-async function dispatch(registry: Registry, exchange: Exchange, route: Route): Promise<void> {
+async function dispatch(served: ServedRegistry, exchange: Exchange, route: Route): Promise<void> {
   if (route.kind === 'unknown') return sendUnknownRoute(exchange)
   if (route.kind === 'malformed') return sendRefusal(exchange, { status: 400, ...route })
   if (route.kind === 'upload' || !isRead(exchange)) return sendReadOnly(exchange)
+  const registry = served.registry()
   switch (route.kind) {
     case 'base':
       return sendBody(exchange, 200, { 'Content-Type': 'application/json' }, '{}')
@@ -148,11 +157,10 @@ function sendUnknownRoute(exchange: Exchange): void {
 }
 
 /** Answers an error that a handler threw, if the client still listens. */
-function refuse(registry: Registry, exchange: Exchange, error: unknown): void {
+function refuse(log: RequestLog, exchange: Exchange, error: unknown): void {
   const { request, response } = exchange
   if (exchange.signal.aborted) return
-  if (!isExpected(error))
-    registry.log.failure(error, { method: request.method ?? '', path: exchange.path })
+  if (!isExpected(error)) log.failure(error, { method: request.method ?? '', path: exchange.path })
   // After the headers only a broken connection tells the client that the body is not whole.
   if (response.headersSent) response.destroy()
   else sendRefusal(exchange, operatingRefusal(error))

@@ -1,11 +1,9 @@
 import type { ManifestOutcome } from '#engine/serve-manifest.ts'
 import type { BlobReader } from '#engine/ports/blob-store.ts'
-import type { RequestLog } from '#engine/ports/request-log.ts'
 
 /** What the HTTP front needs of the product. */
 export interface Registry {
   /** The image behind a name and a tag; see `serveManifest`. */
   manifest(name: string, tag: string, signal: AbortSignal): Promise<ManifestOutcome>
   readonly blobs: BlobReader
-  readonly log: RequestLog
 }
