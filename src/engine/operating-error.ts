@@ -33,6 +33,12 @@ export const operatingErrors = {
     summary: 'this registry may not use a file or directory that it needs',
     advice: 'give the service user access to the named path',
   },
+  UNFIT_FILESYSTEM: {
+    status: 500,
+    retryable: false,
+    summary: 'this registry has its files where it cannot work with them',
+    advice: 'choose a directory on a local file system or NFS; CIFS and 9p lack what is needed',
+  },
   STORAGE_FAILED: {
     status: 500,
     retryable: true,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -83,6 +83,24 @@ suite('a start without what it needs', { skip: skipUnless(siteCommands, { root: 
     assert.ok(line.includes(state), line)
     await chmod(state, 0o700)
   })
+
+  // Stands for CIFS and 9p, which a test cannot mount; owned-directory.test.ts has the sockets.
+  test(
+    'says that the file system has no hard links',
+    { skip: skipUnless(['strace']) },
+    async () => {
+      const storage = join(scratch.path, 'without-links')
+      const calls = '?link,?linkat'
+      const trace = ['-o', join(scratch.path, 'trace'), '-e', `trace=${calls}`]
+      const line = await refusal({
+        environment: { ...site.environment, STORAGE_PATH: storage },
+        wrapper: ['strace', '-f', '-D', ...trace, '-e', `inject=${calls}:error=EOPNOTSUPP`, '--'],
+      })
+      assert.match(line, /UNFIT_FILESYSTEM: .*; choose a directory on a local file system/)
+      assert.ok(line.includes(`${storage} lies on a file system without hard links`), line)
+      assert.deepEqual(await readdir(join(storage, 'staging')), [], 'and leaves nothing')
+    },
+  )
 
   test('says which port is taken', async (context) => {
     const other = createServer().listen(0, '127.0.0.1')

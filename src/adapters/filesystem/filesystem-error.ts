@@ -10,6 +10,7 @@ const codes = new Map<string, OperatingCode>([
 
 /** A failed system call as an operating error; what is none passes through. */
 export function filesystemError(error: unknown, doing: string): unknown {
+  if (error instanceof OperatingError) return error
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string')
     return error
   return new OperatingError(
@@ -18,6 +19,21 @@ export function filesystemError(error: unknown, doing: string): unknown {
     {
       cause: error,
     },
+  )
+}
+
+// What kernels and servers say of calls that a file system does not have. None of it can be a matter
+// of permissions in a directory where the service has just written a file.
+const unsupported: readonly unknown[] = ['EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP']
+
+/** The error of a call that needs a certain kind of file system, in a directory that is writable. */
+export function unfitFilesystemError(error: unknown, directory: string, needed: string): unknown {
+  const isUnfit = error instanceof Error && 'code' in error && unsupported.includes(error.code)
+  if (!isUnfit) return error
+  return new OperatingError(
+    'UNFIT_FILESYSTEM',
+    `${directory} lies on a file system without ${needed}`,
+    { cause: error },
   )
 }
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { promisify } from 'node:util'
+import { skipUnless } from '#test/clients/availability.ts'
 import { ownDirectory, sweepDeadOwners } from './owned-directory.ts'
 
 async function temporaryDirectory(context: TestContext): Promise<string> {
@@ -57,6 +59,23 @@ test('sweepDeadOwners() takes what another machine left only when it has been st
   await utimes(join(path, '.boot'), yesterday, yesterday)
   await utimes(path, yesterday, yesterday)
   assert.deepEqual(await sweepDeadOwners(parent, Date.now()), [path])
+})
+
+const straced = { skip: skipUnless(['strace']) }
+
+test('ownDirectory() says so when the file system has no sockets', straced, async (context) => {
+  const parent = await temporaryDirectory(context)
+  const module = join(import.meta.dirname, 'owned-directory.ts')
+  const script = `const { ownDirectory } = await import(${JSON.stringify(module)})
+    await ownDirectory(${JSON.stringify(parent)}).catch((error) => {
+      console.log(error.code, error.message)
+    })`
+  // Stands for CIFS and 9p, which a test cannot mount.
+  const strace = ['-f', '-o', '/dev/null', '-e', 'trace=bind', '-e', 'inject=bind:error=EPERM']
+  const node = [process.execPath, '--input-type=module', '--eval', script]
+  const { stdout } = await promisify(execFile)('strace', [...strace, '--', ...node])
+  assert.equal(stdout, `UNFIT_FILESYSTEM ${parent} lies on a file system without Unix sockets\n`)
+  assert.deepEqual(await readdir(parent), [], 'and leaves nothing')
 })
 
 test('ownDirectory() works below a path that is longer than a socket address', async (context) => {

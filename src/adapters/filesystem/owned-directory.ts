@@ -12,6 +12,7 @@ import {
 import { randomUUID } from 'node:crypto'
 import { createServer, connect, type Server } from 'node:net'
 import { join } from 'node:path'
+import { unfitFilesystemError } from './filesystem-error.ts'
 
 /**
  * A directory below a shared parent that belongs to this process while it lives.
@@ -45,7 +46,11 @@ export async function ownDirectory(parent: string): Promise<OwnedDirectory> {
   await mkdir(unfinished, { recursive: true, mode: 0o700 })
   await writeFile(join(unfinished, '.boot'), await bootId())
   const directory = await open(unfinished)
-  const server = await listen(socketPath(directory))
+  const server = await listen(socketPath(directory)).catch(async (error: unknown) => {
+    await directory.close()
+    await rm(unfinished, { recursive: true })
+    throw unfitFilesystemError(error, parent, 'Unix sockets')
+  })
   // Only now, with its owner listening, does it get the name that a sweeper judges.
   await rename(unfinished, path)
   return {

@@ -1,8 +1,22 @@
 import { createReadStream } from 'node:fs'
-import { link, mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import {
+  link,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { digestOf, type Digest } from '#core/oci/digest.ts'
-import { guardFilesystem, unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
+import {
+  guardFilesystem,
+  unfitFilesystemError,
+  unlessMissing,
+} from '#adapters/filesystem/filesystem-error.ts'
 import {
   ownDirectory,
   sweepDeadOwners,
@@ -33,7 +47,9 @@ export async function openFilesystemStorage(root: string): Promise<FilesystemSto
   const staging = await guardFilesystem(`cannot use the storage directory ${root}`, async () => {
     for (const directory of layout.directories) await mkdir(directory, { recursive: true })
     await sweepDeadOwners(layout.staging, Date.now())
-    return ownDirectory(layout.staging)
+    const owned = await ownDirectory(layout.staging)
+    await requireHardLinks(owned, root)
+    return owned
   })
   const nextStagingPath = numberedPaths(staging)
 
@@ -102,6 +118,19 @@ export async function openFilesystemStorage(root: string): Promise<FilesystemSto
   }
 
   return { blobs, entries, close: () => staging.release() }
+}
+
+/** Without hard links every build would fail at its end. */
+async function requireHardLinks(staging: OwnedDirectory, root: string): Promise<void> {
+  const probe = join(staging.path, 'probe')
+  try {
+    await writeFile(probe, '')
+    await link(probe, `${probe}-link`)
+    await Promise.all([rm(probe), rm(`${probe}-link`)])
+  } catch (error) {
+    await staging.release()
+    throw unfitFilesystemError(error, root, 'hard links')
+  }
 }
 
 class StagedUpload implements BlobUpload {
