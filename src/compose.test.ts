@@ -36,7 +36,7 @@ test('compose() leaves nothing behind when a later step fails', { skip: !nix }, 
     compose(config, pino({ level: 'silent' }), new AbortController().signal),
     /package-sets\/debian/,
   )
-  for (const owned of ['leases', 'storage/staging']) {
+  for (const owned of ['leases', 'served', 'storage/staging']) {
     assert.deepEqual(await readdir(join(directory, owned)), [], owned)
   }
 })

@@ -159,9 +159,9 @@ async function openSource(
   config: Config,
   logger: Logger,
   signal: AbortSignal,
-): Promise<PackageSource & { close(): void }> {
+): Promise<PackageSource & { close(): Promise<void> }> {
   if (config.packagesPath !== undefined)
-    return { ...createPathSource(config.packagesPath), close: () => undefined }
+    return { ...createPathSource(config.packagesPath), close: async () => {} }
   const options = {
     stateDirectory: config.stateDirectory,
     mirror: config.debianMirror,

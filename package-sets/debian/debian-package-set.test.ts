@@ -4,7 +4,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmdirSync,
   rmSync,
   utimesSync,
   writeFileSync,
@@ -13,13 +12,17 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 
 import type { OperatingError } from '#engine/operating-error.ts'
 import type { PinnedSource } from '#engine/ports/package-builder.ts'
 
-import { newestDebianPackageSet, prepareDebianPackageSet } from './debian-package-set.ts'
+import {
+  newestDebianPackageSet,
+  prepareDebianPackageSet,
+  removeOutdatedDebianPackageSets,
+} from './debian-package-set.ts'
 import { findMachineMirror } from './index/apt.ts'
 import { assembleRoot } from './testing/assemble-root.ts'
 import { instantiate, isNixThere, realise, realiseFailure } from './testing/realise.ts'
@@ -32,6 +35,41 @@ const noRoot = noNix || (!canRunInRoot() && 'needs root and unshare(1)')
 const deadline = () => AbortSignal.timeout(5 * 60 * 1000)
 
 const quiet = (): void => {}
+const longAgo = new Date('2020-01-01')
+
+suite('removeOutdatedDebianPackageSets()', () => {
+  const [outdated, inUse, recent] = ['a', 'b', 'c'].map(
+    (digit) => `debian-${digit.repeat(40)}`,
+  ) as [string, string, string]
+
+  /** The names that are left of the three revisions; the first two are old. */
+  async function remove(findHeld: () => Promise<ReadonlySet<string>>): Promise<readonly string[]> {
+    const stateDirectory = mkdtempSync(join(tmpdir(), 'debian-set-'))
+    const home = join(stateDirectory, 'package-sets/debian')
+    try {
+      for (const revision of [outdated, inUse, recent]) {
+        mkdirSync(join(home, revision), { recursive: true })
+        writeFileSync(join(home, revision, 'default.nix'), '')
+        if (revision !== recent) utimesSync(join(home, revision), longAgo, longAgo)
+      }
+      await removeOutdatedDebianPackageSets(stateDirectory, findHeld)
+      return readdirSync(home).toSorted()
+    } finally {
+      rmSync(stateDirectory, { recursive: true })
+    }
+  }
+
+  test('removes what is old and not held', async () => {
+    assert.deepEqual(await remove(async () => new Set([inUse])), [inUse, recent])
+    assert.deepEqual(await remove(async () => new Set()), [recent])
+  })
+
+  test('gives back what somebody begins to hold meanwhile', async () => {
+    let calls = 0
+    const findHeld = async () => new Set(calls++ % 2 === 0 ? [] : [inUse])
+    assert.deepEqual(await remove(findHeld), [inUse, recent])
+  })
+})
 
 suite('the package set of a mirror', { skip: noMirror }, () => {
   let stateDirectory: string
@@ -60,19 +98,12 @@ suite('the package set of a mirror', { skip: noMirror }, () => {
     assert.deepEqual(readdirSync(home()), [source.revision])
   })
 
-  test('prepareDebianPackageSet() removes what is old, and never the newest', async () => {
-    const [old, recent] = ['a', 'b'].map((digit) => join(home(), `debian-${digit.repeat(40)}`))
-    for (const each of [old!, recent!, join(home(), 'new-old')]) mkdirSync(each)
-    const longAgo = new Date('2020-01-01')
-    for (const each of [old!, source.readablePaths[0]!, join(home(), 'new-old')]) {
-      utimesSync(each, longAgo, longAgo)
-    }
+  test('prepareDebianPackageSet() removes what a process that died left', async () => {
+    const abandoned = join(home(), 'new-old')
+    mkdirSync(abandoned)
+    utimesSync(abandoned, longAgo, longAgo)
     await prepareDebianPackageSet({ stateDirectory }, quiet, deadline())
-    assert.deepEqual(
-      readdirSync(home()).toSorted(),
-      [basename(recent!), source.revision].toSorted(),
-    )
-    rmdirSync(recent!)
+    assert.deepEqual(readdirSync(home()), [source.revision])
   })
 
   test('newestDebianPackageSet() finds it without the network, and nothing elsewhere', async () => {

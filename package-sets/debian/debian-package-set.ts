@@ -43,6 +43,8 @@ const expressionsFile = 'expressions.json'
 
 const expressionsDirectory = join(import.meta.dirname, 'nix')
 
+const temporaryPrefix = 'new-'
+
 const revisionPattern = /^debian-[0-9a-f]{40}$/
 
 /** Revisions take 50 MB each, and Debian moves about daily. Images that are built need none of them. */
@@ -77,13 +79,11 @@ export async function prepareDebianPackageSet(
   }
   const home = homeOf(options.stateDirectory)
   await mkdir(home, { recursive: true })
-  await removeOlder(home, /^new-/, abandonedAfterMs)
-  const temporary = await mkdtemp(join(home, 'new-'))
+  await removeAbandoned(home)
+  const temporary = await mkdtemp(join(home, temporaryPrefix))
   try {
     const revision = await makeRevision(temporary, mirror, onProgress, signal)
-    const source = await publish(join(temporary, 'set'), home, revision)
-    await removeOlder(home, revisionPattern, outdatedAfterMs, revision)
-    return source
+    return await publish(join(temporary, 'set'), home, revision)
   } finally {
     await rm(temporary, { recursive: true, force: true })
   }
@@ -107,13 +107,47 @@ export async function newestDebianPackageSet(
   const ages = await Promise.all(
     revisions.map(async (revision) => ({
       revision,
-      preparedAtMs: (await stat(join(home, revision))).mtimeMs,
+      // Another process may have removed it meanwhile.
+      preparedAtMs: (await modificationTimeMs(join(home, revision))) ?? 0,
     })),
   )
   ages.sort((a, b) => b.preparedAtMs - a.preparedAtMs || (a.revision < b.revision ? -1 : 1))
   if (ages[0] === undefined) return undefined
   const { revision, preparedAtMs } = ages[0]
   return { source: pinnedSource(home, revision), preparedAtMs }
+}
+
+/**
+ * Removes the revisions that were not the newest for a week, except those that are held: whoever
+ * uses a revision holds it first and then looks whether it is there.
+ */
+export async function removeOutdatedDebianPackageSets(
+  stateDirectory: string,
+  findHeld: () => Promise<ReadonlySet<string>>,
+): Promise<void> {
+  const home = homeOf(stateDirectory)
+  for (const revision of await namesIn(home)) {
+    const isNeeded = async (directory: string): Promise<boolean> =>
+      !(await isOlder(directory, outdatedAfterMs)) || (await findHeld()).has(revision)
+    const directory = join(home, revision)
+    if (!revisionPattern.test(revision) || (await isNeeded(directory))) continue
+    const temporary = await mkdtemp(join(home, temporaryPrefix))
+    const removed = join(temporary, 'set')
+    try {
+      await moveUnlessBeaten(directory, removed)
+      // From here on a new holder finds that it is gone; one that looked before is seen now.
+      if (await isNeeded(removed)) await moveUnlessBeaten(removed, directory)
+    } finally {
+      await rm(temporary, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Another process may have moved the directory away already, or have made the target anew. */
+async function moveUnlessBeaten(from: string, to: string): Promise<void> {
+  await rename(from, to).catch((error: NodeJS.ErrnoException) => {
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) throw error
+  })
 }
 
 /** The revisions that have this version's Nix expressions. */
@@ -242,18 +276,16 @@ async function digestOfTree(directory: string): Promise<string> {
   return digest.digest('hex')
 }
 
-async function removeOlder(
-  home: string,
-  pattern: RegExp,
-  limitMs: number,
-  kept?: string,
-): Promise<void> {
+async function removeAbandoned(home: string): Promise<void> {
   for (const name of await namesIn(home)) {
-    if (!pattern.test(name) || name === kept) continue
-    const modifiedAtMs = await modificationTimeMs(join(home, name))
-    // Another process may have removed it meanwhile.
-    if (modifiedAtMs !== undefined && Date.now() - modifiedAtMs > limitMs) {
-      await rm(join(home, name), { recursive: true, force: true })
-    }
+    const path = join(home, name)
+    if (!name.startsWith(temporaryPrefix) || !(await isOlder(path, abandonedAfterMs))) continue
+    await rm(path, { recursive: true, force: true })
   }
+}
+
+/** False for what is not there: another process may have removed it meanwhile. */
+async function isOlder(path: string, limitMs: number): Promise<boolean> {
+  const modifiedAtMs = await modificationTimeMs(path)
+  return modifiedAtMs !== undefined && Date.now() - modifiedAtMs > limitMs
 }

@@ -1,10 +1,16 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   newestDebianPackageSet,
   prepareDebianPackageSet,
+  removeOutdatedDebianPackageSets,
+  type StoredDebianPackageSet,
 } from '#package-sets/debian/debian-package-set.ts'
 import type { Clock } from '#engine/ports/clock.ts'
+import type { PinnedSource } from '#engine/ports/package-builder.ts'
 import type { PackageSource } from '#engine/ports/package-source.ts'
 import { onlyLatest } from './only-latest.ts'
+import { ServedRevisions } from './served-revisions.ts'
 
 export interface BundledSourceOptions {
   readonly stateDirectory: string
@@ -16,20 +22,45 @@ export interface BundledSourceOptions {
   readonly onFailure: (error: unknown) => void
 }
 
+/** A build may take a week (NIXERY_BUILD_DEADLINE), and wait as long for its turn. */
+const longestBuildMs = 14 * 24 * 60 * 60 * 1000
+
 /**
  * The bundled Debian set. A set that is there is served at once, and renewed in the background on
  * its schedule; only the very first start waits for the index. A renewal that fails changes nothing.
+ * What is served, or was when a build began, is held against removal by this process and its peers.
  */
 export async function createBundledSource(
   options: BundledSourceOptions,
   signal: AbortSignal,
-): Promise<PackageSource & { close(): void }> {
+): Promise<PackageSource & { close(): Promise<void> }> {
   const { stateDirectory, mirror, refreshMs, clock, onProgress, onFailure } = options
+  await using opened = new AsyncDisposableStack()
+  const served = await ServedRevisions.open(join(stateDirectory, 'served'))
+  opened.defer(() => served.close())
   const closing = new AbortController()
-  const prepare = (until: AbortSignal) =>
-    prepareDebianPackageSet({ stateDirectory, mirror }, onProgress, until)
 
-  const stored = await newestDebianPackageSet(stateDirectory)
+  /** False when a peer had begun to remove the revision. */
+  async function hold({ revision, entry }: PinnedSource): Promise<boolean> {
+    await served.hold(revision)
+    return existsSync(entry)
+  }
+
+  async function findStored(): Promise<StoredDebianPackageSet | undefined> {
+    let stored = await newestDebianPackageSet(stateDirectory)
+    while (stored !== undefined && !(await hold(stored.source)))
+      stored = await newestDebianPackageSet(stateDirectory)
+    return stored
+  }
+
+  async function prepare(until: AbortSignal): Promise<PinnedSource> {
+    for (;;) {
+      const source = await prepareDebianPackageSet({ stateDirectory, mirror }, onProgress, until)
+      if (await hold(source)) return source
+    }
+  }
+
+  const stored = await findStored()
   let current = stored?.source ?? (await prepare(signal))
   let stopTimer = () => {}
 
@@ -39,7 +70,8 @@ export async function createBundledSource(
 
   async function refresh(): Promise<void> {
     try {
-      current = await prepare(closing.signal)
+      replace(await prepare(closing.signal))
+      await removeOutdatedDebianPackageSets(stateDirectory, () => served.all())
     } catch (error) {
       if (closing.signal.aborted) return
       onFailure(error)
@@ -47,14 +79,25 @@ export async function createBundledSource(
     schedule(0)
   }
 
+  function replace(next: PinnedSource): void {
+    const { revision } = current
+    current = next
+    if (revision === next.revision) return
+    clock.after(longestBuildMs, () => {
+      if (current.revision !== revision) served.release(revision).catch(onFailure)
+    })
+  }
+
   // A service that is restarted often must not put its renewal off for ever.
   schedule(stored === undefined ? 0 : Date.now() - stored.preparedAtMs)
+  const resources = opened.move()
   return {
     pin: async (tag) =>
       onlyLatest(tag, () => ({ kind: 'pinned', source: current, cacheable: true })),
-    close() {
+    async close() {
       stopTimer()
       closing.abort()
+      await resources.disposeAsync()
     },
   }
 }
