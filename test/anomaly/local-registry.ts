@@ -11,6 +11,7 @@ import type { BlobStore } from '#engine/ports/blob-store.ts'
 import type { EntryStore } from '#engine/ports/entry-store.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
 import { serveManifest } from '#engine/serve-manifest.ts'
+import { measureTree } from '#test/archives/measure-tree.ts'
 
 export interface TestedStorage {
   readonly blobs: BlobStore
@@ -20,6 +21,7 @@ export interface TestedStorage {
 /** A store directory with one package of three paths, and what packs them. */
 export interface LocalStore extends AsyncDisposable {
   readonly packer: WorkerPacker
+  readonly nix: PackageBuilder
 }
 
 /** The product's flow and HTTP front in this process, over a storage that tests tamper with. */
@@ -44,11 +46,12 @@ export async function makeLocalStore(directory: string): Promise<LocalStore> {
     await writeFile(join(inStore, 'file'), text)
   }
   const packer = createWorkerPacker({ threads: 2, storeDirectory })
-  return { packer, [Symbol.asyncDispose]: () => packer.close() }
+  const nix = onePackage((path) => measureTree(join(storeDirectory, storePathBaseName(path))))
+  return { packer, nix, [Symbol.asyncDispose]: () => packer.close() }
 }
 
 export async function startLocalRegistry(
-  { packer }: LocalStore,
+  { packer, nix }: LocalStore,
   { blobs, entries }: TestedStorage,
 ): Promise<LocalRegistry> {
   const shared = {
@@ -59,7 +62,7 @@ export async function startLocalRegistry(
     compression: { codec: 'gzip', level: 6 },
   } as const
   const storeFiles = () => ({ list: async () => [], propagated: async () => [] })
-  const steps = { ...shared, nix: onePackage, packer, storeFiles }
+  const steps = { ...shared, nix, packer, storeFiles }
   const tools = {
     ...shared,
     defaultPlatform: platformOf('amd64'),
@@ -95,25 +98,28 @@ export async function startLocalRegistry(
 const source = { revision: 'local', entry: '/local', readablePaths: [] }
 
 /** Stands for Nix: whatever is asked for is the program with all that it refers to. */
-const onePackage: PackageBuilder = {
-  evaluate: async ({ packages }) =>
-    packages.map((name) => ({
-      kind: 'found',
-      package: name,
-      attributePath: [name],
-      derivation: program,
-      outputs: [{ name: 'out', path: program }],
-    })),
-  realise: async () => ({ kind: 'realised' }),
-  closure: async () => ({
-    roots: [program],
-    nodes: [
-      { path: program, narSizeBytes: 400, references: [library] },
-      { path: library, narSizeBytes: 500_000, references: [data] },
-      { path: data, narSizeBytes: 200, references: [] },
-    ],
-  }),
-  lease: async () => ({ directory: '/local', release: async () => {} }),
+function onePackage(sizeOf: (path: StorePath) => number): PackageBuilder {
+  const node = (path: StorePath, references: readonly StorePath[]) => ({
+    path,
+    narSizeBytes: sizeOf(path),
+    references,
+  })
+  return {
+    evaluate: async ({ packages }) =>
+      packages.map((name) => ({
+        kind: 'found',
+        package: name,
+        attributePath: [name],
+        derivation: program,
+        outputs: [{ name: 'out', path: program }],
+      })),
+    realise: async () => ({ kind: 'realised' }),
+    closure: async () => ({
+      roots: [program],
+      nodes: [node(program, [library]), node(library, [data]), node(data, [])],
+    }),
+    lease: async () => ({ directory: '/local', release: async () => {} }),
+  }
 }
 
 function storePath(text: string): StorePath {
