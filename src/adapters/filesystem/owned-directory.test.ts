@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { watch } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -76,6 +77,22 @@ test('ownDirectory() says so when the file system has no sockets', straced, asyn
   const { stdout } = await promisify(execFile)('strace', [...strace, '--', ...node])
   assert.equal(stdout, `UNFIT_FILESYSTEM ${parent} lies on a file system without Unix sockets\n`)
   assert.deepEqual(await readdir(parent), [], 'and leaves nothing')
+})
+
+test('ownDirectory() shows other machines that its idle owner lives', async (context) => {
+  const parent = await temporaryDirectory(context)
+  context.mock.timers.enable({ apis: ['setInterval'] })
+  const owned = await ownDirectory(parent)
+  const sign = join(owned.path, '.boot')
+  const yesterday = new Date(Date.now() - 25 * 3_600_000)
+  await utimes(sign, yesterday, yesterday)
+  const watcher = watch(owned.path)
+  context.after(() => watcher.close())
+  const changed = once(watcher, 'change', { signal: AbortSignal.timeout(10_000) })
+  context.mock.timers.tick(3_600_000)
+  await changed
+  assert.ok(Date.now() - (await stat(sign)).mtimeMs < 3_600_000)
+  await owned.release()
 })
 
 test('ownDirectory() works below a path that is longer than a socket address', async (context) => {

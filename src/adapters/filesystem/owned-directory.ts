@@ -6,6 +6,7 @@ import {
   rename,
   rm,
   stat,
+  utimes,
   writeFile,
   type FileHandle,
 } from 'node:fs/promises'
@@ -37,6 +38,9 @@ export interface OwnedDirectory {
 // kernel's boot left is dead only when nothing in it changed for as long as no upload takes.
 const foreignGraceMs = 24 * 60 * 60 * 1000
 
+// An owner that has nothing to do changes nothing, so it says that it lives.
+const signOfLifeMs = 60 * 60 * 1000
+
 const unfinishedSuffix = '.new'
 
 /** Makes a directory of this process below `parent`, which is made if need be. */
@@ -53,14 +57,23 @@ export async function ownDirectory(parent: string): Promise<OwnedDirectory> {
   })
   // Only now, with its owner listening, does it get the name that a sweeper judges.
   await rename(unfinished, path)
+  const signs = setInterval(() => void giveSignOfLife(path), signOfLifeMs).unref()
   return {
     path,
     async release() {
+      clearInterval(signs)
       await new Promise((resolve) => server.close(resolve))
       await directory.close()
       await rm(path, { recursive: true, force: true })
     },
   }
+}
+
+async function giveSignOfLife(path: string): Promise<void> {
+  const now = new Date()
+  await utimes(join(path, '.boot'), now, now).catch((error: unknown) => {
+    process.emitWarning(`cannot keep ${path} from being swept: ${String(error)}`)
+  })
 }
 
 /** Removes what dead owners left below `parent`; gives the paths that were removed. */
