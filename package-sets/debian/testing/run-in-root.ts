@@ -11,9 +11,10 @@ export interface ProgramEnd {
 /** Namespaces of its own, so that a program that kills, mounts or reboots reaches nothing here. */
 const isolation = ['--mount', '--pid', '--fork', '--kill-child', '--net', '--ipc', '--uts']
 
+// The store is read-only there: root may write to it, and Python would keep compiled modules in it.
 const enterRoot = `
 root=$1; shift
-mount --bind /nix "$root/nix" && mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" &&
+mount --bind /nix "$root/nix" && mount -o remount,bind,ro "$root/nix" && mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" &&
 env -i PATH=/bin:/sbin HOME=/tmp TERM=xterm LC_ALL=C.UTF-8 chroot "$root" "$@" 2>&1
 # Not exec: as process 1 a program could not end by a signal, and systemd would boot.
 exit $?`

@@ -7,8 +7,9 @@ const maxCauses = 5
 export function describeError(error: unknown): string {
   const messages: string[] = []
   let current: unknown = error
-  while (current instanceof Error && messages.length < maxCauses) {
-    messages.push(current.message)
+  for (let depth = 0; current instanceof Error && depth < maxCauses; depth += 1) {
+    // An adapter's own message often ends with that of its cause.
+    if (messages.at(-1)?.includes(current.message) !== true) messages.push(current.message)
     current = current.cause
   }
   const advice = error instanceof OperatingError ? `; ${operatingErrors[error.code].advice}` : ''

@@ -46,7 +46,9 @@ test('describeError() says what happened, why, and what to do', () => {
   )
   assert.equal(describeError(new Error('plain')), 'plain')
   assert.equal(describeError('text'), 'text')
+  const repeated = new Error('cannot open x: ENOENT', { cause: new Error('ENOENT') })
+  assert.equal(describeError(repeated), 'cannot open x: ENOENT')
   const ring = new Error('ring')
   ring.cause = ring
-  assert.equal(describeError(ring), 'ring: ring: ring: ring: ring')
+  assert.equal(describeError(ring), 'ring')
 })
