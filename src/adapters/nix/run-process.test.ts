@@ -116,6 +116,17 @@ test('runProcess() asks again when a process misses the first SIGTERM', async ()
   assert.deepEqual([end.kind, end.status], ['timed-out', 'exit code 7'])
 })
 
+test('runProcess() ends the children of a process that stays deaf', async () => {
+  const waiting = `
+    const { spawn } = require('node:child_process')
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { detached: true })
+    child.on('exit', (code, signal) => process.exit(signal === 'SIGKILL' ? 7 : 8))
+    process.on('SIGTERM', () => {})
+  `
+  const end = await runScript(waiting, { timeoutMs: 1_000, killGraceMs: 20_000 })
+  assert.deepEqual([end.kind, end.status], ['timed-out', 'exit code 7'])
+})
+
 test('runProcess() rejects with the reason of the signal once the group has gone', async () => {
   const controller = new AbortController()
   const reason = new Error('enough')

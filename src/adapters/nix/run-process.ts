@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 
 import { OperatingError } from '#engine/operating-error.ts'
@@ -26,7 +27,11 @@ export interface ProcessEnd {
   readonly status: string
 }
 
-/** Nix 2.8 may miss a signal that comes just before it begins to wait for its builders. */
+/**
+ * Nix 2.8 may miss a signal that comes just before it begins to wait for its builders, and may lose
+ * the only exception that it throws for one. The first is mended by a second signal, the other by
+ * the end of the builders, which are asked nothing.
+ */
 const askAgainMs = 1_000
 
 /** A process that has left the group may hold the pipes open after the leader's end. */
@@ -41,7 +46,8 @@ const lineLimitBytes = 1024 * 1024
 /**
  * Runs a program in a process group of its own and drains stdout and stderr together. When the
  * time is over, the output too long or the signal aborted, the whole group is ended: SIGTERM, then
- * SIGKILL. Rejects with the signal's reason, always after the group has gone.
+ * the leader's children, then SIGKILL. Rejects with the signal's reason, always after the group has
+ * gone.
  */
 export async function runProcess(
   request: ProcessRequest,
@@ -110,7 +116,12 @@ class ProcessGroup {
   end(): void {
     if (this.#killTimer !== undefined) return
     this.#kill('SIGTERM')
-    this.#askTimer = setInterval(() => this.#kill('SIGTERM'), askAgainMs)
+    let asked = 1
+    this.#askTimer = setInterval(() => {
+      this.#kill('SIGTERM')
+      asked += 1
+      if (asked > 2) this.#killChildren()
+    }, askAgainMs)
     this.#killTimer = setTimeout(() => this.#kill('SIGKILL'), this.#graceMs)
   }
 
@@ -143,13 +154,31 @@ class ProcessGroup {
 
   #kill(signal: NodeJS.Signals): void {
     const { pid } = this.#child
-    if (pid === undefined) return
-    try {
-      process.kill(-pid, signal)
-    } catch (error) {
-      // ESRCH: the group has ended by itself, which is what is wanted.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-    }
+    if (pid !== undefined) killGroup(pid, signal)
+  }
+
+  /** Nix starts each builder as the leader of a group. */
+  #killChildren(): void {
+    for (const pid of findChildren(this.#child.pid)) killGroup(pid, 'SIGKILL')
+  }
+}
+
+function killGroup(leaderPid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-leaderPid, signal)
+  } catch (error) {
+    // ESRCH: the group has ended by itself, which is what is wanted.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** None on systems without /proc, or when the process has ended. */
+function findChildren(pid: number | undefined): readonly number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    return text.split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
   }
 }
 
