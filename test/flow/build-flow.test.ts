@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { createNixPackageBuilder } from '#adapters/nix/nix-package-builder.ts'
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
-import { findProgram } from '#adapters/nix/find-program.ts'
+import { findProgram } from '#adapters/process/find-program.ts'
 import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
 import { createMemoryStorage } from '#adapters/storage/memory/memory-storage.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
@@ -16,7 +16,7 @@ import { digestOf, type Digest } from '#core/oci/digest.ts'
 import { buildImage } from '#engine/build-image.ts'
 import type { BlobStore } from '#engine/ports/blob-store.ts'
 import type { EntryStore } from '#engine/ports/entry-store.ts'
-import type { PackageBuilder, PinnedSource } from '#engine/ports/package-builder.ts'
+import type { PackageBuilder, PackageSet } from '#engine/ports/package-builder.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { serveManifest, type ManifestOutcome } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
@@ -33,7 +33,7 @@ const skip = missing.length > 0 && `${missing.join(', ')} not installed`
 describe('the build flow', { skip }, () => {
   const packer = createWorkerPacker({ threads: 2 })
   let directory: string
-  let source: PinnedSource
+  let source: PackageSet
   let realNix: PackageBuilder
 
   before(async () => {

@@ -8,17 +8,17 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { after, before, describe, test } from 'node:test'
 
+import { findProgram } from '#adapters/process/find-program.ts'
 import type { FoundPackage, PackageOutcome } from '#core/nix/package-outcome.ts'
 import { storePathName } from '#core/nix/store-path.ts'
 import type { System } from '#core/nix/system.ts'
 import type {
   PackageBuilder,
-  PinnedSource,
+  PackageSet,
   RealiseOutcome,
   RealiseProgress,
 } from '#engine/ports/package-builder.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
-import { findProgram } from './find-program.ts'
 import {
   createNixPackageBuilder,
   type NixPackageBuilder,
@@ -31,7 +31,7 @@ const missing = await missingPrograms(['nix-store', 'nix-instantiate', 'apt-get'
 
 describe('createNixPackageBuilder()', { skip: missing }, () => {
   let directory: string
-  let source: PinnedSource
+  let source: PackageSet
   let nix: PackageBuilder
   const opened: NixPackageBuilder[] = []
 

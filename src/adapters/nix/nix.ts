@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path'
 
+import { findProgram } from '#adapters/process/find-program.ts'
+import { endWithParent, runProcess, type ProcessEnd } from '#adapters/process/run-process.ts'
 import { OperatingError } from '#engine/operating-error.ts'
-import { findProgram } from './find-program.ts'
 import { chooseStore, nixEnvironment, type StoreChoice } from './nix-environment.ts'
 import { findOperatingFailure } from './operating-failure.ts'
-import { endWithParent, runProcess, type ProcessEnd } from './run-process.ts'
 
 /** The classic commands; all that the service needs, and the same in every Nix since 2.8. */
 export type NixCommand = 'nix-instantiate' | 'nix-store'
@@ -43,6 +43,8 @@ const endings = {
   'nix-store': { graceMs: 20_000, whenOrphaned: 'TERM' },
   'nix-instantiate': { graceMs: 500, whenOrphaned: 'KILL' },
 } as const
+
+const errorCodes = { missing: 'NIX_MISSING', failed: 'NIX_FAILED' } as const
 
 /** Where things are on this machine. */
 export interface NixInstallation {
@@ -86,6 +88,7 @@ export class Nix {
         timeoutMs,
         killGraceMs: ending.graceMs,
         stdoutLimitBytes,
+        errorCodes,
         ...(onStderrLine && { onStderrLine }),
       },
       signal,
@@ -141,6 +144,7 @@ async function askVersion(program: string): Promise<string> {
       timeoutMs: 30_000,
       killGraceMs: 500,
       stdoutLimitBytes: 64 * 1024,
+      errorCodes,
     },
     new AbortController().signal,
   )

@@ -3,13 +3,13 @@ import { join } from 'node:path'
 
 import { z } from 'zod'
 
+import type { ProcessEnd } from '#adapters/process/run-process.ts'
 import { parseEvaluationError } from '#core/nix/evaluation-message.ts'
 import type { System } from '#core/nix/system.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { PinnedSource } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
 import { findOperatingFailure } from './operating-failure.ts'
-import type { ProcessEnd } from './run-process.ts'
 
 /** The expressions that the service runs. */
 const expressionDirectory = join(import.meta.dirname, '../../../nix')

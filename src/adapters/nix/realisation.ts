@@ -1,6 +1,7 @@
 import { readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import type { ProcessEnd } from '#adapters/process/run-process.ts'
 import { formatOneLine } from '#core/nix/evaluation-message.ts'
 import type { FoundPackage } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
@@ -9,7 +10,6 @@ import type { RealiseOutcome, RealiseProgress, StoreLease } from '#engine/ports/
 import type { Nix } from './nix.ts'
 import { findFullDisk, findOperatingFailure } from './operating-failure.ts'
 import { RealisationLog } from './realisation-log.ts'
-import type { ProcessEnd } from './run-process.ts'
 
 export interface RealisationOptions {
   /** For each builder; Nix ends it then (`--timeout`). */

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 
+import { findProgram } from '#adapters/process/find-program.ts'
 import { parseStorePath, type StorePath } from '#core/nix/store-path.ts'
-import { findProgram } from './find-program.ts'
 import type { StoreFiles } from '#engine/ports/store-files.ts'
 import { createStoreFiles } from './store-files.ts'
 

@@ -19,6 +19,7 @@ function runScript(script: string, options: Partial<ProcessRequest> = {}, signal
       timeoutMs: 30_000,
       killGraceMs: 200,
       stdoutLimitBytes: 4 * 1024 * 1024,
+      errorCodes: { missing: 'NIX_MISSING', failed: 'NIX_FAILED' },
       ...options,
     },
     signal,
@@ -140,10 +141,15 @@ test('runProcess() rejects with the reason of the signal once the group has gone
   await assert.rejects(runScript('', {}, controller.signal), reason)
 })
 
-test('runProcess() throws NIX_MISSING when the program is not there', async () => {
-  await assert.rejects(runScript('', { command: '/not/there' }), {
+test('runProcess() throws what its caller says when the program cannot be started', async () => {
+  const errorCodes = { missing: 'SOURCE_UNAVAILABLE', failed: 'NO_PERMISSION' } as const
+  await assert.rejects(runScript('', { command: '/not/there', errorCodes }), {
     name: 'OperatingError',
-    code: 'NIX_MISSING',
+    code: 'SOURCE_UNAVAILABLE',
+    message: 'the program /not/there is not there',
+  })
+  await assert.rejects(runScript('', { command: import.meta.dirname, errorCodes }), {
+    code: 'NO_PERMISSION',
   })
 })
 

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 
-import { OperatingError } from '#engine/operating-error.ts'
+import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 
 export interface ProcessRequest {
   readonly command: string
@@ -16,6 +16,8 @@ export interface ProcessRequest {
   readonly stdoutLimitBytes: number
   /** Called with each line of stderr; without it the end of stderr is kept in the result. */
   readonly onStderrLine?: (line: string) => void
+  /** What is thrown when the program is not there, and when it cannot be started. */
+  readonly errorCodes: { readonly missing: OperatingCode; readonly failed: OperatingCode }
 }
 
 export interface ProcessEnd {
@@ -71,7 +73,7 @@ export async function runProcess(
   try {
     const stdout = collect(child.stdout, request.stdoutLimitBytes, () => stop('printed-too-much'))
     const stderr = collectTail(child.stderr, request.onStderrLine)
-    const { exitCode, exitSignal } = await group.ended(request.command)
+    const { exitCode, exitSignal } = await group.ended(request)
     signal.throwIfAborted()
     return {
       kind: kind ?? (exitCode === 0 ? 'succeeded' : 'failed'),
@@ -126,7 +128,10 @@ class ProcessGroup {
   }
 
   /** Waits for the leader, then ends what it left behind and waits for the output. */
-  ended(command: string): Promise<{ exitCode: number | null; exitSignal: string | null }> {
+  ended({
+    command,
+    errorCodes,
+  }: ProcessRequest): Promise<{ exitCode: number | null; exitSignal: string | null }> {
     const child = this.#child
     return new Promise((resolve, reject) => {
       child.on('error', (cause: NodeJS.ErrnoException) => {
@@ -134,7 +139,9 @@ class ProcessGroup {
         clearTimeout(this.#killTimer)
         const missing = cause.code === 'ENOENT'
         const text = missing ? `the program ${command} is not there` : `cannot start ${command}`
-        reject(new OperatingError(missing ? 'NIX_MISSING' : 'NIX_FAILED', text, { cause }))
+        reject(
+          new OperatingError(missing ? errorCodes.missing : errorCodes.failed, text, { cause }),
+        )
       })
       child.on('exit', () => {
         this.#kill('SIGKILL')
