@@ -57,6 +57,19 @@ export const operatingErrors = {
     summary: 'the package set of this registry cannot be reached: pull again later',
     advice: 'check the network and the mirror that the package set comes from',
   },
+  CACHE_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    summary: 'a binary cache of this registry cannot be reached: pull again later',
+    advice:
+      'check the addresses in NIXERY_SUBSTITUTERS, the credentials in NIXERY_NETRC and the network',
+  },
+  CACHE_UNTRUSTED: {
+    status: 500,
+    retryable: false,
+    summary: 'a binary cache of this registry has signatures that it does not trust',
+    advice: 'add the public key of the cache to NIXERY_TRUSTED_KEYS',
+  },
   OVERLOADED: {
     status: 503,
     retryable: true,

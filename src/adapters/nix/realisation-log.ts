@@ -8,7 +8,8 @@ import {
 } from '#core/nix/structured-log.ts'
 import type { RealiseOutcome, RealiseProgress } from '#engine/ports/package-builder.ts'
 
-export type RealiseFailure = Exclude<RealiseOutcome, { kind: 'realised' }>
+/** A builder's failure. */
+export type RealiseFailure = Extract<RealiseOutcome, { readonly logTail: unknown }>
 
 /** What a person reads of a failed build before opening the whole log. */
 const logTailLines = 25

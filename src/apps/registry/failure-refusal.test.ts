@@ -75,6 +75,14 @@ test('failureRefusal() says what a person can do, on one line', () => {
     message({ kind: 'build-failed', name: 'git-2', message: 'exit code 2', logTail: [] }),
     'git-2 failed to build: exit code 2 (build b1)',
   )
+  assert.equal(
+    message({ kind: 'not-substitutable', missing: ['git-2', 'jq-1'], total: 5 }),
+    "git-2, jq-1 and 3 more are in none of this registry's binary caches, and it does not build from source: ask for packages that are there (build b1)",
+  )
+  assert.match(
+    message({ kind: 'not-substitutable', missing: ['git-2'], total: 1 }),
+    /^git-2 is in none of /,
+  )
   const long = message({
     kind: 'build-failed',
     name: 'git-2',

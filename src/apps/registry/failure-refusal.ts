@@ -27,6 +27,7 @@ export const failureStatuses: Readonly<
   'build-failed': { status: 422, code: 'MANIFEST_INVALID' },
   'build-timed-out': { status: 422, code: 'MANIFEST_INVALID' },
   'source-unavailable': { status: 422, code: 'MANIFEST_INVALID' },
+  'not-substitutable': { status: 422, code: 'MANIFEST_INVALID' },
   'too-many-names': { status: 422, code: 'MANIFEST_INVALID' },
   'deadline-passed': { status: 422, code: 'MANIFEST_INVALID' },
 }
@@ -86,6 +87,8 @@ function describeBuildFailure(
       return `${failure.name} took too long to build: ${failure.message}`
     case 'source-unavailable':
       return `the source of ${failure.name} cannot be downloaded, it may have been replaced by a newer version: ${failure.message}`
+    case 'not-substitutable':
+      return `${listSome(failure.missing, failure.total)} ${failure.total === 1 ? 'is' : 'are'} in none of this registry's binary caches, and it does not build from source: ask for packages that are there`
     case 'too-many-names':
       return `the packages hold more than ${failure.most} names that an image would have to link: ask for fewer packages`
     case 'deadline-passed':
@@ -124,7 +127,12 @@ function oneLine(text: string): string {
   return line.length > maxMessageLength ? `${line.slice(0, maxMessageLength)}…` : line
 }
 
-function listNames(names: readonly string[], word: 'or'): string {
+function listSome(names: readonly string[], total: number): string {
+  const more = total - names.length
+  return listNames(more > 0 ? [...names, `${more} more`] : names, 'and')
+}
+
+function listNames(names: readonly string[], word: 'or' | 'and'): string {
   if (names.length < 2) return names.join('')
   return `${names.slice(0, -1).join(', ')} ${word} ${names.at(-1)}`
 }

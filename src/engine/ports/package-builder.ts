@@ -50,6 +50,14 @@ export type RealiseOutcome =
       /** The last lines of the failed builder's log. */
       readonly logTail: readonly string[]
     }
+  | {
+      /** Only where nothing may be built from source. */
+      readonly kind: 'not-substitutable'
+      /** Names of the first store paths that no binary cache has, without hash. */
+      readonly missing: readonly string[]
+      /** How many there are. */
+      readonly total: number
+    }
 
 /**
  * Nix, as the flow needs it. What a package did wrong is an outcome; what the operator must mend
