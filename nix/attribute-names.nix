@@ -1,9 +1,9 @@
-# The attribute names at one level of a package set. `request` is JSON: { entry, system, path }.
+# The attribute names at one level of a package set. `request` is JSON: { entry, system, policy, path }.
 # Empty where there is no attribute set.
 { request }:
 let
-  inherit (builtins.fromJSON request) entry system path;
-  set = import ./package-set.nix { inherit entry system; };
+  inherit (builtins.fromJSON request) entry system policy path;
+  set = import ./package-set.nix { inherit entry system policy; };
   level = builtins.foldl' (value: name: value.${name}) set path;
 in
 if builtins.isAttrs level then builtins.attrNames level else [ ]

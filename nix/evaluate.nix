@@ -1,15 +1,16 @@
 # Looks up packages and instantiates their derivations. `request` is JSON:
-#   { entry, system, packages: [name], catch }
+#   { entry, system, policy, packages: [name], catch }
 # The answer is one result per package, in order. With `catch` a package that throws is a result of
 # its own; without, the error ends the evaluation, which is how its message gets out (`tryEval`
 # keeps none).
 { request }:
 let
-  inherit (builtins.fromJSON request) entry system packages catch;
+  inherit (builtins.fromJSON request) entry system policy packages catch;
 
   try = if catch then builtins.tryEval else value: { success = true; inherit value; };
 
-  set = import ./package-set.nix { inherit entry system; };
+  set = import ./package-set.nix { inherit entry system policy; };
+  refusalOf = import ./refusal.nix { inherit system policy; };
   lookUp = import ./lookup.nix { inherit try; } set;
 
   defaultOutput = value: [ (value.outputName or "out") ];
@@ -27,7 +28,7 @@ let
     outputs = map (name: { inherit name; path = outputPath value name; }) (outputsToInstall value);
   };
 
-  # What nixpkgs' check-meta notes about a package that it refuses.
+  # What nixpkgs' check-meta notes about a package that it refuses for reasons of its own.
   refusal = value:
     let
       flag = name: let noted = try (value.meta.${name} or false == true); in noted.success && noted.value;
@@ -43,11 +44,15 @@ let
   describeValue = path: value:
     let
       isDerivation = try (builtins.isAttrs value && value.type or null == "derivation");
+      # Whoever forbids cannot tell whether a package is forbidden when meta cannot be read.
+      forbidden = try (let it = refusalOf value; in builtins.deepSeq it it);
       described = derivationOf value;
       forced = try (builtins.deepSeq described described);
     in
     if !isDerivation.success then throws path value
     else if !isDerivation.value then { kind = "not-a-derivation"; inherit path; }
+    else if !forbidden.success then throws path value
+    else if forbidden.value != null then { kind = "refused"; inherit path; } // forbidden.value
     else if !forced.success then throws path value
     else { kind = "found"; inherit path; } // forced.value;
 

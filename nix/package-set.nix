@@ -1,12 +1,16 @@
 # Imports a package set as the service's users configured it: a function gets those of the
 # arguments it names, anything else is taken as it is. The names are data, never code.
-{ entry, system }:
+{ entry, system, policy }:
 let
   imported = import entry;
   offered = {
     inherit system;
     # Set on purpose: nixpkgs would otherwise read the configuration of whoever runs the service.
-    config = { };
+    config = {
+      allowUnfree = policy.unfree;
+      allowBroken = policy.broken;
+      permittedInsecurePackages = policy.insecure;
+    };
     overlays = [ ];
   };
   named = builtins.functionArgs imported;

@@ -1,6 +1,7 @@
 import { formatAttributePath } from '#core/nix/attribute-path.ts'
 import { classifyEvaluationError } from '#core/nix/evaluation-message.ts'
 import type { PackageFailure, PackageOutcome, PackageOutput } from '#core/nix/package-outcome.ts'
+import { formatRefusal } from '#core/nix/refusal-message.ts'
 import { parseStorePath } from '#core/nix/store-path.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import { NameSuggestions, type MissingName } from './name-suggestions.ts'
@@ -28,10 +29,11 @@ export class Evaluator {
     request: EvaluateRequest,
     signal: AbortSignal,
   ): Promise<readonly PackageOutcome[]> {
-    const { source, system } = request
-    const query = new PackageSetQuery(this.#nix, this.#options, source, system, signal)
+    const query = new PackageSetQuery(this.#nix, this.#options, request, signal)
     const near = (missing: MissingName) =>
-      this.#suggestions.suggest(missing, source, system, (level) => query.attributeNames(level))
+      this.#suggestions.suggest(missing, request.set, request.system, (level) =>
+        query.attributeNames(level),
+      )
     return new Evaluation(query, near, this.#options.evaluationTimeoutMs).outcomes(request)
   }
 }
@@ -118,6 +120,12 @@ class Evaluation {
         }
       case 'not-a-derivation':
         return { kind: 'not-a-derivation', package: name }
+      case 'refused':
+        return {
+          kind: result.reason,
+          package: name,
+          message: formatRefusal(result.reason, result.details),
+        }
       case 'throws':
         break
     }

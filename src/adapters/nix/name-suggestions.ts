@@ -1,7 +1,7 @@
 import { foldAttributeName, formatAttributePath } from '#core/nix/attribute-path.ts'
 import { nearNames } from '#core/nix/near-names.ts'
 import type { System } from '#core/nix/system.ts'
-import type { PinnedSource } from '#engine/ports/package-builder.ts'
+import type { PackageSet } from '#engine/ports/package-source.ts'
 
 /** A package that was not found: `path` is how far the look-up came, `rest` what is not there. */
 export interface MissingName {
@@ -23,12 +23,12 @@ export class NameSuggestions {
 
   async suggest(
     missing: MissingName,
-    source: PinnedSource,
+    set: PackageSet,
     system: System,
     listNames: ListNames,
   ): Promise<readonly string[]> {
     const namesAt = (level: readonly string[]) =>
-      this.#namesAt(JSON.stringify([source.revision, system, level]), () => listNames(level))
+      this.#namesAt(JSON.stringify([set.identity, system, level]), () => listNames(level))
     const inner = suggestAtLevel(missing.path, missing.rest, await namesAt(missing.path))
     // `python3.12` stops inside python3, but `python3.11` is a name of its own.
     const outer = missing.path.length === 0 ? [] : nearNames(missing.name, await namesAt([]))

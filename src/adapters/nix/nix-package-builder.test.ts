@@ -14,10 +14,11 @@ import { storePathName } from '#core/nix/store-path.ts'
 import type { System } from '#core/nix/system.ts'
 import type {
   PackageBuilder,
-  PackageSet,
   RealiseOutcome,
   RealiseProgress,
 } from '#engine/ports/package-builder.ts'
+import type { PackageSet } from '#engine/ports/package-source.ts'
+import { strictPolicy } from '#core/request/package-policy.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 import {
   createNixPackageBuilder,
@@ -31,13 +32,13 @@ const missing = await missingPrograms(['nix-store', 'nix-instantiate', 'apt-get'
 
 describe('createNixPackageBuilder()', { skip: missing }, () => {
   let directory: string
-  let source: PackageSet
+  let set: PackageSet
   let nix: PackageBuilder
   const opened: NixPackageBuilder[] = []
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'nixery-awkward-'))
-    source = await prepareAwkwardSet(directory)
+    set = await prepareAwkwardSet(directory)
     nix = await open({})
   })
 
@@ -62,7 +63,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
     builder = nix,
     signal = AbortSignal.timeout(60_000),
   ): Promise<readonly PackageOutcome[]> {
-    const request = { source, system, optionalPackages: [] }
+    const request = { set, policy: strictPolicy, system, optionalPackages: [] }
     return builder.evaluate({ ...request, packages }, signal)
   }
 
@@ -192,6 +193,61 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       assert.match(messageOf(outcomes[0]!), /^Package ‘unfree-1.0’ .* refusing to evaluate\.$/)
     })
 
+    test('refuses what the policy forbids, whether or not the set does', async () => {
+      const messages: ReadonlyMap<string, readonly [kind: string, message: string]> = new Map([
+        ['checked-unfree', ['unfree', 'NIXERY_ALLOW_UNFREE is not on (secret)']],
+        ['checked-broken', ['broken', 'NIXERY_ALLOW_BROKEN is not on']],
+        [
+          'checked-insecure',
+          ['insecure', 'NIXERY_ALLOW_INSECURE does not list checked-insecure-1.0 (CVE-1, CVE-2)'],
+        ],
+        ['checked-unsupported', ['unsupported-system', 'it is for riscv64-linux, x86_64-darwin']],
+        ['plain-unfree', ['unfree', 'NIXERY_ALLOW_UNFREE is not on (Secret)']],
+        ['plain-broken', ['broken', 'NIXERY_ALLOW_BROKEN is not on']],
+        [
+          'plain-insecure',
+          ['insecure', 'NIXERY_ALLOW_INSECURE does not list greeting-1.0 (CVE-3)'],
+        ],
+        ['plain-unsupported', ['unsupported-system', 'it is for riscv64-linux, x86_64-darwin']],
+        ['plain-bad-platform', ['unsupported-system', 'its package set does not support it there']],
+        ['plain-unavailable', ['unsupported-system', 'its package set does not support it there']],
+        ['plain-unreadable', ['evaluation-error', 'this licence is lost']],
+      ])
+      const outcomes = await evaluate([...messages.keys(), 'plain-patterns'])
+      const refused = outcomes.slice(0, -1)
+      assert.deepEqual(
+        new Map(refused.map((it) => [it.package, [it.kind, messageOf(it)]])),
+        messages,
+      )
+      assert.equal(outcomes.at(-1)?.kind, 'found', 'patterns are for the set itself to judge')
+    })
+
+    test('finds what the policy allows, and no more', async () => {
+      const policy = {
+        ...strictPolicy,
+        unfree: true,
+        broken: true,
+        insecure: ['checked-insecure-1.0', 'greeting-2.0'],
+      }
+      const packages = [
+        'checked-unfree',
+        'checked-broken',
+        'checked-insecure',
+        'plain-unfree',
+        'plain-broken',
+        'plain-insecure',
+        'checked-unsupported',
+      ]
+      const outcomes = await nix.evaluate(
+        { set, policy, system, packages, optionalPackages: [] },
+        AbortSignal.timeout(60_000),
+      )
+      assert.deepEqual(
+        outcomes.map((it) => it.kind),
+        ['found', 'found', 'found', 'found', 'found', 'insecure', 'unsupported-system'],
+      )
+    })
+
     test('reports what a package throws as one line', async () => {
       assert.deepEqual(await evaluate(['throws', 'throws-on-the-way.package']), [
         {
@@ -230,7 +286,8 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
     test('leaves out optional packages that give no derivation', async () => {
       const outcomes = await nix.evaluate(
         {
-          source,
+          set,
+          policy: strictPolicy,
           system,
           packages: ['tool'],
           optionalPackages: ['greeting', 'not-there', 'throws', 'aborts', 'twocases'],
@@ -299,7 +356,13 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
     })
     const modulePath = join(import.meta.dirname, 'nix-package-builder.ts')
     const leaseDirectory = join(directory, 'leases')
-    const request = { source, system, packages: ['loops'], optionalPackages: [] }
+    const request = {
+      set,
+      policy: strictPolicy,
+      system,
+      packages: ['loops'],
+      optionalPackages: [],
+    }
     service.stdin.end(`
       import { createNixPackageBuilder } from ${JSON.stringify(modulePath)}
       const nix = await createNixPackageBuilder(${JSON.stringify({ leaseDirectory })})

@@ -5,9 +5,8 @@ import { z } from 'zod'
 
 import type { ProcessEnd } from '#adapters/process/run-process.ts'
 import { parseEvaluationError } from '#core/nix/evaluation-message.ts'
-import type { System } from '#core/nix/system.ts'
 import { OperatingError } from '#engine/operating-error.ts'
-import type { PinnedSource } from '#engine/ports/package-builder.ts'
+import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
 import { findOperatingFailure } from './operating-failure.ts'
 
@@ -25,6 +24,7 @@ export interface EvaluationOptions {
 }
 
 const path = z.array(z.string())
+const refusalReason = z.enum(['unfree', 'broken', 'insecure', 'unsupported-system'])
 const resultSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('found'),
@@ -38,13 +38,22 @@ const resultSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('throws'),
     path,
-    refusal: z.enum(['unfree', 'broken', 'insecure', 'unsupported-system']).nullable(),
+    refusal: refusalReason.nullable(),
+  }),
+  z.object({
+    kind: z.literal('refused'),
+    path,
+    reason: refusalReason,
+    details: z.array(z.string()),
   }),
 ])
 const resultsSchema = z.array(resultSchema)
 const namesSchema = z.array(z.string())
 
 export type EvaluationResult = z.infer<typeof resultSchema>
+
+/** What the same name may mean something else under. */
+export type PackageSetView = Pick<EvaluateRequest, 'set' | 'policy' | 'system'>
 
 /** What the end of a Nix process means for the packages it was asked about. */
 export type LookUpAnswer =
@@ -60,22 +69,14 @@ export type LookUpAnswer =
 export class PackageSetQuery {
   readonly #nix: Nix
   readonly #options: EvaluationOptions
-  readonly #source: PinnedSource
-  readonly #system: System
+  readonly #view: PackageSetView
   readonly #signal: AbortSignal
   readonly #deadlineMs: number
 
-  constructor(
-    nix: Nix,
-    options: EvaluationOptions,
-    source: PinnedSource,
-    system: System,
-    signal: AbortSignal,
-  ) {
+  constructor(nix: Nix, options: EvaluationOptions, view: PackageSetView, signal: AbortSignal) {
     this.#nix = nix
     this.#options = options
-    this.#source = source
-    this.#system = system
+    this.#view = view
     this.#signal = signal
     this.#deadlineMs = performance.now() + options.evaluationTimeoutMs
   }
@@ -120,13 +121,11 @@ export class PackageSetQuery {
   }
 
   async #run(expression: string, request: object): Promise<ProcessEnd> {
-    const { entry } = this.#source
-    const argument = JSON.stringify({ entry, system: this.#system, ...request })
-    const readable = await withRealPaths([
-      expressionDirectory,
-      entry,
-      ...this.#source.readablePaths,
-    ])
+    const { set, system, policy } = this.#view
+    const { unfree, broken, insecure } = policy
+    const view = { entry: set.entry, system, policy: { unfree, broken, insecure } }
+    const argument = JSON.stringify({ ...view, ...request })
+    const readable = await withRealPaths([expressionDirectory, set.entry, ...set.readablePaths])
     return this.#nix.call(
       {
         command: 'nix-instantiate',

@@ -1,7 +1,7 @@
-# A package set with everything that real ones do to a registry, in a hundred lines. It stands in a
-# directory that also holds `busybox/bin/busybox` (static: there is no shell in Nix's sandbox) and
+# A package set with everything that real ones do to a registry, called as nixpkgs is. It stands in
+# a directory that also holds `busybox/bin/busybox` (static: there is no shell in Nix's sandbox) and
 # `nonce`, a text that makes the packages of one test run its own (see prepare-awkward-set.ts).
-{ system }:
+{ system, config ? { }, overlays ? [ ], ... }:
 let
   busybox = builtins.path { path = ./busybox; name = "tools"; };
   nonce = builtins.readFile ./nonce;
@@ -19,7 +19,45 @@ let
 
   refused = text: { meta = { }; type = "derivation"; drvPath = throw text; outPath = throw text; };
 
-  self = {
+  # nixpkgs' check-meta in small: meta says everything, and a package that the configuration does
+  # not allow throws as soon as somebody wants its derivation.
+  checked = name: meta:
+    let
+      unsupported = meta ? platforms && !builtins.elem system meta.platforms;
+      unfree = !(meta.license.free or true);
+      broken = meta.broken or false;
+      insecure = meta.knownVulnerabilities or [ ] != [ ];
+      reason =
+        if unfree && !(config.allowUnfree or false) then
+          "has an unfree license (‘${meta.license.shortName}’)"
+        else if broken && !(config.allowBroken or false) then "is marked as broken"
+        else if unsupported then "is not available on the requested hostPlatform:\n  hostPlatform.system = \"${system}\""
+        else if insecure && !builtins.elem name (config.permittedInsecurePackages or [ ]) then
+          "is marked as insecure"
+        else null;
+      allow = value:
+        if reason == null then value
+        else throw "Package ‘${name}’ in /set/${name}.nix:1 ${reason}, refusing to evaluate.\n\na) see the manual\n";
+      made = package name "echo ${name} > $out" { };
+    in
+    made // {
+      drvPath = allow made.drvPath;
+      outPath = allow made.outPath;
+      meta = meta // {
+        inherit name unfree broken unsupported insecure;
+        available = reason == null;
+      };
+    };
+
+  # Notes without checks, as in plain sets and in flakes with a configuration of their own.
+  noted = meta: greeting // { inherit meta; };
+  elsewhere = [ "riscv64-linux" "x86_64-darwin" ];
+
+  # 300 bytes: more than a name may have, and more than one field of an archive's header holds.
+  longPath = builtins.concatStringsSep "/" (builtins.genList (_: hundredBytes) 3);
+  hundredBytes = builtins.substring 0 99 (toString (builtins.genList (index: "long-${toString index}") 40));
+
+  base = self: {
     inherit greeting;
 
     # One reference, one program.
@@ -44,6 +82,27 @@ let
       echo done > $out
     '' { };
 
+    # What outputs are and hold.
+    is-a-file = package "is-a-file-1.0" "echo alone > $out" { };
+    is-a-link = package "is-a-link-1.0" "busybox ln -s ${greeting} $out" { };
+    odd-files = package "odd-files-1.0" ''
+      busybox mkdir -p $out/bin $out/empty "$out/with spaces" $out/über
+      echo spaced > "$out/with spaces/a file"
+      echo unicode > "$out/über/雪 ☃.txt"
+      busybox mkdir -p "$out/${longPath}"
+      echo long > "$out/${longPath}/end"
+      echo linked > $out/first
+      busybox ln $out/first $out/second
+      echo powerful > $out/bin/setuid
+      # Nix forbids the first to builders, and takes the bit away where it cannot.
+      busybox chmod 4755 $out/bin/setuid || busybox chmod 755 $out/bin/setuid
+    '' { };
+    # More store paths than an image may have layers, without 400 builders.
+    many-paths = package "many-paths-1.0" "echo \"$paths\" > $out" {
+      paths = builtins.genList
+        (index: builtins.toFile "small-${toString index}" "${nonce} ${toString index}\n") 400;
+    };
+
     # Names.
     nested.Inner-Set.Leaf = greeting;
     TwoCases = greeting;
@@ -67,6 +126,24 @@ let
     noted-broken = refused "no" // { meta.broken = true; };
     noted-insecure = refused "no" // { meta.insecure = true; };
     noted-unsupported = refused "no" // { meta.unsupported = true; };
+
+    # The same, by what the configuration says.
+    checked-unfree = checked "checked-unfree-1.0" {
+      license = { free = false; shortName = "secret"; };
+    };
+    checked-broken = checked "checked-broken-1.0" { broken = true; };
+    checked-insecure = checked "checked-insecure-1.0" { knownVulnerabilities = [ "CVE-1" "CVE-2" ]; };
+    checked-unsupported = checked "checked-unsupported-1.0" { platforms = elsewhere; };
+
+    # Only noted.
+    plain-unfree = noted { license = [ { free = true; } { free = false; fullName = "Secret"; } ]; };
+    plain-broken = noted { broken = true; };
+    plain-insecure = noted { knownVulnerabilities = [ "CVE-3" ]; };
+    plain-unsupported = noted { platforms = elsewhere; };
+    plain-bad-platform = noted { badPlatforms = [ system ]; };
+    plain-unavailable = noted { available = false; };
+    plain-patterns = noted { platforms = [ { cpu.bits = 64; } ]; license = "GPL"; };
+    plain-unreadable = noted { license = throw "this licence is lost"; };
 
     # Errors that `tryEval` catches, and errors that end the whole evaluation.
     throws = throw "this package is\nnot to be had\n\nbut more is said below";
@@ -107,5 +184,7 @@ let
     };
     elsewhere = package "elsewhere-1.0" "echo > $out" { system = "riscv64-linux"; };
   };
+
+  self = builtins.foldl' (made: overlay: made // overlay self made) (base self) overlays;
 in
 self
