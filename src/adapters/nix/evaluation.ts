@@ -1,7 +1,7 @@
 import { formatAttributePath } from '#core/nix/attribute-path.ts'
 import { classifyEvaluationError } from '#core/nix/evaluation-message.ts'
 import type { PackageFailure, PackageOutcome, PackageOutput } from '#core/nix/package-outcome.ts'
-import { formatRefusal } from '#core/nix/refusal-message.ts'
+import { formatRefusal, type RefusalReason } from '#core/nix/refusal-message.ts'
 import { parseStorePath } from '#core/nix/store-path.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import { NameSuggestions, type MissingName } from './name-suggestions.ts'
@@ -10,6 +10,7 @@ import {
   PackageSetQuery,
   type EvaluationOptions,
   type EvaluationResult,
+  type LookUpAnswer,
 } from './package-set-query.ts'
 
 type Wanted = Pick<EvaluateRequest, 'packages' | 'optionalPackages'>
@@ -67,10 +68,11 @@ class Evaluation {
         // An optional package counts too: an image without it must not be what a slow moment gives.
         return names.map((name) => this.#timedOut(name))
       case 'error':
+      case 'nix-too-old':
         break
     }
     const [only] = packages
-    if (only !== undefined && names.length === 1) return [failureOf(only, answer.message)]
+    if (only !== undefined && names.length === 1) return [failureOf(only, answer)]
     return names.length === 1 ? [] : this.#outcomesOneByOne(packages, optionalPackages)
   }
 
@@ -133,14 +135,11 @@ class Evaluation {
   }
 
   /** `tryEval` keeps no message, so the package is evaluated again without it. */
-  async #thrownFailure(
-    name: string,
-    refusal: (EvaluationResult & { kind: 'throws' })['refusal'],
-  ): Promise<PackageFailure> {
+  async #thrownFailure(name: string, refusal: RefusalReason | null): Promise<PackageFailure> {
     const answer = await this.#query.lookUp([name], { catch: false })
     if (answer.kind === 'timed-out') return this.#timedOut(name)
-    const message = answer.kind === 'error' ? answer.message : 'evaluation fails now and then'
-    return failureOf(name, message, refusal ?? undefined)
+    if (answer.kind === 'results') return unreadable(name, 'evaluation fails now and then')
+    return failureOf(name, answer, refusal ?? undefined)
   }
 
   #timedOut(name: string): PackageFailure {
@@ -152,17 +151,22 @@ class Evaluation {
 
 function failureOf(
   name: string,
-  message: string,
-  refusal?: ReturnType<typeof classifyEvaluationError>,
+  { kind, message }: Extract<LookUpAnswer, { readonly message: string }>,
+  refusal?: RefusalReason,
 ): PackageFailure {
-  return { kind: refusal ?? classifyEvaluationError(message), package: name, message }
+  const known = kind === 'error' ? classifyEvaluationError(message) : kind
+  return { kind: refusal ?? known, package: name, message }
+}
+
+function unreadable(name: string, message: string): PackageFailure {
+  return { kind: 'evaluation-error', package: name, message }
 }
 
 function foundPackage(name: string, result: EvaluationResult & { kind: 'found' }): PackageOutcome {
   const derivation = parseStorePath(result.derivation)
   const outputs = result.outputs.map(parseOutput)
   if (!derivation?.endsWith('.drv') || !outputs.every((output) => output !== undefined)) {
-    return failureOf(name, 'its derivation or outputs have no fixed path in the store')
+    return unreadable(name, 'its derivation or outputs have no fixed path in the store')
   }
   return { kind: 'found', package: name, attributePath: result.path, derivation, outputs }
 }

@@ -19,7 +19,7 @@ const failures: readonly (readonly [string, string | undefined])[] = [
   ],
   ["error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket'", 'NIX_FAILED'],
   ['\u001B[31;1merror:\u001B[0m cannot connect to daemon', 'NIX_FAILED'],
-  ['error: This version of Nixpkgs requires Nix >= 2.18, please upgrade:', 'NIX_TOO_OLD'],
+  ['error: This version of Nixpkgs requires Nix >= 2.18, please upgrade:', undefined],
   ['   > tar: write error: No space left on device', undefined],
   ["warning: the group 'nixbld' specified in 'build-users-group' does not exist", undefined],
   ["error: opening file '/etc/shadow': Permission denied", undefined],

@@ -11,7 +11,6 @@ const failures: readonly (readonly [RegExp, OperatingCode])[] = [
   [/(?:could not set|changing) .* '\/nix\/\S*'/, 'NO_PERMISSION'],
   [/cannot connect to (?:socket|daemon)/, 'NIX_FAILED'],
   [/build-users-group|build users group/, 'NIX_FAILED'],
-  [/This version of Nixpkgs requires/, 'NIX_TOO_OLD'],
 ]
 
 /**

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 
 import type { ProcessEnd } from '#adapters/process/run-process.ts'
-import { parseEvaluationError } from '#core/nix/evaluation-message.ts'
-import { OperatingError } from '#engine/operating-error.ts'
+import { parseEvaluationError, parseNixDemand } from '#core/nix/evaluation-message.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
 import { findOperatingFailure } from './operating-failure.ts'
@@ -59,7 +58,7 @@ export type PackageSetView = Pick<EvaluateRequest, 'set' | 'policy' | 'system'>
 export type LookUpAnswer =
   | { readonly kind: 'results'; readonly results: readonly EvaluationResult[] }
   | { readonly kind: 'timed-out' }
-  | { readonly kind: 'error'; readonly message: string }
+  | { readonly kind: 'error' | 'nix-too-old'; readonly message: string }
 
 /**
  * Questions to one package set, each answered by one process in restricted evaluation, all before
@@ -103,12 +102,17 @@ export class PackageSetQuery {
         break
     }
     const operating = findOperatingFailure(lastError(end.stderrTail))
-    if (operating?.code === 'NIX_TOO_OLD') {
-      const { version } = this.#nix.installation
-      throw new OperatingError('NIX_TOO_OLD', `${operating.message} (this is Nix ${version})`)
-    }
     if (operating) throw operating
-    return { kind: 'error', message: this.#errorMessage(end) }
+    const message = this.#errorMessage(end)
+    const demand = parseNixDemand(message)
+    return demand === undefined
+      ? { kind: 'error', message }
+      : { kind: 'nix-too-old', message: this.#tooOldFor(demand) }
+  }
+
+  #tooOldFor(demand: string): string {
+    const { version } = this.#nix.installation
+    return `the package set needs ${demand}, and this registry has Nix ${version}; NIXERY_NIX_BIN chooses another`
   }
 
   #errorMessage(end: ProcessEnd): string {

@@ -23,6 +23,7 @@ export const failureStatuses: Readonly<
   broken: { status: 422, code: 'MANIFEST_INVALID' },
   'unsupported-system': { status: 404, code: 'MANIFEST_UNKNOWN' },
   'evaluation-error': { status: 422, code: 'MANIFEST_INVALID' },
+  'nix-too-old': { status: 422, code: 'MANIFEST_INVALID' },
   'evaluation-timed-out': { status: 422, code: 'MANIFEST_INVALID' },
   'build-failed': { status: 422, code: 'MANIFEST_INVALID' },
   'build-timed-out': { status: 422, code: 'MANIFEST_INVALID' },
@@ -41,7 +42,7 @@ export function failureRefusal(failure: BuildFailure, buildId: string): Refusal 
       : [describeBuildFailure(failure)]
   return {
     ...failureStatuses[first?.kind ?? 'evaluation-error'],
-    message: `${oneLine(messages.join('; '))} (build ${buildId})`,
+    message: `${oneLine([...new Set(messages)].join('; '))} (build ${buildId})`,
   }
 }
 
@@ -63,6 +64,8 @@ function describePackageFailure(failure: PackageFailure): string {
       return `${failure.package} does not exist for this platform: ${failure.message}`
     case 'evaluation-error':
       return `${failure.package} cannot be evaluated: ${failure.message}`
+    case 'nix-too-old':
+      return failure.message
     case 'evaluation-timed-out':
       return `${failure.package} took too long to evaluate: ${failure.message}`
   }

@@ -7,6 +7,7 @@ import {
   classifyEvaluationError,
   formatOneLine,
   parseEvaluationError,
+  parseNixDemand,
 } from './evaluation-message.ts'
 
 const outputs: readonly (readonly [string, string, string])[] = [
@@ -106,3 +107,26 @@ test('classifyEvaluationError() knows the words of nixpkgs, old and new', () => 
   ])
   for (const [message, kind] of messages) assert.equal(classifyEvaluationError(message), kind)
 })
+
+const demands: readonly (readonly [message: string, demand: string | undefined])[] = [
+  [
+    'This version of Nixpkgs requires Nix >= 1.10, please upgrade! See https://x',
+    'Nix 1.10 or newer',
+  ],
+  ['This version of Nixpkgs requires Nix >= 2.3, please upgrade:', 'Nix 2.3 or newer'],
+  [
+    'This version of Nixpkgs requires an implementation of Nix with the following features: - the `nixVersion` builtin - `builtins.nixVersion` reports at least 2.18',
+    'Nix 2.18 or newer',
+  ],
+  [
+    'This version of Nixpkgs requires an implementation of Nix with the following features: - pipes',
+    'an implementation of Nix with the following features: - pipes',
+  ],
+  ['This version of Nix is fine', undefined],
+]
+
+for (const [message, demand] of demands) {
+  test(`parseNixDemand() gives ${demand}`, () => {
+    assert.equal(parseNixDemand(message), demand)
+  })
+}

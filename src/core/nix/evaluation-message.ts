@@ -45,6 +45,19 @@ function isTraceLine(text: string): boolean {
 
 type Refusal = Exclude<PackageFailure['kind'], 'not-found' | 'ambiguous' | 'not-a-derivation'>
 
+/**
+ * What nixpkgs' default.nix asks of Nix before anything else: a version up to 24.11, features of an
+ * implementation since. `Nix 2.18 or newer`; `undefined` when the message is no such demand.
+ */
+export function parseNixDemand(message: string): string | undefined {
+  const asked = /This version of Nixpkgs requires (.*)/.exec(message)?.[1]
+  if (asked === undefined) return undefined
+  const version = /(?:^Nix >=|reports at least) *(\d+(?:\.\d+)*)/.exec(asked)?.[1]
+  return version === undefined
+    ? asked.replace(/,? please upgrade.*/, '')
+    : `Nix ${version} or newer`
+}
+
 // The texts of nixpkgs' pkgs/stdenv/generic/check-meta.nix, old and new.
 const refusals: readonly (readonly [RegExp, Refusal])[] = [
   [/has an unfree license|has a blocklisted license/, 'unfree'],

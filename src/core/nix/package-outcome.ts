@@ -38,6 +38,8 @@ export type PackageFailure =
         | 'insecure'
         | 'unsupported-system'
         | 'evaluation-error'
+        /** The package set as a whole; the message names both versions. */
+        | 'nix-too-old'
         | 'evaluation-timed-out'
       readonly package: string
       readonly message: string

@@ -150,6 +150,7 @@ let
     throws-inside.package = throw "never reached";
     throws-on-the-way = throw "no way through";
     demanding = abort "\n\n  This version of Nixpkgs requires Nix >= 99.0, please upgrade:\n\n  - somehow\n";
+    demanding-features = abort "\n\n  This version of Nixpkgs requires an implementation of Nix with the following features:\n  - `builtins.nixVersion` reports at least 99.0\n\n  You are evaluating with Nix ${builtins.nixVersion}, please upgrade:\n";
     aborts = abort "the end";
     recurses = let endlessly = endlessly; in endlessly;
     mistyped = { type = "derivation"; drvPath = 1 + "one"; outPath = ""; };
