@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
 import { logBuilds } from '#adapters/log/logged-builds.ts'
+import { noImageSpecs, openImageDirectory } from '#adapters/image-specs/image-directory.ts'
 import { createNixPackageBuilder } from '#adapters/nix/nix-package-builder.ts'
 import { probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
@@ -15,14 +16,17 @@ import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-s
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
+import { isRepositoryName } from '#core/oci/route.ts'
+import { metaPackages } from '#core/request/image-request.ts'
 import { buildImage, type BuildTools } from '#engine/build-image.ts'
 import type { ImageBuilder } from '#engine/image-builder.ts'
 import { limitBuilds } from '#engine/limit-builds.ts'
 import { OperatingError } from '#engine/operating-error.ts'
-import type { PackageSource } from '#engine/ports/package-source.ts'
+import type { ImageSpec, ImageSpecs } from '#engine/ports/image-specs.ts'
+import type { PackageSource, PackageSources } from '#engine/ports/package-source.ts'
 import type { Compression } from '#engine/ports/packer.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
-import { serveManifest } from '#engine/serve-manifest.ts'
+import { refuseName, serveManifest } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, variables, type Config } from './config.ts'
 
@@ -64,6 +68,13 @@ export async function compose(
   opened.defer(() => storage.close())
   const source = await openSource(config, logger, signal)
   opened.defer(() => source.close())
+  const sources = new Map([['', source]])
+  const grammar = {
+    platforms: config.platforms,
+    sourceNames: new Set([...sources.keys()].filter((name) => name !== '')),
+    maxPackages: config.maxPackages,
+  }
+  const specs = await openSpecs(config, sources)
   const packer = createWorkerPacker({ threads: config.packThreads })
   opened.defer(() => packer.close())
   const popularity = await choosePopularity(config, logger, signal)
@@ -72,30 +83,35 @@ export async function compose(
 
   const builder = stackBuilder(config, logger, {
     nix,
+    sources,
+    policy: config.policy,
     blobs,
     entries,
     packer,
     compression,
-    popularity,
     layerBudget,
     storeFiles: createStoreFiles,
   })
   const tools = {
-    source,
+    sources,
+    grammar,
+    specs,
+    policy: config.policy,
     builder,
     entries,
     blobs,
-    defaultPlatform: config.defaultPlatform,
     layerBudget,
-    popularity,
+    popularity: () => popularity,
     compression,
+    labelRevision: config.labelRevision,
   }
   const ending = new AbortController()
   const resources = opened.move()
   return {
     registry: {
-      manifest: (name, tag, signal) =>
-        serveManifest(tools, name, tag, AbortSignal.any([signal, ending.signal])),
+      manifest: (request, signal) =>
+        serveManifest(tools, request, AbortSignal.any([signal, ending.signal])),
+      refuse: (name) => refuseName(tools, name),
       blobs,
     },
     endBuilds() {
@@ -161,8 +177,9 @@ async function openSource(
   signal: AbortSignal,
 ): Promise<PackageSource & { close(): Promise<void> }> {
   if (config.packagesPath !== undefined)
-    return { ...createPathSource(config.packagesPath), close: async () => {} }
+    return { ...createPathSource('', config.packagesPath), close: async () => {} }
   const options = {
+    name: '',
     stateDirectory: config.stateDirectory,
     mirror: config.debianMirror,
     refreshMs: config.refreshMs,
@@ -171,6 +188,36 @@ async function openSource(
     onFailure: (error: unknown) => logger.error({ packageSet: 'debian' }, describeError(error)),
   }
   return createBundledSource(options, signal)
+}
+
+/** A spec that no pull could ever reach, or that none can be made of, is found now. */
+async function openSpecs(
+  { imagesDirectory }: Config,
+  sources: PackageSources,
+): Promise<ImageSpecs> {
+  if (imagesDirectory === undefined) return noImageSpecs
+  const specs = openImageDirectory(imagesDirectory)
+  for (const [name, spec] of await specs.list()) {
+    const problem = findSpecProblem(name, spec, sources)
+    if (problem !== undefined)
+      throw new ConfigError(`NIXERY_IMAGES_DIR=${imagesDirectory}: the spec ${name} ${problem}`)
+  }
+  return specs
+}
+
+function findSpecProblem(
+  name: string,
+  spec: ImageSpec,
+  sources: PackageSources,
+): string | undefined {
+  const [first = ''] = name.split('/')
+  if (!isRepositoryName(name)) return 'has a name that no registry client can ask for'
+  if (sources.has(first)) return `is hidden by the package source ${first}: rename one of them`
+  if (metaPackages.includes(first))
+    return `is called like the meta-package ${first}: give it another name`
+  if (!sources.has(spec.source))
+    return `names a package source that is not configured: ${spec.source}`
+  return undefined
 }
 
 /** A snapshot that cannot be loaded costs layers that are shared less, not the service. */

@@ -21,11 +21,15 @@ test('readConfig() serves the bundled set on 8080 from the state directory when 
 
 test('readConfig() lets instances of different machines agree on the platform', () => {
   for (const architecture of ['amd64', 'arm64'] as const) {
-    const config = readConfig({ NIXERY_DEFAULT_PLATFORM: `linux/${architecture}` })
-    assert.deepEqual(config.defaultPlatform, platformOf(architecture))
+    const config = readConfig({ NIXERY_PLATFORMS: `linux/${architecture}` })
+    assert.deepEqual(config.platforms, [platformOf(architecture)])
   }
   const own = process.arch === 'arm64' ? 'arm64' : 'amd64'
-  assert.deepEqual(readConfig({}).defaultPlatform, platformOf(own))
+  assert.deepEqual(readConfig({}).platforms, [platformOf(own)])
+  assert.deepEqual(readConfig({ NIXERY_PLATFORMS: 'linux/arm64, linux/amd64' }).platforms, [
+    platformOf('arm64'),
+    platformOf('amd64'),
+  ])
 })
 
 test('readConfig() takes an empty variable for one that is not set', () => {
@@ -45,8 +49,14 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
     ['NIXERY_GZIP_LEVEL', '10'],
     ['NIX_POPULARITY_URL', 'ftp://somewhere'],
     ['NIX_POPULARITY_URL', 'nonsense'],
-    ['NIXERY_DEFAULT_PLATFORM', 'linux/riscv64'],
-    ['NIXERY_DEFAULT_PLATFORM', 'arm64'],
+    ['NIXERY_PLATFORMS', 'linux/riscv64'],
+    ['NIXERY_PLATFORMS', 'arm64'],
+    ['NIXERY_PLATFORMS', 'linux/arm64,linux/arm64'],
+    ['NIXERY_ALLOW_UNFREE', 'yes'],
+    ['NIXERY_ALLOW_INSECURE', 'a b'],
+    ['NIXERY_DENY', 'git,'],
+    ['NIXERY_IMAGES_DIR', 'images'],
+    ['NIXERY_MAX_PACKAGES', '129'],
     ['LOG_LEVEL', 'loud'],
   ]
   for (const [name, value] of wrong) {

@@ -2,10 +2,25 @@ import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { platformOf, type Platform } from '#core/nix/system.ts'
+import { mostPackages } from '#core/request/image-request.ts'
+import type { PackagePolicy } from '#core/request/package-policy.ts'
 
 /** Whole number within bounds, from text. */
 const wholeNumber = (min: number, max: number) =>
   z.string().regex(/^\d+$/, 'a whole number').transform(Number).pipe(z.number().min(min).max(max))
+
+const onOff = z.enum(['on', 'off']).transform((text) => text === 'on')
+
+/** Items between commas, without spaces around them; at most so many. */
+function commaList<Item extends z.ZodType<string, string>>(item: Item, most: number) {
+  return z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(item).min(1).max(most))
+}
+
+/** Patterns are compared with every name of a request. */
+const patterns = commaList(z.string().regex(/^[-+._*a-zA-Z0-9]+$/), 1000)
 
 interface Variable {
   readonly schema: z.ZodType
@@ -67,14 +82,64 @@ export const variables = {
     allowed: 'hours from 0 (never) to 720',
     about: 'How often the index of the bundled set is renewed.',
   },
-  NIXERY_DEFAULT_PLATFORM: {
-    schema: z
-      .enum(['linux/amd64', 'linux/arm64'])
-      .default(process.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64')
-      .transform((text) => platformOf(text === 'linux/arm64' ? 'arm64' : 'amd64')),
-    allowed: 'linux/amd64 or linux/arm64',
+  NIXERY_PLATFORMS: {
+    schema: commaList(z.enum(['linux/amd64', 'linux/arm64']), 2)
+      .refine((texts) => new Set(texts).size === texts.length)
+      .default([process.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64'])
+      .transform((texts) =>
+        texts.map((text) => platformOf(text === 'linux/arm64' ? 'arm64' : 'amd64')),
+      ),
+    allowed: 'linux/amd64, linux/arm64, or both with a comma between them',
     about:
-      'Platform of images whose name says neither `amd64` nor `arm64`; that of the machine unless set. Instances behind one name must agree on it.',
+      'Platforms of images whose name says neither `amd64` nor `arm64`; that of the machine unless set. With both, such a name is an image index; clients that take none get the first platform. Instances behind one name must agree on it.',
+  },
+  NIXERY_IMAGES_DIR: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'the absolute path of a directory',
+    about: 'Stored specs: files that give images names of their own, see [images.md](images.md).',
+  },
+  NIXERY_LABEL_REVISION: {
+    schema: onOff.default(false),
+    allowed: 'on or off',
+    about:
+      'Labels in images that say which revision of the package source they were made of. Digests then change with the revision, even where nothing else does.',
+  },
+  NIXERY_ALLOW_UNFREE: {
+    schema: onOff.default(false),
+    allowed: 'on or off',
+    about: 'Serve packages with an unfree licence.',
+  },
+  NIXERY_ALLOW_BROKEN: {
+    schema: onOff.default(false),
+    allowed: 'on or off',
+    about: 'Serve packages that are marked as broken.',
+  },
+  NIXERY_ALLOW_INSECURE: {
+    schema: commaList(z.string().regex(/^[-+._?=a-zA-Z0-9]+$/), 1000).default([]),
+    allowed: 'names with version such as openssl-1.1.1w, with commas between them',
+    about: 'Packages that are served in spite of known vulnerabilities.',
+  },
+  NIXERY_ALLOW: {
+    schema: patterns.default([]),
+    allowed: 'patterns of package names with commas between them, * standing for any text',
+    about:
+      'The packages that are served, by the names that people ask for; all unless set. What `shell` stands for needs no pattern.',
+  },
+  NIXERY_DENY: {
+    schema: patterns.default([]),
+    allowed: 'patterns of package names with commas between them, * standing for any text',
+    about:
+      'Packages that are not served, by the name asked for, the attribute it stands for, or the name of its derivation. Wins over `NIXERY_ALLOW`. What other packages need is not looked at.',
+  },
+  NIXERY_MAX_PACKAGES: {
+    schema: wholeNumber(1, mostPackages).default(mostPackages),
+    allowed: `a number from 1 to ${mostPackages}`,
+    about: 'Most packages in one name.',
+  },
+  NIXERY_MAX_CLOSURE_MIB: {
+    schema: wholeNumber(1, 1_048_576).optional(),
+    allowed: 'mebibytes from 1 to 1048576',
+    about: 'Largest image, unpacked; no bound unless set.',
   },
   NIXERY_NIX_BIN: {
     schema: z.string().startsWith('/').optional(),
@@ -149,7 +214,12 @@ export interface Config {
   readonly packagesPath: string | undefined
   readonly debianMirror: { readonly main?: string; readonly security?: string }
   readonly refreshMs: number
-  readonly defaultPlatform: Platform
+  /** Never empty. */
+  readonly platforms: readonly Platform[]
+  readonly imagesDirectory: string | undefined
+  readonly labelRevision: boolean
+  readonly policy: PackagePolicy
+  readonly maxPackages: number
   readonly nixBinDirectory: string | undefined
   readonly nixTimeoutS: number
   readonly buildDeadlineMs: number
@@ -186,7 +256,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       }),
     },
     refreshMs: values.NIXERY_REFRESH_HOURS * 3_600_000,
-    defaultPlatform: values.NIXERY_DEFAULT_PLATFORM,
+    platforms: values.NIXERY_PLATFORMS,
+    imagesDirectory: values.NIXERY_IMAGES_DIR,
+    labelRevision: values.NIXERY_LABEL_REVISION,
+    policy: readPolicy(values),
+    maxPackages: values.NIXERY_MAX_PACKAGES,
     nixBinDirectory: values.NIXERY_NIX_BIN,
     nixTimeoutS: values.NIX_TIMEOUT,
     buildDeadlineMs: values.NIXERY_BUILD_DEADLINE * 1000,
@@ -199,6 +273,19 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     popularityUrl: values.NIX_POPULARITY_URL,
     logLevel: values.LOG_LEVEL,
   })
+}
+
+function readPolicy(values: Values): PackagePolicy {
+  return {
+    unfree: values.NIXERY_ALLOW_UNFREE,
+    broken: values.NIXERY_ALLOW_BROKEN,
+    insecure: values.NIXERY_ALLOW_INSECURE.toSorted(),
+    allow: values.NIXERY_ALLOW.toSorted(),
+    deny: values.NIXERY_DENY.toSorted(),
+    ...(values.NIXERY_MAX_CLOSURE_MIB === undefined
+      ? {}
+      : { maxClosureBytes: values.NIXERY_MAX_CLOSURE_MIB * 2 ** 20 }),
+  }
 }
 
 /** Settings of the original that would silently serve something else than was asked for. */

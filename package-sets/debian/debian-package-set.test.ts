@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 
 import type { OperatingError } from '#engine/operating-error.ts'
-import type { PinnedSource } from '#engine/ports/package-builder.ts'
+import type { PackageSet } from '#engine/ports/package-source.ts'
 
 import {
   newestDebianPackageSet,
@@ -73,8 +73,8 @@ suite('removeOutdatedDebianPackageSets()', () => {
 
 suite('the package set of a mirror', { skip: noMirror }, () => {
   let stateDirectory: string
-  let source: PinnedSource
-  let twin: PinnedSource
+  let source: PackageSet
+  let twin: PackageSet
   const progress: string[] = []
 
   before(async () => {
@@ -95,7 +95,7 @@ suite('the package set of a mirror', { skip: noMirror }, () => {
 
   test('prepareDebianPackageSet() makes the same revision of the same lists, also twice at once', () => {
     assert.deepEqual(twin, source)
-    assert.deepEqual(readdirSync(home()), [source.revision])
+    assert.deepEqual(readdirSync(home()), [source.identity])
   })
 
   test('prepareDebianPackageSet() removes what a process that died left', async () => {
@@ -103,11 +103,11 @@ suite('the package set of a mirror', { skip: noMirror }, () => {
     mkdirSync(abandoned)
     utimesSync(abandoned, longAgo, longAgo)
     await prepareDebianPackageSet({ stateDirectory }, quiet, deadline())
-    assert.deepEqual(readdirSync(home()), [source.revision])
+    assert.deepEqual(readdirSync(home()), [source.identity])
   })
 
   test('newestDebianPackageSet() finds it without the network, and nothing elsewhere', async () => {
-    assert.deepEqual((await newestDebianPackageSet(stateDirectory))?.source, source)
+    assert.deepEqual((await newestDebianPackageSet(stateDirectory))?.set, source)
     assert.equal(await newestDebianPackageSet(home()), undefined)
   })
 
@@ -126,7 +126,7 @@ suite('the package set of a mirror', { skip: noMirror }, () => {
         },
       )
     })
-    assert.deepEqual(readdirSync(home()), [source.revision])
+    assert.deepEqual(readdirSync(home()), [source.identity])
   })
 
   test('every alias leads to a package, and hides none without a reason', () => {

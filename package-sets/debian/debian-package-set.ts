@@ -20,7 +20,7 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 
 import { OperatingError } from '#engine/operating-error.ts'
-import type { PinnedSource } from '#engine/ports/package-builder.ts'
+import type { PackageSet } from '#engine/ports/package-source.ts'
 
 import { findMachineMirror } from './index/apt.ts'
 import type { DebianMirror } from './index/apt-sources.ts'
@@ -72,7 +72,7 @@ export async function prepareDebianPackageSet(
   options: DebianPackageSetOptions,
   onProgress: (line: string) => void,
   signal: AbortSignal,
-): Promise<PinnedSource> {
+): Promise<PackageSet> {
   const mirror = await chooseMirror(options.mirror ?? {})
   if (mirror.security === undefined) {
     onProgress('no mirror of Debian’s security updates is known: the package set goes without them')
@@ -91,7 +91,7 @@ export async function prepareDebianPackageSet(
 
 /** A revision on disk, and when it was last found to be the newest: milliseconds since 1970. */
 export interface StoredDebianPackageSet {
-  readonly source: PinnedSource
+  readonly set: PackageSet
   readonly preparedAtMs: number
 }
 
@@ -114,7 +114,12 @@ export async function newestDebianPackageSet(
   ages.sort((a, b) => b.preparedAtMs - a.preparedAtMs || (a.revision < b.revision ? -1 : 1))
   if (ages[0] === undefined) return undefined
   const { revision, preparedAtMs } = ages[0]
-  return { source: pinnedSource(home, revision), preparedAtMs }
+  return { set: packageSet(home, revision), preparedAtMs }
+}
+
+/** The set of a revision that was prepared before and is held. */
+export function storedDebianPackageSet(stateDirectory: string, revision: string): PackageSet {
+  return packageSet(homeOf(stateDirectory), revision)
 }
 
 /**
@@ -170,9 +175,14 @@ function homeOf(stateDirectory: string): string {
   return join(stateDirectory, 'package-sets', 'debian')
 }
 
-function pinnedSource(home: string, revision: string): PinnedSource {
+function packageSet(home: string, revision: string): PackageSet {
   const directory = join(home, revision)
-  return { revision, entry: join(directory, 'default.nix'), readablePaths: [directory] }
+  return {
+    identity: revision,
+    fixed: true,
+    entry: join(directory, 'default.nix'),
+    readablePaths: [directory],
+  }
 }
 
 async function chooseMirror(configured: Partial<DebianMirror>): Promise<DebianMirror> {
@@ -243,7 +253,7 @@ function parseFailure(line: string): { message: string; cause: string } | undefi
   return JSON.parse(line) as { message: string; cause: string }
 }
 
-async function publish(prepared: string, home: string, revision: string): Promise<PinnedSource> {
+async function publish(prepared: string, home: string, revision: string): Promise<PackageSet> {
   const directory = join(home, revision)
   try {
     await rename(prepared, directory)
@@ -255,7 +265,7 @@ async function publish(prepared: string, home: string, revision: string): Promis
   }
   const now = new Date()
   await utimes(directory, now, now)
-  return pinnedSource(home, revision)
+  return packageSet(home, revision)
 }
 
 /** Over names, executable bits and contents, in sorted order. */

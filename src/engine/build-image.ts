@@ -1,32 +1,31 @@
-import {
-  assembleImage,
-  type ImageDocument,
-  type ImageLayer,
-} from '#core/assembly/image-documents.ts'
+import { assembleImage, type ImageLayer } from '#core/assembly/image-documents.ts'
 import { imageOptions } from '#core/assembly/image-options.ts'
 import { planLayers } from '#core/layers/plan-layers.ts'
 import type { LayerGroup } from '#core/layers/layer-plan.ts'
-import type { Popularity } from '#core/layers/popularity.ts'
+import { formatAttributePath } from '#core/nix/attribute-path.ts'
 import type { ClosureGraph } from '#core/nix/closure-graph.ts'
 import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { systemOf } from '#core/nix/system.ts'
+import { isDenied, type PackagePolicy } from '#core/request/package-policy.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
-import type { BuildFailure } from './build-outcome.ts'
+import type { BuildFailure, ClosureTooLarge, PackageDenied } from './build-outcome.ts'
 import type { BuildTarget } from './image-builder.ts'
 import { makeRootLayer } from './make-root-layer.ts'
+import { publishDocument } from './publish-document.ts'
 import { packLayer, type LayerTools } from './pack-layer.ts'
-import type { BlobStore } from './ports/blob-store.ts'
 import type { BuildEvent } from './ports/build-observer.ts'
 import type { PackageBuilder } from './ports/package-builder.ts'
+import { findSource, type PackageSources, type SourceFailure } from './ports/package-source.ts'
 import type { OpenStoreFiles } from './ports/store-files.ts'
 import type { BuildEntry, ManifestEntry } from './stored-entries.ts'
-import { parseManifestEntry } from './stored-entries.ts'
+import { describeDocument, parseManifestEntry } from './stored-entries.ts'
 
 export interface BuildTools extends LayerTools {
+  readonly sources: PackageSources
   readonly nix: PackageBuilder
   readonly storeFiles: OpenStoreFiles
-  readonly popularity: Popularity
+  readonly policy: PackagePolicy
   /** Most layers for store paths; the root layer comes on top. */
   readonly layerBudget: number
 }
@@ -45,7 +44,7 @@ export async function buildImage(
   signal: AbortSignal,
 ): Promise<ManifestEntry | BuildFailure> {
   const packages = await evaluate(tools, target, signal)
-  if (packages.kind === 'packages') return packages
+  if (packages.kind !== 'found') return packages
   observe({ kind: 'evaluated', derivations: packages.found.length })
 
   const lease = await tools.nix.lease()
@@ -59,12 +58,14 @@ export async function buildImage(
     if (realised.kind !== 'realised') return realised
 
     const graph = await tools.nix.closure(outputPaths(packages.found), signal)
-    const plan = planLayers(graph, tools.popularity, tools.layerBudget)
+    const tooLarge = findTooLarge(graph, tools.policy)
+    if (tooLarge !== undefined) return tooLarge
+    const plan = planLayers(graph, target.popularity, tools.layerBudget)
     observe({
       kind: 'planned',
       storePaths: graph.nodes.length,
       layers: plan.groups.length,
-      narSizeBytes: graph.nodes.reduce((sum, node) => sum + node.narSizeBytes, 0),
+      narSizeBytes: closureSizeBytes(graph),
     })
 
     const files = tools.storeFiles(new Set(graph.nodes.map(({ path }) => path)))
@@ -93,17 +94,23 @@ export async function buildImage(
 type Evaluated =
   | { readonly kind: 'found'; readonly found: readonly FoundPackage[] }
   | { readonly kind: 'packages'; readonly failures: readonly PackageFailure[] }
+  | SourceFailure
+  | PackageDenied
 
 async function evaluate(
   tools: BuildTools,
   target: BuildTarget,
   signal: AbortSignal,
 ): Promise<Evaluated> {
-  const { request, source } = target
+  const { request } = target
+  const source = findSource(tools.sources, target.source.source)
+  const fetched = await source.fetch(target.source, signal)
+  if (fetched.kind !== 'fetched') return fetched
   const optional = basePackages.filter((name) => !request.packages.includes(name))
   const outcomes = await tools.nix.evaluate(
     {
-      source,
+      set: fetched.set,
+      policy: tools.policy,
       system: systemOf(request.platform),
       packages: request.packages,
       optionalPackages: optional,
@@ -112,7 +119,28 @@ async function evaluate(
   )
   const failures = outcomes.filter((outcome) => outcome.kind !== 'found')
   if (failures.length > 0) return { kind: 'packages', failures }
-  return { kind: 'found', found: outcomes.filter((outcome) => outcome.kind === 'found') }
+  const found = outcomes.filter((outcome) => outcome.kind === 'found')
+  const denied = found.find((it) => isDenied(tools.policy, namesOf(it)))
+  return denied === undefined
+    ? { kind: 'found', found }
+    : { kind: 'denied', package: denied.package, attributePath: denied.attributePath }
+}
+
+/** What the deny list is compared with: however a request spells a package, these stay the same. */
+function namesOf({ attributePath, derivation }: FoundPackage): readonly string[] {
+  const name = storePathName(derivation).replace(/\.drv$/, '')
+  // Nix takes the first dash before something that is no letter as the end of the name (parseDrvName).
+  return [formatAttributePath(attributePath), name, name.replace(/-[^a-zA-Z].*$/, '')]
+}
+
+function closureSizeBytes(graph: ClosureGraph): number {
+  return graph.nodes.reduce((sum, node) => sum + node.narSizeBytes, 0)
+}
+
+function findTooLarge(graph: ClosureGraph, policy: PackagePolicy): ClosureTooLarge | undefined {
+  const sizeBytes = closureSizeBytes(graph)
+  const mostBytes = policy.maxClosureBytes ?? Number.POSITIVE_INFINITY
+  return sizeBytes > mostBytes ? { kind: 'closure-too-large', sizeBytes, mostBytes } : undefined
 }
 
 /** Popular, big layers at the bottom: a chain of layers that images share from below is stored once. */
@@ -173,29 +201,11 @@ async function publishImage(
       ...layers.map((layer) => ({ digest: layer.digest, size: layer.sizeBytes })),
     ],
   }
-  if (!target.cacheable) return image
+  if (!target.source.fixed) return image
   return (
     parseManifestEntry(await tools.entries.putFirst('manifests', target.key, image, signal)) ??
     image
   )
-}
-
-async function publishDocument(
-  blobs: BlobStore,
-  document: ImageDocument,
-  signal: AbortSignal,
-): Promise<void> {
-  const upload = await blobs.upload(signal)
-  try {
-    await upload.write(document.bytes)
-    await upload.publish(document.digest)
-  } finally {
-    await upload.discard()
-  }
-}
-
-function describeDocument(document: ImageDocument): ManifestEntry['manifests'][number] {
-  return { mediaType: document.mediaType, digest: document.digest, size: document.bytes.length }
 }
 
 function imageLayer(layer: BuildEntry, createdBy: string): ImageLayer {

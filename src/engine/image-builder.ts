@@ -1,15 +1,16 @@
 import type { CacheKey } from '#core/request/cache-key.ts'
-import type { ImageRequest } from '#core/request/image-request.ts'
+import type { Popularity } from '#core/layers/popularity.ts'
+import type { PlatformRequest } from '#core/request/image-request.ts'
 import type { BuildOutcome } from './build-outcome.ts'
-import type { PinnedSource } from './ports/package-builder.ts'
+import type { PinnedSource } from './ports/package-source.ts'
 
 /** One pinned image request: what a build is for. */
 export interface BuildTarget {
-  /** Names the image; cacheable builds of one key are one build. */
+  /** Names the image; builds of one key are one build when the source is fixed. */
   readonly key: CacheKey
-  readonly request: ImageRequest
+  readonly request: PlatformRequest
   readonly source: PinnedSource
-  readonly cacheable: boolean
+  readonly popularity: Popularity
 }
 
 /**

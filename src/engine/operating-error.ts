@@ -70,6 +70,12 @@ export const operatingErrors = {
     summary: 'a binary cache of this registry has signatures that it does not trust',
     advice: 'add the public key of the cache to NIXERY_TRUSTED_KEYS',
   },
+  SPEC_INVALID: {
+    status: 500,
+    retryable: false,
+    summary: 'the stored spec of this image cannot be read',
+    advice: 'mend the named file in NIXERY_IMAGES_DIR',
+  },
   OVERLOADED: {
     status: 503,
     retryable: true,

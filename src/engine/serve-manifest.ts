@@ -1,72 +1,293 @@
-import { cacheKeyOf, type CacheKey } from '#core/request/cache-key.ts'
-import { parseImageRequest, type ImageRequest } from '#core/request/image-request.ts'
-import { formatPlatform, type Platform } from '#core/nix/system.ts'
+import { assembleIndex, type PlatformManifests } from '#core/assembly/image-index.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
+import { formatPlatform, type Platform } from '#core/nix/system.ts'
+import { cacheKeyOf, type CacheKey } from '#core/request/cache-key.ts'
+import {
+  parseImageRequest,
+  readComponents,
+  type ImageRequest,
+  type ImageRequestOutcome,
+  type NameGrammar,
+  type PlatformRequest,
+} from '#core/request/image-request.ts'
+import { findRefused, type PackagePolicy } from '#core/request/package-policy.ts'
+import { labelRevision } from '#core/request/revision-labels.ts'
 import type { BuildFailure } from './build-outcome.ts'
 import type { ImageBuilder } from './image-builder.ts'
-import type { BlobReader } from './ports/blob-store.ts'
+import type { BlobStore } from './ports/blob-store.ts'
 import type { EntryStore } from './ports/entry-store.ts'
-import type { PackageSource } from './ports/package-source.ts'
+import type { ImageSpecs } from './ports/image-specs.ts'
+import { findSource, type PackageSources, type PinnedSource } from './ports/package-source.ts'
 import type { Compression } from './ports/packer.ts'
-import { parseManifestEntry, type ManifestEntry } from './stored-entries.ts'
+import { publishDocument } from './publish-document.ts'
+import { describeDocument, parseManifestEntry, type ManifestEntry } from './stored-entries.ts'
 
 // Raise this when the documents of an equal request change: every cached manifest is then made anew.
 const imageFormat = 1
 
 export interface ManifestTools {
-  readonly source: PackageSource
+  readonly sources: PackageSources
+  readonly grammar: NameGrammar
+  readonly specs: ImageSpecs
+  readonly policy: PackagePolicy
   readonly builder: ImageBuilder
   readonly entries: EntryStore
-  readonly blobs: BlobReader
-  readonly defaultPlatform: Platform
+  readonly blobs: BlobStore
   readonly layerBudget: number
-  readonly popularity: Popularity
+  /** The snapshot of this moment. */
+  readonly popularity: () => Popularity
   readonly compression: Compression
+  /** Whether images say which revision of the source they were made of; their digests then follow it. */
+  readonly labelRevision: boolean
+}
+
+export interface ManifestRequest {
+  readonly name: string
+  readonly tag: string
+  /** Whether the client reads image indexes. */
+  readonly acceptsIndex: boolean
+}
+
+/** A name with a package that the operator's patterns leave out. */
+export interface DeniedName {
+  readonly kind: 'denied'
+  readonly message: string
 }
 
 export type ManifestOutcome =
-  | { readonly kind: 'image'; readonly image: ManifestEntry; readonly cached: boolean }
+  | {
+      readonly kind: 'image'
+      /** An image, or an index of images: what `manifests` lists. */
+      readonly image: ManifestEntry
+      readonly cached: boolean
+      readonly pinned: PinnedSource
+    }
   | { readonly kind: 'invalid-name'; readonly message: string }
-  | { readonly kind: 'unknown-tag'; readonly message: string }
-  | { readonly kind: 'failed'; readonly buildId: string; readonly failure: BuildFailure }
+  | DeniedName
+  | { readonly kind: 'unknown-tag' | 'forbidden-tag'; readonly message: string }
+  | {
+      readonly kind: 'failed'
+      readonly buildId: string
+      readonly failure: BuildFailure
+      readonly pinned: PinnedSource
+      /** Of the image that failed, when the name stands for several. */
+      readonly platform?: Platform
+    }
+
+type Image = Extract<ManifestOutcome, { readonly kind: 'image' }>
+type Failed = Extract<ManifestOutcome, { readonly kind: 'failed' }>
 
 /**
- * From a repository name and a tag to an image: from cache, or by a build. `signal` is the
- * caller's patience: aborting it leaves a build that others may wait for.
+ * From a repository name and a tag to an image, or to an index of images: from cache, or by
+ * builds. `signal` is the caller's patience: aborting it leaves builds that others may wait for.
  */
 export async function serveManifest(
   tools: ManifestTools,
-  name: string,
-  tag: string,
+  { name, tag, acceptsIndex }: ManifestRequest,
   signal: AbortSignal,
 ): Promise<ManifestOutcome> {
-  const parsed = parseImageRequest(name, tools.defaultPlatform)
+  const { parsed, latest } = await readName(tools, name)
   if (parsed.kind === 'invalid') return { kind: 'invalid-name', message: parsed.message }
   const { request } = parsed
 
-  const pin = await tools.source.pin(tag, signal)
-  if (pin.kind === 'unknown-tag') return pin
+  const denied = refuseRequest(tools, request)
+  if (denied !== undefined) return denied
 
-  const key = manifestKey(tools, request, pin.source.revision)
-  const cached = pin.cacheable ? await readUsableManifest(tools, key, signal) : undefined
-  if (cached !== undefined) return { kind: 'image', image: cached, cached: true }
+  const source = findSource(tools.sources, request.source)
+  const pin = await source.pin(tag === 'latest' ? latest : tag, signal)
+  if (pin.kind !== 'pinned') return pin
 
-  const target = { key, request, source: pin.source, cacheable: pin.cacheable }
-  const outcome = await tools.builder.build(target, signal)
-  return outcome.kind === 'built' ? { kind: 'image', image: outcome.image, cached: false } : outcome
+  const { pinned } = pin
+  if (request.platforms.length === 1) return serveImage(tools, request, 0, pinned, signal)
+  return acceptsIndex
+    ? serveIndex(tools, request, pinned, signal)
+    : serveFirstImage(tools, request, pinned, signal)
+}
+
+/**
+ * What the policy says of a name without a tag: a pull by digest asks no source, and what is stored
+ * may be older than the policy.
+ */
+export async function refuseName(
+  tools: Pick<ManifestTools, 'specs' | 'grammar' | 'policy'>,
+  name: string,
+): Promise<DeniedName | undefined> {
+  const { parsed } = await readName(tools, name)
+  return parsed.kind === 'invalid' ? undefined : refuseRequest(tools, parsed.request)
+}
+
+function refuseRequest(
+  { policy }: Pick<ManifestTools, 'policy'>,
+  request: ImageRequest,
+): DeniedName | undefined {
+  const refused = findRefused(policy, request)
+  if (refused === undefined) return undefined
+  const message = `${refused} is not among the packages that this registry serves`
+  return { kind: 'denied', message }
+}
+
+interface ReadName {
+  readonly parsed: ImageRequestOutcome
+  /** The tag of the source that `latest` stands for. */
+  readonly latest: string
+}
+
+/** A stored spec's full name comes before packages that are called like it. */
+async function readName(
+  { specs, grammar }: Pick<ManifestTools, 'specs' | 'grammar'>,
+  name: string,
+): Promise<ReadName> {
+  const spec = await specs.find(name)
+  if (spec === undefined) return { parsed: parseImageRequest(name, grammar), latest: 'latest' }
+  const { packages, source, options, tag = 'latest' } = spec
+  return { parsed: readComponents(name, packages, source, options, grammar), latest: tag }
+}
+
+/** The image of one of the platforms that a request stands for. */
+async function serveImage(
+  tools: ManifestTools,
+  image: ImageRequest,
+  platformIndex: number,
+  pinned: PinnedSource,
+  signal: AbortSignal,
+): Promise<Image | Failed> {
+  const request = platformRequest(tools, image, platformIndex, pinned)
+  const popularity = tools.popularity()
+  const key = imageKey(tools, request, popularity, pinned)
+  const cached = await readUsableManifest(tools, key, pinned, signal)
+  if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
+
+  const outcome = await tools.builder.build({ key, request, source: pinned, popularity }, signal)
+  return outcome.kind === 'built'
+    ? { kind: 'image', image: outcome.image, cached: false, pinned }
+    : { ...outcome, pinned }
+}
+
+/** For clients that read no index: the first platform that has all packages. */
+async function serveFirstImage(
+  tools: ManifestTools,
+  request: ImageRequest,
+  pinned: PinnedSource,
+  signal: AbortSignal,
+): Promise<Image | Failed> {
+  const outcome = await serveImage(tools, request, 0, pinned, signal)
+  const [platform, ...platforms] = request.platforms
+  if (platforms.length === 0 || !isUnsupported(outcome)) return onPlatform(outcome, platform)
+  return serveFirstImage(tools, { ...request, platforms }, pinned, signal)
+}
+
+/** The images of all platforms, made side by side, behind one index. */
+async function serveIndex(
+  tools: ManifestTools,
+  request: ImageRequest,
+  pinned: PinnedSource,
+  signal: AbortSignal,
+): Promise<Image | Failed> {
+  const key = indexKey(tools, request, pinned)
+  const cached = await readUsableManifest(tools, key, pinned, signal)
+  if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
+
+  const outcomes = await Promise.all(
+    request.platforms.map((_platform, index) => serveImage(tools, request, index, pinned, signal)),
+  )
+  const failed = outcomes.findIndex((it) => it.kind === 'failed' && !isUnsupported(it))
+  if (failed !== -1) return onPlatform(outcomes[failed]!, request.platforms[failed])
+  const images = outcomes.flatMap((outcome, index) =>
+    outcome.kind === 'image'
+      ? [{ platform: request.platforms[index]!, image: outcome.image, cached: outcome.cached }]
+      : [],
+  )
+  // No platform has all packages: the first one's refusal says which are missing.
+  if (images.length === 0) return onPlatform(outcomes[0]!, request.platforms[0])
+  const image = await publishIndex(tools, key, images, pinned, signal)
+  return { kind: 'image', image, cached: images.every(({ cached }) => cached), pinned }
+}
+
+/** Whether evaluation says that a package does not exist for the platform; then the platform is left out. */
+function isUnsupported(outcome: Image | Failed): boolean {
+  return (
+    outcome.kind === 'failed' &&
+    outcome.failure.kind === 'packages' &&
+    outcome.failure.failures.every(({ kind }) => kind === 'unsupported-system')
+  )
+}
+
+function onPlatform(outcome: Image | Failed, platform: Platform | undefined): Image | Failed {
+  return outcome.kind === 'failed' && platform !== undefined ? { ...outcome, platform } : outcome
+}
+
+interface PlatformImage {
+  readonly platform: Platform
+  readonly image: ManifestEntry
+}
+
+async function publishIndex(
+  tools: ManifestTools,
+  key: CacheKey,
+  images: readonly PlatformImage[],
+  pinned: PinnedSource,
+  signal: AbortSignal,
+): Promise<ManifestEntry> {
+  const { ociIndex, dockerList } = assembleIndex(images.map(platformManifests))
+  for (const document of [ociIndex, dockerList]) {
+    await publishDocument(tools.blobs, document, signal)
+  }
+  const needed = images.flatMap(({ image }) => [...image.manifests, ...image.blobs])
+  const index: ManifestEntry = {
+    manifests: [ociIndex, dockerList].map(describeDocument),
+    blobs: [...new Map(needed.map(({ digest, size }) => [digest, { digest, size }])).values()],
+  }
+  if (!pinned.fixed) return index
+  return parseManifestEntry(await tools.entries.putFirst('manifests', key, index, signal)) ?? index
+}
+
+function platformManifests({ platform, image }: PlatformImage): PlatformManifests {
+  const [oci, docker] = image.manifests
+  if (oci === undefined || docker === undefined) throw new Error('an image has two manifests')
+  return { platform, oci, docker }
+}
+
+function platformRequest(
+  tools: ManifestTools,
+  { platforms, shell, packages, options }: ImageRequest,
+  platformIndex: number,
+  pinned: PinnedSource,
+): PlatformRequest {
+  const platform = platforms[platformIndex]
+  if (platform === undefined) throw new Error('a request has a platform')
+  const labelled = tools.labelRevision ? labelRevision(options, pinned) : options
+  return { platform, shell, packages, options: labelled }
 }
 
 /** Everything that decides the image's content; not the compressor's build, see `EntryStore`. */
-function manifestKey(tools: ManifestTools, request: ImageRequest, revision: string): CacheKey {
+function imageKey(
+  tools: ManifestTools,
+  request: PlatformRequest,
+  popularity: Popularity,
+  pinned: PinnedSource,
+): CacheKey {
+  const { unfree, broken, insecure, allow, deny, maxClosureBytes } = tools.policy
   return cacheKeyOf({
     format: imageFormat,
-    revision,
+    source: pinned.identity,
+    policy: { unfree, broken, insecure, allow, deny, maxClosureBytes: maxClosureBytes ?? null },
     platform: formatPlatform(request.platform),
     packages: request.packages,
     shell: request.shell,
+    options: { ...request.options },
     layerBudget: tools.layerBudget,
-    popularity: tools.popularity.kind === 'snapshot' ? tools.popularity.version : null,
+    popularity: popularity.kind === 'snapshot' ? popularity.version : null,
     compression: { codec: tools.compression.codec, level: tools.compression.level },
+  })
+}
+
+/** An index is decided by the images that it may list. */
+function indexKey(tools: ManifestTools, request: ImageRequest, pinned: PinnedSource): CacheKey {
+  const popularity = tools.popularity()
+  return cacheKeyOf({
+    index: request.platforms.map((_platform, index) =>
+      imageKey(tools, platformRequest(tools, request, index, pinned), popularity, pinned),
+    ),
   })
 }
 
@@ -74,8 +295,10 @@ function manifestKey(tools: ManifestTools, request: ImageRequest, revision: stri
 async function readUsableManifest(
   tools: ManifestTools,
   key: CacheKey,
+  { fixed }: PinnedSource,
   signal: AbortSignal,
 ): Promise<ManifestEntry | undefined> {
+  if (!fixed) return undefined
   const value = await tools.entries.get('manifests', key, signal)
   if (value === undefined) return undefined
   const image = parseManifestEntry(value)
@@ -85,7 +308,7 @@ async function readUsableManifest(
 }
 
 async function isComplete(
-  blobs: BlobReader,
+  blobs: BlobStore,
   image: ManifestEntry,
   signal: AbortSignal,
 ): Promise<boolean> {

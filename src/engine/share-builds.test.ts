@@ -26,9 +26,10 @@ test('shareBuilds() runs one build for all callers of a key', async () => {
   for (const outcome of await Promise.all([...callers, other])) assert.equal(outcome, failedOutcome)
 })
 
-test('shareBuilds() gives every caller a build of its own when the target is not cacheable', async () => {
+test('shareBuilds() gives every caller a build of its own when the source is not fixed', async () => {
   const { clock, started, shared } = setUp()
-  const target = { ...buildTarget('git'), cacheable: false }
+  const fixedTarget = buildTarget('git')
+  const target = { ...fixedTarget, source: { ...fixedTarget.source, fixed: false } }
   const outcomes = ['before', 'after'].map((buildId) => ({ ...failedOutcome, buildId }))
   const callers = outcomes.map(() => shared.build(target, patient))
   assert.equal(started.length, 2, 'the set may have been edited between them')

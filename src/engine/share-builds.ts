@@ -24,7 +24,7 @@ interface RunningBuild {
 }
 
 /**
- * One build per key however many callers ask; a target that is not cacheable may mean something
+ * One build per key however many callers ask; a target of a source that is not fixed may mean something
  * else by now, so each of its callers gets a build of its own. A build belongs to no caller: it runs under its own
  * signal, and when the last caller has left it goes on for `graceMs`, because container runtimes
  * give up and come back. Outcomes are not kept: the caches answer the next caller.
@@ -69,7 +69,7 @@ export function shareBuilds(inner: ImageBuilder, clock: Clock, graceMs: number):
     async build(target, signal) {
       signal.throwIfAborted()
       if (closed) throw shuttingDown()
-      const name = target.cacheable ? target.key : Symbol(target.key)
+      const name = target.source.fixed ? target.key : Symbol(target.key)
       const build = running.get(name) ?? start(name, target)
       build.waiters += 1
       build.stopGrace()

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { ImageDocument } from '#core/assembly/image-documents.ts'
 import { parseDigest, type Digest } from '#core/oci/digest.ts'
 
 const digestSchema = z.string().transform((text, context): Digest => {
@@ -22,11 +23,16 @@ const documentSchema = z.object({
 })
 
 const manifestEntrySchema = z.object({
-  /** The image's manifest, in order of preference: OCI first, then Docker's schema 2. */
+  /** The image's manifest, or the index of several, in order of preference: OCI first, then Docker's. */
   manifests: z.array(documentSchema).min(1),
-  /** Config and layers: what must exist for the manifest to be served. */
+  /** Config, layers, listed manifests: what must exist for the manifest to be served. */
   blobs: z.array(z.object({ digest: digestSchema, size: z.number().int().nonnegative() })),
 })
+
+/** What an entry says of a stored document. */
+export function describeDocument(document: ImageDocument): ManifestEntry['manifests'][number] {
+  return { mediaType: document.mediaType, digest: document.digest, size: document.bytes.length }
+}
 
 /** Value of `builds/<key>`: the layer that one group of store paths was packed into. */
 export type BuildEntry = z.infer<typeof buildEntrySchema>

@@ -4,13 +4,15 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createWorkerPacker, type WorkerPacker } from '#adapters/packing/worker-packer.ts'
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
-import { platformOf } from '#core/nix/system.ts'
 import { parseStorePath, storePathBaseName, type StorePath } from '#core/nix/store-path.ts'
 import { buildImage } from '#engine/build-image.ts'
 import type { BlobStore } from '#engine/ports/blob-store.ts'
 import type { EntryStore } from '#engine/ports/entry-store.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
 import { serveManifest } from '#engine/serve-manifest.ts'
+import { strictPolicy } from '#core/request/package-policy.ts'
+import { plainNames } from '#test/fakes/plain-names.ts'
+import { setSource } from '#test/fakes/set-source.ts'
 import { measureTree } from '#test/archives/measure-tree.ts'
 
 export interface TestedStorage {
@@ -55,18 +57,18 @@ export async function startLocalRegistry(
   { blobs, entries }: TestedStorage,
 ): Promise<LocalRegistry> {
   const shared = {
+    sources: new Map([['', setSource(set)]]),
+    policy: strictPolicy,
     blobs,
     entries,
     layerBudget: 94,
-    popularity: { kind: 'closure' },
     compression: { codec: 'gzip', level: 6 },
   } as const
   const storeFiles = () => ({ list: async () => [], propagated: async () => [] })
   const steps = { ...shared, nix, packer, storeFiles }
   const tools = {
     ...shared,
-    defaultPlatform: platformOf('amd64'),
-    source: { pin: async () => ({ kind: 'pinned', source, cacheable: true }) as const },
+    ...plainNames,
     builder: {
       async build(target: Parameters<typeof buildImage>[1], signal: AbortSignal) {
         const built = await buildImage(steps, target, () => {}, signal)
@@ -77,7 +79,8 @@ export async function startLocalRegistry(
   }
   const server = createRegistryServer({
     registry: () => ({
-      manifest: (name, tag, signal) => serveManifest(tools, name, tag, signal),
+      manifest: (request, signal) => serveManifest(tools, request, signal),
+      refuse: async () => undefined,
       blobs,
     }),
     log: { request: () => {}, failure: () => {} },
@@ -95,7 +98,7 @@ export async function startLocalRegistry(
   }
 }
 
-const source = { revision: 'local', entry: '/local', readablePaths: [] }
+const set = { identity: 'local', fixed: true, entry: '/local', readablePaths: [] }
 
 /** Stands for Nix: whatever is asked for is the program with all that it refers to. */
 function onePackage(sizeOf: (path: StorePath) => number): PackageBuilder {

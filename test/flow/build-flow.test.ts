@@ -11,12 +11,15 @@ import { findProgram } from '#adapters/process/find-program.ts'
 import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
 import { createMemoryStorage } from '#adapters/storage/memory/memory-storage.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
-import { platformOf } from '#core/nix/system.ts'
 import { digestOf, type Digest } from '#core/oci/digest.ts'
 import { buildImage } from '#engine/build-image.ts'
 import type { BlobStore } from '#engine/ports/blob-store.ts'
 import type { EntryStore } from '#engine/ports/entry-store.ts'
-import type { PackageBuilder, PackageSet } from '#engine/ports/package-builder.ts'
+import type { PackageBuilder } from '#engine/ports/package-builder.ts'
+import type { PackageSet } from '#engine/ports/package-source.ts'
+import { strictPolicy } from '#core/request/package-policy.ts'
+import { plainNames } from '#test/fakes/plain-names.ts'
+import { setSource } from '#test/fakes/set-source.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { serveManifest, type ManifestOutcome } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
@@ -33,12 +36,12 @@ const skip = missing.length > 0 && `${missing.join(', ')} not installed`
 describe('the build flow', { skip }, () => {
   const packer = createWorkerPacker({ threads: 2 })
   let directory: string
-  let source: PackageSet
+  let set: PackageSet
   let realNix: PackageBuilder
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'nixery-flow-'))
-    source = await prepareAwkwardSet(directory)
+    set = await prepareAwkwardSet(directory)
     realNix = await createNixPackageBuilder({
       leaseDirectory: join(directory, 'leases'),
       nixTimeoutS: 30,
@@ -51,7 +54,7 @@ describe('the build flow', { skip }, () => {
   })
 
   /** The flow over a storage of its own; counts what it asks of Nix and lists what it writes. */
-  function startFlow({ storage = createMemoryStorage(), layerBudget = 94, cacheable = true } = {}) {
+  function startFlow({ storage = createMemoryStorage(), layerBudget = 94, fixed = true } = {}) {
     const evaluated: string[] = []
     const writes: string[] = []
     const nix: PackageBuilder = {
@@ -66,10 +69,11 @@ describe('the build flow', { skip }, () => {
     const blobs = recordBlobs(storage.blobs, writes)
     const entries = recordEntries(storage.entries, writes)
     const shared = {
+      sources: new Map([['', setSource({ ...set, fixed })]]),
+      policy: strictPolicy,
       blobs,
       entries,
       layerBudget,
-      popularity: { kind: 'closure' },
       compression: { codec: 'gzip', level: 6 },
     } as const
     const tools = { ...shared, nix, packer, storeFiles: createStoreFiles }
@@ -86,10 +90,10 @@ describe('the build flow', { skip }, () => {
     const manifestTools = {
       ...shared,
       builder,
-      defaultPlatform: platformOf(process.arch === 'arm64' ? 'arm64' : 'amd64'),
-      source: { pin: async () => ({ kind: 'pinned', source, cacheable }) as const },
+      ...plainNames,
     }
-    const pull = (name: string) => serveManifest(manifestTools, name, 'latest', signal)
+    const pull = (name: string) =>
+      serveManifest(manifestTools, { name, tag: 'latest', acceptsIndex: true }, signal)
     return { pull, evaluated, writes, storage }
   }
 
@@ -176,7 +180,7 @@ describe('the build flow', { skip }, () => {
   })
 
   test('a set that may change is never answered from cache', async () => {
-    const { pull, evaluated, writes } = startFlow({ cacheable: false })
+    const { pull, evaluated, writes } = startFlow({ fixed: false })
     const outcomes = [await pull('tool'), await pull('tool')]
     assert.deepEqual(outcomes[0], outcomes[1])
     assert.deepEqual(evaluated, ['tool', 'tool'])

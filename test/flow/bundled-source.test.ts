@@ -13,6 +13,7 @@ test('createBundledSource() holds what it serves, until it is closed', { skip },
   const stateDirectory = await prepareStateDirectory()
   const source = await createBundledSource(
     {
+      name: '',
       stateDirectory,
       mirror: {},
       refreshMs: 0,
@@ -25,7 +26,7 @@ test('createBundledSource() holds what it serves, until it is closed', { skip },
   const pin = await source.pin('latest', new AbortController().signal)
   assert.ok(pin.kind === 'pinned')
   const peer = await ServedRevisions.open(join(stateDirectory, 'served'))
-  assert.ok((await peer.all()).has(pin.source.revision))
+  assert.ok((await peer.all()).has(pin.pinned.identity))
   await source.close()
   await peer.close()
 })

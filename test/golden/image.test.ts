@@ -44,7 +44,7 @@ test('makeRootLayer() makes the root of an image as before', async () => {
 })
 
 test('assembleImage() writes the documents of an image as before', () => {
-  const request = { platform: platformOf('arm64'), shell: true, packages: ['jq'] }
+  const request = { platform: platformOf('arm64'), shell: true, packages: ['jq'], options: {} }
   const layer = {
     digest: digestOf('a'),
     diffId: digestOf('b'),

@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 
-import type { PinnedSource } from '#engine/ports/package-builder.ts'
+import type { PackageSet } from '#engine/ports/package-source.ts'
 
 const environment = {
   ...process.env,
@@ -22,7 +22,7 @@ export function isNixThere(): boolean {
 
 /** The derivations of attribute paths, in their order. */
 export function instantiate(
-  source: PinnedSource,
+  source: PackageSet,
   attributePaths: readonly (readonly string[])[],
   system = 'x86_64-linux',
 ): readonly string[] {

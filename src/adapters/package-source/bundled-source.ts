@@ -4,15 +4,16 @@ import {
   newestDebianPackageSet,
   prepareDebianPackageSet,
   removeOutdatedDebianPackageSets,
+  storedDebianPackageSet,
   type StoredDebianPackageSet,
 } from '#package-sets/debian/debian-package-set.ts'
 import type { Clock } from '#engine/ports/clock.ts'
-import type { PinnedSource } from '#engine/ports/package-builder.ts'
-import type { PackageSource } from '#engine/ports/package-source.ts'
+import type { PackageSet, PackageSource } from '#engine/ports/package-source.ts'
 import { onlyLatest } from './only-latest.ts'
 import { ServedRevisions } from './served-revisions.ts'
 
 export interface BundledSourceOptions {
+  readonly name: string
   readonly stateDirectory: string
   readonly mirror: { readonly main?: string; readonly security?: string }
   /** How often the index is renewed; 0 is never. */
@@ -34,26 +35,26 @@ export async function createBundledSource(
   options: BundledSourceOptions,
   signal: AbortSignal,
 ): Promise<PackageSource & { close(): Promise<void> }> {
-  const { stateDirectory, mirror, refreshMs, clock, onProgress, onFailure } = options
+  const { name, stateDirectory, mirror, refreshMs, clock, onProgress, onFailure } = options
   await using opened = new AsyncDisposableStack()
   const served = await ServedRevisions.open(join(stateDirectory, 'served'))
   opened.defer(() => served.close())
   const closing = new AbortController()
 
   /** False when a peer had begun to remove the revision. */
-  async function hold({ revision, entry }: PinnedSource): Promise<boolean> {
-    await served.hold(revision)
+  async function hold({ identity, entry }: PackageSet): Promise<boolean> {
+    await served.hold(identity)
     return existsSync(entry)
   }
 
   async function findStored(): Promise<StoredDebianPackageSet | undefined> {
     let stored = await newestDebianPackageSet(stateDirectory)
-    while (stored !== undefined && !(await hold(stored.source)))
+    while (stored !== undefined && !(await hold(stored.set)))
       stored = await newestDebianPackageSet(stateDirectory)
     return stored
   }
 
-  async function prepare(until: AbortSignal): Promise<PinnedSource> {
+  async function prepare(until: AbortSignal): Promise<PackageSet> {
     for (;;) {
       const source = await prepareDebianPackageSet({ stateDirectory, mirror }, onProgress, until)
       if (await hold(source)) return source
@@ -61,7 +62,7 @@ export async function createBundledSource(
   }
 
   const stored = await findStored()
-  let current = stored?.source ?? (await prepare(signal))
+  let current = stored?.set ?? (await prepare(signal))
   let stopTimer = () => {}
 
   function schedule(ageMs: number): void {
@@ -79,12 +80,12 @@ export async function createBundledSource(
     schedule(0)
   }
 
-  function replace(next: PinnedSource): void {
-    const { revision } = current
+  function replace(next: PackageSet): void {
+    const { identity } = current
     current = next
-    if (revision === next.revision) return
+    if (identity === next.identity) return
     clock.after(longestBuildMs, () => {
-      if (current.revision !== revision) served.release(revision).catch(onFailure)
+      if (current.identity !== identity) served.release(identity).catch(onFailure)
     })
   }
 
@@ -93,7 +94,17 @@ export async function createBundledSource(
   const resources = opened.move()
   return {
     pin: async (tag) =>
-      onlyLatest(tag, () => ({ kind: 'pinned', source: current, cacheable: true })),
+      onlyLatest(tag, () => ({
+        source: name,
+        revision: current.identity,
+        identity: current.identity,
+        fixed: true,
+      })),
+    // What was served when a build began is held for longer than it may take.
+    fetch: async ({ identity }) => ({
+      kind: 'fetched',
+      set: storedDebianPackageSet(stateDirectory, identity),
+    }),
     async close() {
       stopTimer()
       closing.abort()

@@ -1,5 +1,7 @@
 import type { RegistryErrorCode } from '#core/oci/error-codes.ts'
 import { metaPackages } from '#core/request/image-request.ts'
+import { formatAttributePath } from '#core/nix/attribute-path.ts'
+import { formatPlatform, type Platform } from '#core/nix/system.ts'
 import type { PackageFailure } from '#core/nix/package-outcome.ts'
 import type { BuildFailure } from '#engine/build-outcome.ts'
 import { operatingErrors, OperatingError } from '#engine/operating-error.ts'
@@ -29,12 +31,23 @@ export const failureStatuses: Readonly<
   'build-timed-out': { status: 422, code: 'MANIFEST_INVALID' },
   'source-unavailable': { status: 422, code: 'MANIFEST_INVALID' },
   'not-substitutable': { status: 422, code: 'MANIFEST_INVALID' },
+  'unusable-source': { status: 422, code: 'MANIFEST_INVALID' },
+  denied: { status: 403, code: 'DENIED' },
+  'closure-too-large': { status: 403, code: 'DENIED' },
   'too-many-names': { status: 422, code: 'MANIFEST_INVALID' },
   'deadline-passed': { status: 422, code: 'MANIFEST_INVALID' },
 }
 
-/** A failed build as the person who typed `docker pull` reads it: one line, what to do, the build id. */
-export function failureRefusal(failure: BuildFailure, buildId: string): Refusal {
+/**
+ * A failed build as the person who typed `docker pull` reads it: one line, what to do, the build id,
+ * and which of several platforms it is about.
+ */
+export function failureRefusal(
+  failure: BuildFailure,
+  buildId: string,
+  platform?: Platform,
+): Refusal {
+  const where = platform === undefined ? '' : `${formatPlatform(platform)}, `
   const first = failure.kind === 'packages' ? failure.failures[0] : failure
   const messages =
     failure.kind === 'packages'
@@ -42,7 +55,7 @@ export function failureRefusal(failure: BuildFailure, buildId: string): Refusal 
       : [describeBuildFailure(failure)]
   return {
     ...failureStatuses[first?.kind ?? 'evaluation-error'],
-    message: `${oneLine([...new Set(messages)].join('; '))} (build ${buildId})`,
+    message: `${oneLine([...new Set(messages)].join('; '))} (${where}build ${buildId})`,
   }
 }
 
@@ -92,6 +105,12 @@ function describeBuildFailure(
       return `the source of ${failure.name} cannot be downloaded, it may have been replaced by a newer version: ${failure.message}`
     case 'not-substitutable':
       return `${listSome(failure.missing, failure.total)} ${failure.total === 1 ? 'is' : 'are'} in none of this registry's binary caches, and it does not build from source: ask for packages that are there`
+    case 'unusable-source':
+      return `revision ${failure.revision} of the package source cannot be used: ${failure.message}`
+    case 'denied':
+      return `${failure.package} is ${formatAttributePath(failure.attributePath)}, which is not among the packages that this registry serves`
+    case 'closure-too-large':
+      return `the packages and what they need take ${formatMebibytes(failure.sizeBytes)}, this registry serves at most ${formatMebibytes(failure.mostBytes)}: ask for fewer packages`
     case 'too-many-names':
       return `the packages hold more than ${failure.most} names that an image would have to link: ask for fewer packages`
     case 'deadline-passed':
@@ -133,6 +152,10 @@ function oneLine(text: string): string {
 function listSome(names: readonly string[], total: number): string {
   const more = total - names.length
   return listNames(more > 0 ? [...names, `${more} more`] : names, 'and')
+}
+
+function formatMebibytes(sizeBytes: number): string {
+  return `${Math.ceil(sizeBytes / 2 ** 20)} MiB`
 }
 
 function listNames(names: readonly string[], word: 'or' | 'and'): string {

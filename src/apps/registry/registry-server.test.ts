@@ -10,7 +10,7 @@ import { digestOf } from '#core/oci/digest.ts'
 import { mediaTypes } from '#core/oci/media-types.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { RequestFacts } from '#engine/ports/request-log.ts'
-import type { ManifestOutcome } from '#engine/serve-manifest.ts'
+import type { ManifestOutcome, ManifestRequest } from '#engine/serve-manifest.ts'
 import { createRegistryServer } from './registry-server.ts'
 
 interface Answer {
@@ -27,7 +27,7 @@ const blob = 'hello world'
 /** A registry over memory storage whose manifests come from `serve`. */
 async function startRegistry(
   context: TestContext,
-  serve: (name: string, tag: string, signal: AbortSignal) => Promise<ManifestOutcome> = async () =>
+  serve: (request: ManifestRequest, signal: AbortSignal) => Promise<ManifestOutcome> = async () =>
     image(),
 ) {
   const { blobs } = createMemoryStorage()
@@ -39,7 +39,7 @@ async function startRegistry(
   const requests: RequestFacts[] = []
   const failures: unknown[] = []
   const server = createRegistryServer({
-    registry: () => ({ blobs, manifest: serve }),
+    registry: () => ({ blobs, manifest: serve, refuse: async () => undefined }),
     log: { request: (facts) => requests.push(facts), failure: (error) => failures.push(error) },
   })
   server.listen(0, '127.0.0.1')
@@ -64,6 +64,8 @@ async function startRegistry(
   return { send, server, port, requests, failures }
 }
 
+const pinned = { source: '', revision: 'r1', identity: 'r1', fixed: true }
+
 function image(): ManifestOutcome {
   const document = (mediaType: string, text: string) => ({
     mediaType,
@@ -73,6 +75,7 @@ function image(): ManifestOutcome {
   return {
     kind: 'image',
     cached: true,
+    pinned,
     image: {
       manifests: [
         document(mediaTypes.ociManifest, ociManifest),
@@ -231,6 +234,7 @@ test('a failed build is a 4xx on one line with its build id', async (context) =>
   const { send } = await startRegistry(context, async () => ({
     kind: 'failed',
     buildId: 'b42',
+    pinned,
     failure: {
       kind: 'packages',
       failures: [
@@ -275,7 +279,7 @@ test('a client that hangs up stops waiting', async (context) => {
   let waiting: AbortSignal | undefined
   const arrived = Promise.withResolvers<void>()
   const left = Promise.withResolvers<void>()
-  const { port } = await startRegistry(context, (_name, _tag, patience) => {
+  const { port } = await startRegistry(context, (_request, patience) => {
     waiting = patience
     arrived.resolve()
     return new Promise((_resolve, reject) => {
@@ -293,11 +297,30 @@ test('a client that hangs up stops waiting', async (context) => {
   await left.promise
 })
 
+test('a manifest says what it was made of, and since when the origin is away', async (context) => {
+  const asked: ManifestRequest[] = []
+  const staleSinceMs = Date.UTC(2026, 0, 2, 3, 4, 5)
+  const { send } = await startRegistry(context, async (request) => {
+    asked.push(request)
+    return { ...image(), pinned: { ...pinned, source: 'ours', staleSinceMs } } as ManifestOutcome
+  })
+  const path = '/v2/git/manifests/latest'
+  const { headers } = await send('GET', path, { Accept: mediaTypes.dockerManifest })
+  assert.equal(headers['nixery-revision'], 'r1')
+  assert.equal(headers['nixery-source'], 'ours')
+  assert.equal(headers['nixery-stale-since'], '2026-01-02T03:04:05.000Z')
+  await send('GET', path, { Accept: `${mediaTypes.dockerManifest}, ${mediaTypes.ociIndex}` })
+  assert.deepEqual(
+    asked.map(({ acceptsIndex }) => acceptsIndex),
+    [false, true],
+  )
+})
+
 test('requests that a client sends ahead wait for their turn', async (context) => {
   const asked: string[] = []
   const arrived = Promise.withResolvers<void>()
   const first = Promise.withResolvers<ManifestOutcome>()
-  const { port } = await startRegistry(context, (name) => {
+  const { port } = await startRegistry(context, ({ name }) => {
     asked.push(name)
     arrived.resolve()
     return first.promise
@@ -343,6 +366,7 @@ test('a client that stops reading loses its connection, and the blob is closed',
           open: async () => endless,
         },
         manifest: async () => image(),
+        refuse: async () => undefined,
       }),
       log: { request: logged.resolve, failure: () => {} },
     },
@@ -375,6 +399,7 @@ test('close() lets an answer that waits in memory for its client be sent', async
         open: async () => whole,
       },
       manifest: async () => image(),
+      refuse: async () => undefined,
     }),
     log: { request: () => {}, failure: () => {} },
   })

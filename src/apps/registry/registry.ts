@@ -1,9 +1,11 @@
-import type { ManifestOutcome } from '#engine/serve-manifest.ts'
+import type { DeniedName, ManifestOutcome, ManifestRequest } from '#engine/serve-manifest.ts'
 import type { BlobReader } from '#engine/ports/blob-store.ts'
 
 /** What the HTTP front needs of the product. */
 export interface Registry {
   /** The image behind a name and a tag; see `serveManifest`. */
-  manifest(name: string, tag: string, signal: AbortSignal): Promise<ManifestOutcome>
+  manifest(request: ManifestRequest, signal: AbortSignal): Promise<ManifestOutcome>
+  /** Why nothing of a name is served, when the operator's policy says so; see `refuseName`. */
+  refuse(name: string): Promise<DeniedName | undefined>
   readonly blobs: BlobReader
 }

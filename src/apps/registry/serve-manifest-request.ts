@@ -1,13 +1,14 @@
-import { negotiate } from '#core/oci/accept.ts'
+import { accepts, negotiate } from '#core/oci/accept.ts'
 import type { Digest } from '#core/oci/digest.ts'
 import { formatEntityTag, matchesEntityTag } from '#core/oci/entity-tag.ts'
-import { manifestMediaTypes } from '#core/oci/media-types.ts'
+import { manifestMediaTypes, mediaTypes } from '#core/oci/media-types.ts'
 import type { Reference } from '#core/oci/route.ts'
 import { OperatingError } from '#engine/operating-error.ts'
+import type { PinnedSource } from '#engine/ports/package-source.ts'
 import type { ManifestEntry } from '#engine/stored-entries.ts'
 import { failureRefusal } from './failure-refusal.ts'
 import type { Registry } from './registry.ts'
-import { sendBody, sendNotModified, sendRefusal, type Exchange } from './response.ts'
+import { sendBody, sendNotModified, sendRefusal, type Exchange, type Headers } from './response.ts'
 
 /** GET and HEAD of `/v2/<name>/manifests/<reference>`. A tag may start a build and wait for it. */
 export async function serveManifestRequest(
@@ -16,12 +17,18 @@ export async function serveManifestRequest(
   name: string,
   reference: Reference,
 ): Promise<void> {
-  if (reference.kind === 'digest') return sendManifest(exchange, registry, reference.digest)
+  if (reference.kind === 'digest') return serveDigest(exchange, registry, name, reference.digest)
 
-  const outcome = await registry.manifest(name, reference.tag, waitingSignal(exchange))
+  const request = { name, tag: reference.tag, acceptsIndex: acceptsIndex(exchange) }
+  const outcome = await registry.manifest(request, waitingSignal(exchange))
   switch (outcome.kind) {
     case 'image':
-      return sendManifest(exchange, registry, chooseManifest(exchange, outcome.image))
+      return sendManifest(
+        exchange,
+        registry,
+        chooseManifest(exchange, outcome.image),
+        sourceHeaders(outcome.pinned),
+      )
     case 'invalid-name':
       return sendRefusal(exchange, { status: 400, code: 'NAME_INVALID', message: outcome.message })
     case 'unknown-tag':
@@ -30,9 +37,51 @@ export async function serveManifestRequest(
         code: 'MANIFEST_UNKNOWN',
         message: outcome.message,
       })
+    case 'denied':
+    case 'forbidden-tag':
+      return sendRefusal(exchange, { status: 403, code: 'DENIED', message: outcome.message })
     case 'failed':
-      return sendRefusal(exchange, failureRefusal(outcome.failure, outcome.buildId))
+      return sendRefusal(exchange, {
+        ...failureRefusal(outcome.failure, outcome.buildId, outcome.platform),
+        headers: sourceHeaders(outcome.pinned),
+      })
   }
+}
+
+async function serveDigest(
+  exchange: Exchange,
+  registry: Registry,
+  name: string,
+  digest: Digest,
+): Promise<void> {
+  const denied = await registry.refuse(name)
+  if (denied === undefined) return sendManifest(exchange, registry, digest, {})
+  sendRefusal(exchange, { status: 403, code: 'DENIED', message: denied.message })
+}
+
+/** Old clients, and those that only copy one image, take no index. */
+function acceptsIndex(exchange: Exchange): boolean {
+  const { accept } = exchange.request.headers
+  return accepts(accept, mediaTypes.ociIndex) || accepts(accept, mediaTypes.dockerManifestList)
+}
+
+/**
+ * What the packages came from, which is no part of the image; and since when the origin has not
+ * been there to say whether that is still the newest.
+ */
+function sourceHeaders({ source, revision, staleSinceMs }: PinnedSource): Headers {
+  return {
+    'Nixery-Revision': headerText(revision),
+    ...(source === '' ? {} : { 'Nixery-Source': source }),
+    ...(staleSinceMs === undefined
+      ? {}
+      : { 'Nixery-Stale-Since': new Date(staleSinceMs).toISOString() }),
+  }
+}
+
+/** A path of this machine may hold anything; HTTP takes visible ASCII (RFC 9110, section 5.5). */
+function headerText(text: string): string {
+  return encodeURI(text)
 }
 
 function chooseManifest(exchange: Exchange, image: ManifestEntry): Digest {
@@ -44,7 +93,12 @@ function chooseManifest(exchange: Exchange, image: ManifestEntry): Digest {
   return (image.manifests.find((manifest) => manifest.mediaType === chosen) ?? first).digest
 }
 
-async function sendManifest(exchange: Exchange, registry: Registry, digest: Digest): Promise<void> {
+async function sendManifest(
+  exchange: Exchange,
+  registry: Registry,
+  digest: Digest,
+  more: Headers,
+): Promise<void> {
   const bytes = await registry.blobs.readDocument(digest, exchange.signal)
   const mediaType = bytes && readMediaType(bytes)
   if (bytes === undefined || mediaType === undefined) {
@@ -55,7 +109,7 @@ async function sendManifest(exchange: Exchange, registry: Registry, digest: Dige
     })
   }
   const tag = formatEntityTag(digest)
-  const headers = { 'Docker-Content-Digest': digest, ETag: tag, Vary: 'Accept' }
+  const headers = { ...more, 'Docker-Content-Digest': digest, ETag: tag, Vary: 'Accept' }
   if (matchesEntityTag(exchange.request.headers['if-none-match'], tag))
     return sendNotModified(exchange, headers)
   sendBody(exchange, 200, { ...headers, 'Content-Type': mediaType }, bytes)

@@ -12,10 +12,17 @@ export interface ImageLayer {
   readonly createdBy: string
 }
 
-/** How containers of the image start. */
+/** How containers of the image start (image-spec, config.md). */
 export interface ImageOptions {
+  readonly entrypoint?: readonly string[]
   readonly cmd?: readonly string[]
+  /** `NAME=value` */
   readonly env: readonly string[]
+  readonly user?: string
+  readonly workingDir?: string
+  readonly labels?: Readonly<Record<string, string>>
+  /** `8080/tcp` */
+  readonly exposedPorts?: readonly string[]
 }
 
 /** A document with the name of its bytes. */
@@ -73,13 +80,31 @@ function imageConfig(
     architecture: platform.architecture,
     os: platform.os,
     ...(platform.variant === undefined ? {} : { variant: platform.variant }),
-    config: {
-      Env: options.env,
-      ...(options.cmd === undefined ? {} : { Cmd: options.cmd }),
-    },
+    config: containerConfig(options),
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
     history: layers.map((layer) => ({ created, created_by: layer.createdBy })),
   }
+}
+
+/** Only what is set, in one order: equal options give equal bytes. */
+function containerConfig(options: ImageOptions): Readonly<Record<string, unknown>> {
+  const { entrypoint, cmd, env, user, workingDir, labels, exposedPorts } = options
+  const members: readonly (readonly [string, unknown])[] = [
+    ['User', user],
+    ['ExposedPorts', exposedPorts && sortedRecord(exposedPorts.map((port) => [port, {}]))],
+    ['Env', env],
+    ['Entrypoint', entrypoint],
+    ['Cmd', cmd],
+    ['WorkingDir', workingDir],
+    ['Labels', labels && sortedRecord(Object.entries(labels))],
+  ]
+  return Object.fromEntries(members.filter(([, value]) => value !== undefined))
+}
+
+function sortedRecord(
+  members: readonly (readonly [string, unknown])[],
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(members.toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 interface ManifestTypes {
@@ -105,7 +130,8 @@ function manifestDocument(
   })
 }
 
-function imageDocument(mediaType: string, document: unknown): ImageDocument {
+/** A document as it is stored: its JSON without white space. */
+export function imageDocument(mediaType: string, document: unknown): ImageDocument {
   const bytes = new TextEncoder().encode(JSON.stringify(document))
   return { mediaType, digest: digestOf(bytes), bytes }
 }

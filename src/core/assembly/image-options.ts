@@ -1,4 +1,4 @@
-import type { ImageRequest } from '#core/request/image-request.ts'
+import type { PlatformRequest } from '#core/request/image-request.ts'
 import type { ImageOptions } from './image-documents.ts'
 
 /** What the root file system of an image offers. */
@@ -11,12 +11,30 @@ export interface RootFacts {
 
 // The farm links programs to /bin and /sbin (/usr/bin and /usr/sbin lead there); the first two are
 // for people who build FROM the image.
-const path = 'PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin'
+const path = '/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin'
 
-/** How containers of a requested image start. */
-export function imageOptions(request: ImageRequest, root: RootFacts): ImageOptions {
-  return {
-    env: [path, ...(root.caBundle ? ['SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt'] : [])],
-    ...(request.shell && root.bash ? { cmd: ['bash'] } : {}),
+/**
+ * How containers of a requested image start: what somebody asked for, else what the packages lead
+ * to. Without an own `cmd`, an `entrypoint` starts alone: `bash` would be its argument.
+ */
+export function imageOptions(request: PlatformRequest, root: RootFacts): ImageOptions {
+  const { env, ...asked } = request.options
+  const startsBash = request.shell && root.bash && asked.entrypoint === undefined
+  return { ...(startsBash ? { cmd: ['bash'] } : {}), ...asked, env: mergeEnv(root, env ?? {}) }
+}
+
+/** The image's own variables first, in their order; asked for ones replace them or follow by name. */
+function mergeEnv(root: RootFacts, asked: Readonly<Record<string, string>>): readonly string[] {
+  const own = {
+    PATH: path,
+    ...(root.caBundle ? { SSL_CERT_FILE: '/etc/ssl/certs/ca-bundle.crt' } : {}),
   }
+  const names = [
+    ...Object.keys(own),
+    ...Object.keys(asked)
+      .filter((name) => !Object.hasOwn(own, name))
+      .sort(),
+  ]
+  const merged: Readonly<Record<string, string>> = { ...own, ...asked }
+  return names.map((name) => `${name}=${merged[name]}`)
 }

@@ -8,13 +8,15 @@ export function negotiate(
   accept: string | undefined,
   offers: readonly [string, ...string[]],
 ): string {
-  if (accept === undefined || accept.trim() === '') return offers[0]
+  return offers.find((offer) => accepts(accept, offer)) ?? offers[0]
+}
+
+/** Whether an `Accept` header allows a media type; a missing one allows all. */
+export function accepts(accept: string | undefined, type: string): boolean {
+  if (accept === undefined || accept.trim() === '') return true
   const ranges = accept.split(',').map(parseRange)
-  const refused = (offer: string) =>
-    ranges.some((range) => range.type === offer && range.quality === 0)
-  const allowed = (offer: string) =>
-    !refused(offer) && ranges.some((range) => range.quality > 0 && covers(range.type, offer))
-  return offers.find(allowed) ?? offers[0]
+  const refused = ranges.some((range) => range.type === type && range.quality === 0)
+  return !refused && ranges.some((range) => range.quality > 0 && covers(range.type, type))
 }
 
 interface MediaRange {

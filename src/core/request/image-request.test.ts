@@ -2,14 +2,20 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { formatPlatform, platformOf } from '#core/nix/system.ts'
-import { parseImageRequest, shellPackages } from './image-request.ts'
+import { mostPackages, parseImageRequest, shellPackages } from './image-request.ts'
+
+const grammar = {
+  platforms: [platformOf('amd64')],
+  sourceNames: new Set(['ours']),
+  maxPackages: mostPackages,
+}
 
 function check(name: string, expected: string): void {
-  const outcome = parseImageRequest(name, platformOf('amd64'))
+  const outcome = parseImageRequest(name, grammar)
   const actual =
     outcome.kind === 'invalid'
       ? 'invalid'
-      : `${formatPlatform(outcome.request.platform)}${outcome.request.shell ? ' shell' : ''}: ${outcome.request.packages.join(' ')}`
+      : `${outcome.request.source}${outcome.request.platforms.map(formatPlatform).join()}${outcome.request.shell ? ' shell' : ''}: ${outcome.request.packages.join(' ')}`
   assert.equal(actual, expected, name)
 }
 
@@ -30,6 +36,13 @@ test('parseImageRequest() ends the meta-packages at the first package', () => {
   check('jq/arm64', 'linux/amd64: arm64 jq')
 })
 
+test('parseImageRequest() takes a configured source before everything else', () => {
+  check('ours/jq', 'ourslinux/amd64: jq')
+  check('ours/arm64/jq', 'ourslinux/arm64: jq')
+  check('jq/ours', 'linux/amd64: jq ours')
+  check('ours', 'invalid')
+})
+
 test('parseImageRequest() refuses names that make no image', () => {
   check('arm64', 'invalid')
   check('arm64/amd64/jq', 'invalid')
@@ -42,8 +55,8 @@ test('parseImageRequest() does not see order and repetition of packages', () => 
     fc.property(fc.array(component, { minLength: 1 }), (packages) => {
       const shuffled = [...packages, ...packages].toReversed()
       assert.deepEqual(
-        parseImageRequest(shuffled.join('/'), platformOf('amd64')),
-        parseImageRequest(packages.join('/'), platformOf('amd64')),
+        parseImageRequest(shuffled.join('/'), grammar),
+        parseImageRequest(packages.join('/'), grammar),
       )
     }),
   )

@@ -1,10 +1,10 @@
-import type { ImageRequest } from '#core/request/image-request.ts'
+import type { PlatformRequest } from '#core/request/image-request.ts'
 import type { RealiseProgress } from './package-builder.ts'
 import type { BuildFailure } from '../build-outcome.ts'
 
 /** One fact of a build's progress. Times are the observer's business. */
 export type BuildEvent =
-  | { readonly kind: 'started'; readonly request: ImageRequest; readonly revision: string }
+  | { readonly kind: 'started'; readonly request: PlatformRequest; readonly revision: string }
   | { readonly kind: 'evaluated'; readonly derivations: number }
   | { readonly kind: 'realising'; readonly progress: RealiseProgress }
   | {

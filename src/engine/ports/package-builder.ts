@@ -2,20 +2,13 @@ import type { ClosureGraph } from '#core/nix/closure-graph.ts'
 import type { FoundPackage, PackageOutcome } from '#core/nix/package-outcome.ts'
 import type { StorePath } from '#core/nix/store-path.ts'
 import type { System } from '#core/nix/system.ts'
-
-/** A package set that no longer moves, as the package builder finds it on this machine. */
-export interface PinnedSource {
-  /** What the set is, for cache keys and people: `debian` or a commit. Equal revisions give equal packages. */
-  readonly revision: string
-  /** File or directory that Nix imports; a function of (some of) `{ system, config, overlays }` or an attribute set. */
-  readonly entry: string
-  /** Every path that evaluation may read beside the entry. */
-  readonly readablePaths: readonly string[]
-}
+import type { PackagePolicy } from '#core/request/package-policy.ts'
+import type { PackageSet } from './package-source.ts'
 
 /** What to look up in a package set. */
 export interface EvaluateRequest {
-  readonly source: PinnedSource
+  readonly set: PackageSet
+  readonly policy: PackagePolicy
   readonly system: System
   /** Packages that must be there, as the request spells them: lower case, dots nest. */
   readonly packages: readonly string[]

@@ -73,3 +73,10 @@ export interface PackageSource {
 
 /** The configured sources by name; the one that names without a source mean is called ''. */
 export type PackageSources = ReadonlyMap<string, PackageSource>
+
+/** The source of a pin or a request; its name comes from this very map. */
+export function findSource(sources: PackageSources, name: string): PackageSource {
+  const found = sources.get(name)
+  if (found === undefined) throw new Error(`no package source is called ${name}`)
+  return found
+}

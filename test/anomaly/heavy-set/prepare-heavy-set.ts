@@ -1,10 +1,10 @@
 import { copyFile, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { PinnedSource } from '#engine/ports/package-builder.ts'
+import type { PackageSet } from '#engine/ports/package-source.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 
 export interface HeavySet {
-  readonly source: PinnedSource
+  readonly packages: PackageSet
   /** In the environment of every builder of the awkward packages, and of no other process. */
   readonly nonce: string
 }
@@ -13,11 +13,11 @@ export interface HeavySet {
 export async function prepareHeavySet(directory: string): Promise<HeavySet> {
   const awkward = join(directory, 'awkward')
   await mkdir(awkward, { recursive: true })
-  const { revision } = await prepareAwkwardSet(awkward)
+  const { identity } = await prepareAwkwardSet(awkward)
   const entry = join(directory, 'default.nix')
   await copyFile(join(import.meta.dirname, 'default.nix'), entry)
   return {
-    source: { revision, entry, readablePaths: [directory] },
+    packages: { identity, fixed: true, entry, readablePaths: [directory] },
     nonce: await readFile(join(awkward, 'nonce'), 'utf8'),
   }
 }

@@ -5,7 +5,7 @@ import { copyFile, glob, mkdir, readdir, rename, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-import type { PinnedSource } from '#engine/ports/package-builder.ts'
+import type { PackageSet } from '#engine/ports/package-source.ts'
 
 const run = promisify(execFile)
 
@@ -13,13 +13,13 @@ const run = promisify(execFile)
  * Puts the awkward package set into an empty directory, with a static busybox out of Debian's
  * package (installing it would replace the machine's own) and packages that no other run has.
  */
-export async function prepareAwkwardSet(directory: string): Promise<PinnedSource> {
+export async function prepareAwkwardSet(directory: string): Promise<PackageSet> {
   const entry = join(directory, 'default.nix')
   const nonce = randomUUID()
   await copyFile(join(import.meta.dirname, 'default.nix'), entry)
   await writeFile(join(directory, 'nonce'), nonce)
   await unpackBusybox(directory)
-  return { revision: `awkward-${nonce}`, entry, readablePaths: [directory] }
+  return { identity: `awkward-${nonce}`, fixed: true, entry, readablePaths: [directory] }
 }
 
 async function unpackBusybox(directory: string): Promise<void> {

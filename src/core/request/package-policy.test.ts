@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { findRefused, matchesPattern, strictPolicy } from './package-policy.ts'
+
+test('matchesPattern() takes * as any text', () => {
+  const cases: ReadonlyArray<readonly [pattern: string, name: string, matches: boolean]> = [
+    ['git', 'git', true],
+    ['git', 'gitfull', false],
+    ['git*', 'gitfull', true],
+    ['*git', 'git', true],
+    ['python3packages.*', 'python3Packages.numpy', true],
+    ['python3packages.*', 'python3packages', false],
+    ['*-unwrapped', 'firefox-unwrapped', true],
+    ['a*b*c', 'a-b-b-c', true],
+    ['a*b*c', 'ac', false],
+    ['ab*ba', 'aba', false],
+    ['g++', 'gplusplus', true],
+    ['*', '', true],
+  ]
+  for (const [pattern, name, matches] of cases)
+    assert.equal(matchesPattern(pattern, name), matches, `${pattern} ${name}`)
+})
+
+test('matchesPattern() agrees with a regular expression', () => {
+  const text = (letters: string) => fc.string({ unit: fc.constantFrom(...letters), maxLength: 8 })
+  fc.assert(
+    fc.property(text('ab*'), text('ab'), (pattern, name) => {
+      const expected = new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(name)
+      assert.equal(matchesPattern(pattern, name), expected)
+    }),
+  )
+})
+
+test('findRefused() finds what is denied, or not allowed', () => {
+  const request = (asked: readonly string[], implied: readonly string[] = []) => ({
+    askedPackages: asked,
+    packages: [...asked, ...implied],
+  })
+  const policy = { ...strictPolicy, allow: ['git*', 'jq'], deny: ['gitfull', 'nano'] }
+  assert.equal(findRefused(strictPolicy, request(['anything'])), undefined)
+  assert.equal(findRefused(policy, request(['git', 'jq'])), undefined)
+  assert.equal(findRefused(policy, request(['git', 'curl'])), 'curl')
+  assert.equal(findRefused(policy, request(['gitfull'])), 'gitfull')
+  assert.equal(findRefused(policy, request(['git'], ['coreutils'])), undefined)
+  assert.equal(findRefused(policy, request(['git'], ['nano'])), 'nano')
+})
