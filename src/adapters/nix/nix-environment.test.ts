@@ -3,6 +3,7 @@ import { test } from 'node:test'
 
 import { chooseStore, nixEnvironment } from './nix-environment.ts'
 import { parseNixVersion } from './nix.ts'
+import { substitutionSettings } from './substitution-settings.ts'
 
 test('nixEnvironment() passes on what Nix needs, and no secret of the service', () => {
   const inherited = {
@@ -26,6 +27,28 @@ test('nixEnvironment() passes on what Nix needs, and no secret of the service', 
       ['https_proxy', 'http://proxy'],
       ['NIX_PATH', ''],
       ['NIX_CONFIG', 'timeout = 60\nbuild-users-group = '],
+    ]),
+  )
+})
+
+test('nixEnvironment() lets no value become another setting', () => {
+  for (const value of ['/netrc\nsandbox = false', '/netrc\r', '/netrc # sandbox']) {
+    assert.throws(() => nixEnvironment({}, new Map([['netrc-file', value]])), {
+      message: 'the value of netrc-file must be one line without #',
+    })
+  }
+})
+
+test('substitutionSettings() adds to what is configured, and says nothing of what is not', () => {
+  assert.deepEqual(substitutionSettings({}), new Map())
+  const caches = { substituters: ['http://a', 'file:///b'], trustedKeys: [], netrcFile: '/netrc' }
+  assert.deepEqual(
+    substitutionSettings({ caches, builders: 'ssh://c ; ssh://d' }),
+    new Map([
+      ['extra-substituters', 'http://a file:///b'],
+      ['netrc-file', '/netrc'],
+      ['builders', 'ssh://c ; ssh://d'],
+      ['builders-use-substitutes', 'true'],
     ]),
   )
 })

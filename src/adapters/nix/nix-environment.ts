@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict'
 import { constants } from 'node:fs'
 import { access, readFile } from 'node:fs/promises'
 
+import { isSettingValue } from '#core/nix/nix-setting.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 
 /** How this process reaches the store: by itself (`local`) or through the Nix daemon. */
@@ -35,8 +37,14 @@ export function nixEnvironment(
     if (value !== undefined) environment.set(name, value)
   }
   environment.set('NIX_PATH', '')
-  environment.set('NIX_CONFIG', [...settings].map(([key, value]) => `${key} = ${value}`).join('\n'))
+  environment.set('NIX_CONFIG', [...settings].map(formatSetting).join('\n'))
   return environment
+}
+
+/** Throws when the value would become more than one setting; it may be secret, so the name must do. */
+function formatSetting([name, value]: readonly [string, string]): string {
+  assert(isSettingValue(value), `the value of ${name} must be one line without #`)
+  return `${name} = ${value}`
 }
 
 const stateDirectory = '/nix/var/nix'

@@ -6,6 +6,7 @@ import { Evaluator } from './evaluation.ts'
 import { Leases } from './leases.ts'
 import { openNix, type NixOptions } from './nix.ts'
 import { realisePackages } from './realisation.ts'
+import { substitutePackages } from './substitution.ts'
 
 export interface NixPackageBuilderOptions extends NixOptions {
   /** Where leases live; processes may share it. Made when it is not there. */
@@ -16,6 +17,8 @@ export interface NixPackageBuilderOptions extends NixOptions {
   readonly evaluationMemoryMiB?: number
   readonly realisationTimeoutMs?: number
   readonly maxJobs?: number
+  /** Builds nothing from source: what no binary cache has is not to be had. */
+  readonly substituteOnly?: boolean
 }
 
 /** A package builder that gives its leases back when the service ends. */
@@ -39,10 +42,11 @@ export async function createNixPackageBuilder(
     realisationTimeoutMs: options.realisationTimeoutMs ?? 60 * 60_000,
     maxJobs: options.maxJobs ?? availableParallelism(),
   }
+  const realise = options.substituteOnly ? substitutePackages : realisePackages
   return {
     evaluate: (request, signal) => evaluator.evaluate(request, signal),
     realise: (packages, lease, observe, signal) =>
-      realisePackages(nix, realisation, packages, lease, observe, signal),
+      realise(nix, realisation, packages, lease, observe, signal),
     closure: (paths, signal) => readClosure(nix, paths, signal),
     lease: () => leases.lease(),
     close: () => leases.close(),

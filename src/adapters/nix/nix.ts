@@ -5,11 +5,12 @@ import { endWithParent, runProcess, type ProcessEnd } from '#adapters/process/ru
 import { OperatingError } from '#engine/operating-error.ts'
 import { chooseStore, nixEnvironment, type StoreChoice } from './nix-environment.ts'
 import { findOperatingFailure } from './operating-failure.ts'
+import { substitutionSettings, type SubstitutionOptions } from './substitution-settings.ts'
 
-/** The classic commands; all that the service needs, and the same in every Nix since 2.8. */
-export type NixCommand = 'nix-instantiate' | 'nix-store'
+/** The classic commands, the same in every Nix since 2.8; only copying to a binary cache takes `nix`. */
+export type NixCommand = 'nix-instantiate' | 'nix-store' | 'nix'
 
-export interface NixOptions {
+export interface NixOptions extends SubstitutionOptions {
   /** Where the Nix programs are; found in PATH when not given. */
   readonly binDirectory?: string
   /** Settings of nix.conf beside or instead of what the operator's own file says. */
@@ -42,6 +43,7 @@ const everyCallSettings: ReadonlyMap<string, string> = new Map([
 const endings = {
   'nix-store': { graceMs: 20_000, whenOrphaned: 'TERM' },
   'nix-instantiate': { graceMs: 500, whenOrphaned: 'KILL' },
+  nix: { graceMs: 5_000, whenOrphaned: 'TERM' },
 } as const
 
 const errorCodes = { missing: 'NIX_MISSING', failed: 'NIX_FAILED' } as const
@@ -112,6 +114,7 @@ export class Nix {
       ...everyCallSettings,
       ...this.#installation.store.settings,
       ...(this.#options.settings ?? []),
+      ...substitutionSettings(this.#options),
       ...(call.settings ?? []),
     ])
     const inherited = this.#options.inheritedEnvironment ?? process.env

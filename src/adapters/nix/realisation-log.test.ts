@@ -54,6 +54,13 @@ test('RealisationLog tells of builds and of downloaded paths', () => {
   ])
 })
 
+test('RealisationLog keeps the credentials of a cache to itself', () => {
+  const { progress } = logOf(start(2, 108, '/nix/store/x', 'https://me:secret@cache?token=1'))
+  assert.deepEqual(progress, [
+    { kind: 'substitute-started', path: '/nix/store/x', from: 'https://cache' },
+  ])
+})
+
 test('RealisationLog adds up builds and transfers, and forgets no bytes when a transfer ends', () => {
   const MiB = 1024 * 1024
   const { progress } = logOf(
@@ -158,6 +165,11 @@ test('RealisationLog tells a failed download from a failed build', () => {
   const fetchurl = 'error: cannot download bad.tar.gz from any mirror'
   const byNixpkgs = logOf(start(1, 105, bad), result(1, 101, fetchurl), failed).log.failure()
   assert.equal(byNixpkgs?.kind, 'source-unavailable')
+  for (const path of ['nix-cache-info', '7mvc5zw98gkk.narinfo', 'nar/1xsj.nar.xz']) {
+    const down = warning(`unable to download 'https://cache/${path}': HTTP error 500`)
+    const afterwards = logOf(down, start(1, 105, bad), failed).log.failure()
+    assert.equal(afterwards?.kind, 'build-failed', path)
+  }
 })
 
 test('RealisationLog keeps the last 25 lines of each builder apart', () => {

@@ -1,4 +1,5 @@
 import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { redactAddresses } from '#core/nix/nix-setting.ts'
 import { parseStorePath, storePathName } from '#core/nix/store-path.ts'
 import {
   activityTypes,
@@ -40,6 +41,7 @@ interface DerivationLog {
 /** Turns the structured log of one `nix-store --realise` into progress and the reason of a failure. */
 export class RealisationLog {
   readonly #observe: (progress: RealiseProgress) => void
+  readonly #onMessage: (text: string) => void
   readonly #activities = new Map<number, Activity>()
   readonly #derivationLogs = new Map<string, DerivationLog>()
   readonly #errors: string[] = []
@@ -49,8 +51,13 @@ export class RealisationLog {
   #announcedBytes = 0
   #reported = ''
 
-  constructor(observe: (progress: RealiseProgress) => void) {
+  /** `onMessage` gets what Nix itself says, beside the progress. */
+  constructor(
+    observe: (progress: RealiseProgress) => void,
+    onMessage: (text: string) => void = () => {},
+  ) {
     this.#observe = observe
+    this.#onMessage = onMessage
   }
 
   /** Takes one line of Nix's stderr. */
@@ -98,7 +105,8 @@ export class RealisationLog {
   }
 
   #start({ id, type, fields }: LogEvent & { kind: 'start' }): void {
-    const [subject, from] = [String(fields[0] ?? ''), String(fields[1] ?? '')]
+    const subject = String(fields[0] ?? '')
+    const from = redactAddresses(String(fields[1] ?? ''))
     this.#activities.set(id, { type, subject, from, doneBytes: 0, expectedBytes: 0 })
     if (type === activityTypes.build) {
       this.#derivationLogs.set(subject, { tail: [] })
@@ -152,6 +160,7 @@ export class RealisationLog {
   }
 
   #message({ level, text }: LogEvent & { kind: 'message' }): void {
+    this.#onMessage(text)
     const message = text.replace(/^(?:(?:error|warning):\s*)+/, '')
     if (isDownloadError(message)) this.#lastDownloadError = message
     if (level !== 0 || text.startsWith('warning:')) return
@@ -240,9 +249,11 @@ function parseRootCause(error: string): RootCause | undefined {
   return undefined
 }
 
-/** Nix's own downloader, and nixpkgs' fetchurl. */
+/** Nix's own downloader, and nixpkgs' fetchurl; not what a binary cache lacks, which is then built. */
 function isDownloadError(line: string): boolean {
-  return /unable to download '|cannot download .* from any mirror/.test(line)
+  return /unable to download '(?!\S*(?:\/nix-cache-info|\.narinfo|\.doi|\/nar\/\S+)')|cannot download .* from any mirror/.test(
+    line,
+  )
 }
 
 /** `jq-1.6` of `/nix/store/<hash>-jq-1.6.drv`. */

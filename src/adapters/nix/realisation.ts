@@ -9,7 +9,7 @@ import { OperatingError } from '#engine/operating-error.ts'
 import type { RealiseOutcome, RealiseProgress, StoreLease } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
 import { findFullDisk, findOperatingFailure } from './operating-failure.ts'
-import { RealisationLog } from './realisation-log.ts'
+import { RealisationLog, type RealiseFailure } from './realisation-log.ts'
 
 export interface RealisationOptions {
   /** For each builder; Nix ends it then (`--timeout`). */
@@ -21,7 +21,7 @@ export interface RealisationOptions {
 }
 
 /** One line per root; a realisation has at most some hundred. */
-const stdoutLimitBytes = 1024 * 1024
+export const stdoutLimitBytes = 1024 * 1024
 
 /** A builder in an endless loop could fill the disk with its log before its time is over. */
 const buildLogLimitBytes = 16 * 1024 * 1024
@@ -60,14 +60,21 @@ export async function realisePackages(
     },
     signal,
   )
-  if (end.kind === 'succeeded') return checkRoots(packages, lease)
-  const operating = findOperatingFailure(log.errors.map((error) => `error: ${error}`).join('\n'))
-  if (operating) throw operating
+  if (end.kind === 'succeeded') {
+    return findForeignOutput(packages, await readRoots(lease)) ?? { kind: 'realised' }
+  }
+  throwOperatingFailure(log)
   const failure = log.failure()
   if (failure === undefined) return unnamedFailure(packages, options, log, end)
   const fullDisk = findFullDisk(failure.name, failure.logTail)
   if (fullDisk) throw fullDisk
   return failure
+}
+
+/** Throws when Nix's own errors tell of something that the operator must mend. */
+export function throwOperatingFailure(log: RealisationLog): void {
+  const operating = findOperatingFailure(log.errors.map((error) => `error: ${error}`).join('\n'))
+  if (operating) throw operating
 }
 
 /** `…-openssl-3.0.drv!bin`: each wanted output once. */
@@ -78,18 +85,20 @@ function installables(packages: readonly FoundPackage[]): string[] {
   return [...new Set(names)]
 }
 
+/** What the derivations really made, which is what the lease holds after they were realised. */
+async function readRoots(lease: StoreLease): Promise<ReadonlySet<string>> {
+  const names = await readdir(lease.directory)
+  return new Set(await Promise.all(names.map((name) => readlink(join(lease.directory, name)))))
+}
+
 /**
  * Evaluation of a stranger's set may name any store path as an output. Only what its derivations
- * really made may reach an image, and that is what the lease holds now.
+ * make may reach an image.
  */
-async function checkRoots(
+export function findForeignOutput(
   packages: readonly FoundPackage[],
-  lease: StoreLease,
-): Promise<RealiseOutcome> {
-  const names = await readdir(lease.directory)
-  const made = new Set(
-    await Promise.all(names.map((name) => readlink(join(lease.directory, name)))),
-  )
+  made: ReadonlySet<string>,
+): RealiseFailure | undefined {
   for (const { derivation, outputs } of packages) {
     const foreign = outputs.find(({ path }) => !made.has(path))
     if (foreign) {
@@ -97,7 +106,7 @@ async function checkRoots(
       return { ...failureOf(derivation, message), kind: 'build-failed' }
     }
   }
-  return { kind: 'realised' }
+  return undefined
 }
 
 /** A failure for which Nix names no builder: the deadline, or an error about the derivation itself. */
@@ -107,18 +116,23 @@ function unnamedFailure(
   log: RealisationLog,
   end: ProcessEnd,
 ): RealiseOutcome {
-  const { derivation } = packages[0]!
-  if (end.kind === 'timed-out') {
-    const minutes = Math.round(options.realisationTimeoutMs / 60_000)
-    const message = `building and downloading took longer than ${minutes} minutes`
-    return { ...failureOf(derivation, message), kind: 'build-timed-out' }
-  }
+  if (end.kind === 'timed-out') return deadlineFailure(packages, options)
   // Nix ends with the error that it ends for; before it may stand what it got over.
   const message = log.errors.at(-1)
   if (message === undefined || end.kind === 'printed-too-much') {
     throw new OperatingError('NIX_FAILED', `nix-store --realise ended with ${end.status}`)
   }
-  return { ...failureOf(derivation, message), kind: 'build-failed' }
+  return { ...failureOf(packages[0]!.derivation, message), kind: 'build-failed' }
+}
+
+/** The deadline of one whole realisation is over. */
+export function deadlineFailure(
+  packages: readonly FoundPackage[],
+  { realisationTimeoutMs }: RealisationOptions,
+): RealiseFailure {
+  const minutes = Math.round(realisationTimeoutMs / 60_000)
+  const message = `building and downloading took longer than ${minutes} minutes`
+  return { ...failureOf(packages[0]!.derivation, message), kind: 'build-timed-out' }
 }
 
 function failureOf(derivation: StorePath, message: string) {

@@ -1,0 +1,125 @@
+import { join } from 'node:path'
+
+import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { redactAddresses } from '#core/nix/nix-setting.ts'
+import type { FoundPackage } from '#core/nix/package-outcome.ts'
+import { storePathName, type StorePath } from '#core/nix/store-path.ts'
+import { SubstitutionReport, type CacheFailure } from '#core/nix/substitution-report.ts'
+import { OperatingError } from '#engine/operating-error.ts'
+import type { RealiseOutcome, RealiseProgress, StoreLease } from '#engine/ports/package-builder.ts'
+import type { Nix } from './nix.ts'
+import { RealisationLog } from './realisation-log.ts'
+import {
+  deadlineFailure,
+  findForeignOutput,
+  stdoutLimitBytes,
+  throwOperatingFailure,
+  type RealisationOptions,
+} from './realisation.ts'
+
+/** One line of a terminal; the number of the others is said as well. */
+const namedPaths = 10
+
+/** Hundreds of small files from a cache far away, each of which may time out. */
+const queryTimeoutMs = 5 * 60_000
+
+/** Nix remembers for an hour what a cache lacks; who fills it must not have to wait for that. */
+const settings = new Map([['narinfo-cache-negative-ttl', '0']])
+
+/**
+ * Downloads the wanted outputs and makes them garbage collector roots in the lease; never builds.
+ * Nix is given the outputs, not the derivations that make them: with those it would build the small
+ * ones that are marked as local even without any job, and not look for those in caches.
+ */
+export async function substitutePackages(
+  nix: Nix,
+  options: RealisationOptions,
+  packages: readonly FoundPackage[],
+  lease: StoreLease,
+  observe: (progress: RealiseProgress) => void,
+  signal: AbortSignal,
+): Promise<RealiseOutcome> {
+  if (packages.length === 0) return { kind: 'realised' }
+  const foreign = findForeignOutput(packages, await queryOutputs(nix, packages, signal))
+  if (foreign) return foreign
+  const paths = [...new Set(packages.flatMap(({ outputs }) => outputs.map(({ path }) => path)))]
+  // First only asks: nothing is downloaded for an image that then lacks one package.
+  const missing = await queryMissing(nix, paths, signal)
+  if (missing.length > 0) return notSubstitutable(missing)
+  const report = new SubstitutionReport()
+  const log = new RealisationLog(observe, (text) => report.accept(text))
+  const end = await nix.call(
+    {
+      command: 'nix-store',
+      args: [
+        '--realise',
+        ...paths,
+        '--add-root',
+        join(lease.directory, 'root'),
+        '--indirect',
+        '--log-format',
+        'internal-json',
+      ],
+      timeoutMs: options.realisationTimeoutMs,
+      stdoutLimitBytes,
+      settings,
+      onStderrLine: (line) => log.accept(line),
+    },
+    signal,
+  )
+  if (end.kind === 'succeeded') return { kind: 'realised' }
+  throwOperatingFailure(log)
+  if (end.kind === 'timed-out') return deadlineFailure(packages, options)
+  if (report.cacheFailure === undefined && report.missing.length > 0) {
+    return notSubstitutable(report.missing)
+  }
+  const message = log.errors[0] ?? `nix-store --realise ended with ${end.status}`
+  throw cacheError(report.cacheFailure ?? { kind: 'unreachable', message })
+}
+
+/** Every output that the derivations make. */
+async function queryOutputs(
+  nix: Nix,
+  packages: readonly FoundPackage[],
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const derivations = new Set(packages.map(({ derivation }) => derivation))
+  const args = ['--query', '--outputs', ...derivations]
+  const call = { command: 'nix-store', args, timeoutMs: queryTimeoutMs, stdoutLimitBytes } as const
+  return new Set((await nix.query(call, signal)).split('\n'))
+}
+
+/** The part of the closure that is neither in the store nor in a cache. Throws when a cache cannot say. */
+async function queryMissing(
+  nix: Nix,
+  paths: readonly StorePath[],
+  signal: AbortSignal,
+): Promise<readonly StorePath[]> {
+  const report = new SubstitutionReport()
+  await nix.query(
+    {
+      command: 'nix-store',
+      args: ['--realise', '--dry-run', ...paths],
+      timeoutMs: queryTimeoutMs,
+      stdoutLimitBytes,
+      settings,
+      onStderrLine: (line) => report.accept(line),
+    },
+    signal,
+  )
+  if (report.missing.length > 0 && report.cacheFailure) throw cacheError(report.cacheFailure)
+  return report.missing
+}
+
+function notSubstitutable(missing: readonly StorePath[]): RealiseOutcome {
+  return {
+    kind: 'not-substitutable',
+    missing: missing.slice(0, namedPaths).map(storePathName),
+    total: missing.length,
+  }
+}
+
+function cacheError({ kind, message }: CacheFailure): OperatingError {
+  const code = kind === 'untrusted' ? 'CACHE_UNTRUSTED' : 'CACHE_UNAVAILABLE'
+  return new OperatingError(code, formatOneLine(redactAddresses(message)))
+}
