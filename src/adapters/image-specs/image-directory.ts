@@ -67,12 +67,19 @@ async function readSpec(directory: string, name: string): Promise<ImageSpec | un
 
 async function readBounded(path: string): Promise<string | undefined> {
   return guardFilesystem(`cannot read ${path}`, async () => {
-    const info = await unlessMissing(stat(path))
+    const info = await stat(path).catch(unlessNoFile)
     if (info?.isFile() !== true) return undefined
     if (info.size > maxBytes)
       throw new OperatingError('SPEC_INVALID', `${path} has more than ${maxBytes} bytes`)
     return unlessMissing(readFile(path, 'utf8'))
   })
+}
+
+// What the system says of a path that no spec can have: a component that is a file, or is too long.
+const noFile: readonly unknown[] = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']
+
+function unlessNoFile(error: NodeJS.ErrnoException): undefined {
+  if (!noFile.includes(error.code)) throw error
 }
 
 /** The names that the files of a directory describe; hidden ones (`..data` of a ConfigMap) are none. */

@@ -39,3 +39,28 @@ test('assembleImage() gives every config what docker and containerd read without
   assert.ok(config.history.every((entry: { created: string }) => entry.created === config.created))
   assert.equal(config.history.length, layers.length)
 })
+
+test('assembleImage() writes all options in one order', () => {
+  const options = {
+    env: ['A=b'],
+    labels: { b: '2', a: '1' },
+    exposedPorts: ['8080/tcp', '53/udp'],
+    workingDir: '/work',
+    user: '1000',
+    entrypoint: ['git'],
+    cmd: ['--version'],
+  }
+  const { config } = read(assembleImage(platformOf('amd64'), layers, options).config)
+  assert.equal(
+    JSON.stringify(config),
+    JSON.stringify({
+      User: '1000',
+      ExposedPorts: { '53/udp': {}, '8080/tcp': {} },
+      Env: ['A=b'],
+      Entrypoint: ['git'],
+      Cmd: ['--version'],
+      WorkingDir: '/work',
+      Labels: { a: '1', b: '2' },
+    }),
+  )
+})

@@ -15,12 +15,22 @@ const path = '/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin'
 
 /**
  * How containers of a requested image start: what somebody asked for, else what the packages lead
- * to. Without an own `cmd`, an `entrypoint` starts alone: `bash` would be its argument.
+ * to. Without an own `cmd`, an `entrypoint` starts alone: `bash` would be its argument. What is
+ * empty is left out, so that there is one way to say nothing.
  */
 export function imageOptions(request: PlatformRequest, root: RootFacts): ImageOptions {
-  const { env, ...asked } = request.options
+  const { env = {}, ...asked } = request.options
   const startsBash = request.shell && root.bash && asked.entrypoint === undefined
-  return { ...(startsBash ? { cmd: ['bash'] } : {}), ...asked, env: mergeEnv(root, env ?? {}) }
+  const chosen = { ...(startsBash ? { cmd: ['bash'] } : {}), ...asked }
+  return { ...withoutEmpty(chosen), env: mergeEnv(root, env) }
+}
+
+function withoutEmpty<Options extends object>(options: Options): Partial<Options> {
+  const isEmpty = (value: unknown) =>
+    value === '' || (typeof value === 'object' && Object.keys(value ?? {}).length === 0)
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => !isEmpty(value)),
+  ) as Partial<Options>
 }
 
 /** The image's own variables first, in their order; asked for ones replace them or follow by name. */

@@ -23,7 +23,8 @@ test('matchesPattern() takes * as any text', () => {
 })
 
 test('matchesPattern() agrees with a regular expression', () => {
-  const text = (letters: string) => fc.string({ unit: fc.constantFrom(...letters), maxLength: 8 })
+  const text = (letters: string) =>
+    fc.string({ unit: fc.constantFrom(...letters.split('')), maxLength: 8 })
   fc.assert(
     fc.property(text('ab*'), text('ab'), (pattern, name) => {
       const expected = new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(name)
