@@ -1,12 +1,18 @@
 import { availableParallelism } from 'node:os'
 
+import type { Clock } from '#engine/ports/clock.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
 import { readClosure } from './closure.ts'
 import { Evaluator } from './evaluation.ts'
 import { Leases } from './leases.ts'
 import { openNix, type NixOptions } from './nix.ts'
+import { copyToCache, pushBack } from './push-back.ts'
+import { PushQueue, type PushEvent } from './push-queue.ts'
 import { realisePackages } from './realisation.ts'
 import { substitutePackages } from './substitution.ts'
+
+/** Whoever ends the service gives it ten seconds, as docker does; what is not copied is copied another time. */
+const closeGraceMs = 5_000
 
 export interface NixPackageBuilderOptions extends NixOptions {
   /** Where leases live; processes may share it. Made when it is not there. */
@@ -19,6 +25,13 @@ export interface NixPackageBuilderOptions extends NixOptions {
   readonly maxJobs?: number
   /** Builds nothing from source: what no binary cache has is not to be had. */
   readonly substituteOnly?: boolean
+  /** Copies what was realised to another store in the background. */
+  readonly pushBack?: {
+    /** `file:///srv/cache?secret-key=…`, `http://…`, `s3://…`, `ssh://…` */
+    readonly to: string
+    readonly clock: Clock
+    readonly report: (event: PushEvent) => void
+  }
 }
 
 /** A package builder that gives its leases back when the service ends. */
@@ -43,12 +56,21 @@ export async function createNixPackageBuilder(
     maxJobs: options.maxJobs ?? availableParallelism(),
   }
   const realise = options.substituteOnly ? substitutePackages : realisePackages
-  return {
+  const builder: PackageBuilder = {
     evaluate: (request, signal) => evaluator.evaluate(request, signal),
     realise: (packages, lease, observe, signal) =>
       realise(nix, realisation, packages, lease, observe, signal),
     closure: (paths, signal) => readClosure(nix, paths, signal),
     lease: () => leases.lease(),
-    close: () => leases.close(),
+  }
+  if (options.pushBack === undefined) return { ...builder, close: () => leases.close() }
+  const { to, ...pushOptions } = options.pushBack
+  const queue = new PushQueue({ ...pushOptions, copy: copyToCache(nix, to), closeGraceMs })
+  return {
+    ...pushBack(builder, queue),
+    async close() {
+      await queue.close()
+      await leases.close()
+    },
   }
 }
