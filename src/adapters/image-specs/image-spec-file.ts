@@ -1,5 +1,5 @@
-import { parse, YAMLError } from 'yaml'
 import { z } from 'zod'
+import { parseYaml } from '#adapters/yaml/parse-yaml.ts'
 import type { ImageSpec } from '#engine/ports/image-specs.ts'
 
 const text = z
@@ -54,31 +54,13 @@ export class ImageSpecError extends Error {
   override readonly name = 'ImageSpecError'
 }
 
-/** Reads a spec from YAML 1.2, of which JSON is a part. Throws `ImageSpecError`. */
+/** Reads a spec from YAML or JSON. Throws `ImageSpecError`. */
 export function parseImageSpec(yaml: string): ImageSpec {
-  const result = specSchema.safeParse(parseYaml(yaml))
-  if (!result.success) throw new ImageSpecError(describeIssue(result.error))
-  const { packages, source, tag, ...asked } = result.data
+  const parsed = parseYaml(specSchema, yaml)
+  if (parsed.kind === 'wrong') throw new ImageSpecError(parsed.message)
+  const { packages, source, tag, ...asked } = parsed.value
   const options = Object.fromEntries(
     Object.entries(asked).filter(([, value]) => value !== undefined),
   )
   return { packages, source, ...(tag === undefined ? {} : { tag }), options }
-}
-
-function parseYaml(yaml: string): unknown {
-  try {
-    return parse(yaml, { maxAliasCount: 0 })
-  } catch (error) {
-    // Aliases beyond the bound are a ReferenceError of the library.
-    if (error instanceof YAMLError || error instanceof ReferenceError)
-      throw new ImageSpecError(error.message.split('\n')[0], { cause: error })
-    throw error
-  }
-}
-
-function describeIssue(error: z.ZodError): string {
-  const [issue] = error.issues
-  if (issue === undefined) return 'it is no spec'
-  const where = issue.path.join('.')
-  return where === '' ? issue.message : `${where}: ${issue.message}`
 }

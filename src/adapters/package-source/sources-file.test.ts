@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseSourcesFile, SourcesFileError } from './sources-file.ts'
+
+test('parseSourcesFile() reads every kind of source', () => {
+  const { usual, sources } = parseSourcesFile(`
+default: ours
+sources:
+  nixpkgs: { channel: nixos-26.05, tags: [nixos-*] }
+  ours: { git: "git@example.org:pkgs.git", entry: nix/set.nix, anyCommit: true }
+  local: { path: /srv/packages }
+  debian: { bundled: debian }
+`)
+  assert.equal(usual, 'ours')
+  assert.deepEqual(Object.fromEntries(sources), {
+    nixpkgs: { kind: 'nixpkgs', channel: 'nixos-26.05', tags: ['nixos-*'], anyCommit: false },
+    ours: {
+      kind: 'git',
+      url: 'git@example.org:pkgs.git',
+      entry: 'nix/set.nix',
+      tags: ['*'],
+      anyCommit: true,
+    },
+    local: { kind: 'path', path: '/srv/packages' },
+    debian: { kind: 'bundled' },
+  })
+})
+
+test('parseSourcesFile() takes the first source as the usual one', () => {
+  const { usual } = parseSourcesFile('{"sources": {"b": {"path": "/b"}, "a": {"path": "/a"}}}')
+  assert.equal(usual, 'b')
+})
+
+test('parseSourcesFile() says what is wrong, and where', () => {
+  const wrong: ReadonlyArray<readonly [text: string, message: RegExp]> = [
+    ['', /expected object/],
+    ['sources: [', /./],
+    ['sources: {}', /sources: at least one source/],
+    ['sources: { Ours: { path: /a } }', /sources/],
+    ['sources: { ours: { path: a } }', /sources\.ours\.path/],
+    ['sources: { ours: { path: /a, git: b } }', /sources\.ours: one of bundled/],
+    ['default: x\nsources: { ours: { path: /a } }', /default: there is no source x/],
+    ['sources: { ours: { path: /a } }\nmore: 1', /more/],
+  ]
+  for (const [text, message] of wrong) {
+    assert.throws(
+      () => parseSourcesFile(text),
+      (error) => error instanceof SourcesFileError && message.test(error.message),
+      text,
+    )
+  }
+})

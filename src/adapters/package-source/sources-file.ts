@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { parseYaml } from '#adapters/yaml/parse-yaml.ts'
+
+/** What one package source is configured as. */
+export type SourceSettings =
+  | { readonly kind: 'bundled' }
+  | ({ readonly kind: 'nixpkgs'; readonly channel: string } & TagSettings)
+  | ({ readonly kind: 'git'; readonly url: string; readonly entry?: string } & TagSettings)
+  | { readonly kind: 'path'; readonly path: string; readonly entry?: string }
+
+/** Which tags beside `latest` a source serves. */
+export interface TagSettings {
+  /** Patterns, `*` standing for any text. */
+  readonly tags: readonly string[]
+  /** Whether commits are served that no branch or tag leads to. */
+  readonly anyCommit: boolean
+}
+
+/** Sources by name, and the one that names without a source mean. */
+export interface SourcesFile {
+  readonly usual: string
+  readonly sources: ReadonlyMap<string, SourceSettings>
+}
+
+/** The file is not what it should be; one line says where. */
+export class SourcesFileError extends Error {
+  override readonly name = 'SourcesFileError'
+}
+
+/** More sources than this would make every start slow, and no list of them readable. */
+const mostSources = 100
+
+const line = z
+  .string()
+  .min(1)
+  .max(4096)
+  .regex(/^[^\0\r\n]*$/, 'one line')
+const name = z
+  .string()
+  .regex(/^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/, 'a component of a repository name')
+const entry = line.optional()
+const tagSettings = {
+  tags: z.array(line).max(100).default(['*']),
+  anyCommit: z.boolean().default(false),
+}
+
+const settingsSchema = z.union(
+  [
+    z.strictObject({ bundled: z.literal('debian') }),
+    z.strictObject({ channel: line, ...tagSettings }),
+    z.strictObject({ git: line, entry, ...tagSettings }),
+    z.strictObject({ path: line.startsWith('/'), entry }),
+  ],
+  'one of bundled: debian, channel: …, git: … or path: /…, with tags, anyCommit and entry where they apply',
+)
+
+const fileSchema = z.strictObject({
+  default: name.optional(),
+  sources: z
+    .record(name, settingsSchema)
+    .refine((sources) => Object.keys(sources).length > 0, 'at least one source')
+    .refine((sources) => Object.keys(sources).length <= mostSources, `at most ${mostSources}`),
+})
+
+/**
+ * Reads named sources from YAML or JSON. The first one is the usual one unless
+ * `default` names another. Throws `SourcesFileError`.
+ */
+export function parseSourcesFile(yaml: string): SourcesFile {
+  const parsed = parseYaml(fileSchema, yaml)
+  if (parsed.kind === 'wrong') throw new SourcesFileError(parsed.message)
+  const sources = new Map(
+    Object.entries(parsed.value.sources).map(([key, value]) => [key, settingsOf(value)] as const),
+  )
+  const usual = parsed.value.default ?? [...sources.keys()][0] ?? ''
+  if (!sources.has(usual)) throw new SourcesFileError(`default: there is no source ${usual}`)
+  return { usual, sources }
+}
+
+function settingsOf(read: z.output<typeof settingsSchema>): SourceSettings {
+  if ('bundled' in read) return { kind: 'bundled' }
+  if ('channel' in read) return { kind: 'nixpkgs', ...read }
+  const withEntry = read.entry === undefined ? {} : { entry: read.entry }
+  if ('path' in read) return { kind: 'path', path: read.path, ...withEntry }
+  const { git: url, tags, anyCommit } = read
+  return { kind: 'git', url, tags, anyCommit, ...withEntry }
+}
