@@ -37,6 +37,8 @@ export const machineTools = [
     purposes: ['serve', 'test', 'bench'],
   },
   { debianPackage: 'dpkg', commands: ['dpkg-deb'], purposes: ['serve', 'test', 'bench'] },
+  // Unpacks the list of a channel for `nixery popularity`.
+  { debianPackage: 'xz-utils', commands: ['xz'], purposes: ['serve', 'test'] },
   {
     debianPackage: 'debian-archive-keyring',
     files: ['/usr/share/keyrings/debian-archive-keyring.gpg'],

@@ -41,7 +41,12 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
 ])
 
 // Joins everything, by definition.
-const compositionRoots: readonly string[] = ['src/compose.ts', 'src/serve.ts', 'src/main.ts']
+const compositionRoots: readonly string[] = [
+  'src/compose.ts',
+  'src/count-popularity.ts',
+  'src/serve.ts',
+  'src/main.ts',
+]
 
 const aliases: ReadonlyMap<string, string> = new Map([
   ['#core/', 'src/core/'],

@@ -1,29 +1,50 @@
 import { createLogger } from '#adapters/log/logger.ts'
 import { describeError } from '#adapters/log/described-error.ts'
+import { countPopularity } from './count-popularity.ts'
 import { serve } from './serve.ts'
 import { ConfigError, readConfig } from './config.ts'
 
 const usage = `usage: nixery serve
+       nixery popularity --help
 
-Serves container images that Nix builds when they are pulled. Settings are environment
-variables, see docs/configuration.md.
+serve       serves container images that Nix builds when they are pulled; settings are
+            environment variables, see docs/configuration.md
+popularity  counts which packages others need most, for NIX_POPULARITY_URL; see
+            docs/popularity.md
 `
 
-/** Exit codes: 0 after a clean end, 1 when the service cannot start, 2 for a wrong command line. */
-async function main(args: readonly string[]): Promise<number> {
-  const [command, ...rest] = args
-  if (command === '--help' || command === '-h' || command === 'help') {
-    process.stdout.write(usage)
-    return 0
+/** Exit codes: 0 after a clean end, 1 when the command cannot do its work, 2 for a wrong command line. */
+async function main([command, ...args]: readonly string[]): Promise<number> {
+  switch (command) {
+    case 'serve':
+      return args.length > 0 ? refuse() : orderly(serveRegistry)
+    case 'popularity':
+      return orderly(() => countPopularity(args))
+    case '--help':
+    case '-h':
+    case 'help':
+      process.stdout.write(usage)
+      return 0
+    default:
+      return refuse()
   }
-  if (command !== 'serve' || rest.length > 0) {
-    process.stderr.write(usage)
-    return 2
-  }
+}
+
+async function serveRegistry(): Promise<number> {
+  const config = readConfig(process.env)
+  await serve(config, createLogger(config.logLevel))
+  return 0
+}
+
+function refuse(): number {
+  process.stderr.write(usage)
+  return 2
+}
+
+/** What keeps a command from its work becomes one line. */
+async function orderly(run: () => Promise<number>): Promise<number> {
   try {
-    const config = readConfig(process.env)
-    await serve(config, createLogger(config.logLevel))
-    return 0
+    return await run()
   } catch (error) {
     const line = error instanceof ConfigError ? error.message : describeError(error)
     process.stderr.write(`nixery: ${line}\n`)

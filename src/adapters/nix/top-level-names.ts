@@ -1,0 +1,31 @@
+import { openNix, type NixOptions } from './nix.ts'
+import {
+  PackageSetQuery,
+  type EvaluationOptions,
+  type PackageSetView,
+} from './package-set-query.ts'
+
+// Naming 80,000 attributes takes nixpkgs some seconds.
+const evaluation: EvaluationOptions = { evaluationTimeoutMs: 120_000, evaluationMemoryMiB: 4096 }
+
+/** The names at the top level of a package set. Throws when the set cannot be evaluated. */
+export async function listTopLevelNames(
+  options: NixOptions,
+  view: PackageSetView,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const query = new PackageSetQuery(await openNix(options), evaluation, view, signal)
+  const names = await query.attributeNames([])
+  if (names.length > 0) return names
+  // Nothing is there, or nothing can be read: looking for anything tells the one from the other.
+  const answer = await query.lookUp(['anything'], { catch: false })
+  switch (answer.kind) {
+    case 'results':
+      return []
+    case 'timed-out':
+      throw new Error(`${view.set.entry} cannot be evaluated in time`)
+    case 'error':
+    case 'nix-too-old':
+      throw new Error(`${view.set.entry} is no package set: ${answer.message}`)
+  }
+}

@@ -1,0 +1,84 @@
+import { PopularityCount, referencedNames } from '#core/layers/popularity-count.ts'
+import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
+import type { System } from '#core/nix/system.ts'
+import type { PackagePolicy } from '#core/request/package-policy.ts'
+import type { PackageBuilder, RealiseOutcome } from '#engine/ports/package-builder.ts'
+import type { PackageSet } from '#engine/ports/package-source.ts'
+
+/** Which packages to count. */
+export interface CountedSet {
+  readonly set: PackageSet
+  readonly policy: PackagePolicy
+  readonly system: System
+  /** As image names spell them, or as the set does. */
+  readonly names: readonly string[]
+}
+
+export interface PackagesCount {
+  readonly ratings: ReadonlyMap<string, number>
+  readonly packages: number
+  readonly paths: number
+  readonly skipped: readonly SkippedPackage[]
+}
+
+/** A package that could not be had. */
+export interface SkippedPackage {
+  readonly package: string
+  readonly why: PackageFailure | Exclude<RealiseOutcome, { readonly kind: 'realised' }>
+}
+
+// One package that ends evaluation costs each of its batch a process of its own, and one that fails
+// to build costs each a call of Nix.
+const batchSize = 50
+
+/**
+ * Realises packages and counts the references among all store paths of their closures together.
+ * Packages that cannot be had are skipped. Throws what the operator must mend.
+ */
+export async function countPackages(
+  nix: PackageBuilder,
+  { names, ...counted }: CountedSet,
+  onProgress: (done: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<PackagesCount> {
+  await using leases = new AsyncDisposableStack()
+  const realised: FoundPackage[] = []
+  const skipped: SkippedPackage[] = []
+
+  async function realise(packages: readonly FoundPackage[]): Promise<RealiseOutcome> {
+    const lease = await nix.lease()
+    leases.defer(() => lease.release())
+    return nix.realise(packages, lease, () => {}, signal)
+  }
+
+  async function realiseEach(packages: readonly FoundPackage[]): Promise<void> {
+    for (const found of packages) {
+      const outcome = await realise([found])
+      if (outcome.kind === 'realised') realised.push(found)
+      else skipped.push({ package: found.package, why: outcome })
+    }
+  }
+
+  onProgress(0, names.length)
+  for (let start = 0; start < names.length; start += batchSize) {
+    const packages = names.slice(start, start + batchSize)
+    const outcomes = await nix.evaluate({ ...counted, packages, optionalPackages: [] }, signal)
+    const found = outcomes.filter((outcome) => outcome.kind === 'found')
+    for (const why of outcomes)
+      if (why.kind !== 'found') skipped.push({ package: why.package, why })
+    if ((await realise(found)).kind === 'realised') realised.push(...found)
+    else await realiseEach(found)
+    onProgress(start + packages.length, names.length)
+  }
+
+  const outputs = realised.flatMap((found) => found.outputs.map(({ path }) => path))
+  const { nodes } = await nix.closure(outputs, signal)
+  const count = new PopularityCount()
+  for (const { path, references } of nodes) count.add(referencedNames(path, references))
+  return {
+    ratings: count.ratings(),
+    packages: realised.length,
+    paths: nodes.length,
+    skipped,
+  }
+}

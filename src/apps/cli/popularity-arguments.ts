@@ -1,0 +1,110 @@
+import { parseArgs } from 'node:util'
+
+export const popularityUsage = `usage: nixery popularity --channel CHANNEL --out FILE [options]
+       nixery popularity --packages PATH [NAME ...] --out FILE
+
+Counts how many store paths refer to each package, and writes that as the JSON file that
+NIX_POPULARITY_URL takes. See docs/popularity.md.
+
+  --channel CHANNEL    a name such as nixos-unstable, or the address of the directory that
+                       holds store-paths.xz
+  --cache URL          binary cache that has the channel (https://cache.nixos.org)
+  --work DIRECTORY     where an interrupted run leaves its progress to the next one (FILE.work)
+  --concurrency N      requests at the same time, from 1 to 256 (32)
+
+  --packages PATH      Nix file or directory of a package set of this machine; NAMEs choose
+                       packages of it, all at its top level unless there are any
+
+  --out FILE           the file to write
+`
+
+/** What a command line asks for; paths are as they were typed. */
+export type PopularityArguments =
+  | { readonly kind: 'help' }
+  | {
+      readonly kind: 'channel'
+      readonly channel: string
+      readonly cache: string
+      readonly outPath: string
+      readonly workDirectory: string
+      readonly concurrency: number
+    }
+  | {
+      readonly kind: 'packages'
+      readonly setPath: string
+      readonly names: readonly string[]
+      readonly outPath: string
+    }
+  | { readonly kind: 'wrong'; readonly message: string }
+
+const options = {
+  channel: { type: 'string' },
+  cache: { type: 'string' },
+  work: { type: 'string' },
+  concurrency: { type: 'string' },
+  packages: { type: 'string' },
+  out: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>['values']
+
+/** Reads what follows `nixery popularity`. */
+export function parsePopularityArguments(args: readonly string[]): PopularityArguments {
+  let parsed
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true })
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : String(error))
+  }
+  const { values, positionals } = parsed
+  if (values.help === true) return { kind: 'help' }
+  if ((values.channel === undefined) === (values.packages === undefined))
+    return wrong('either --channel or --packages must say what to count')
+  if (!values.out) return wrong('--out must say which file to write')
+  return values.channel === undefined
+    ? packagesArguments(values, positionals, values.out)
+    : channelArguments(values, positionals, values.out)
+}
+
+// Requests beyond this number a cache takes for an attack, and one machine cannot use the answers.
+const mostConcurrency = 256
+
+function channelArguments(
+  values: Values,
+  names: readonly string[],
+  outPath: string,
+): PopularityArguments {
+  const { channel = '', cache = 'https://cache.nixos.org', work = `${outPath}.work` } = values
+  const concurrency = /^\d{1,3}$/.test(values.concurrency ?? '32')
+    ? Number(values.concurrency ?? '32')
+    : 0
+  if (names.length > 0) return wrong(`${names[0]} is too much: --channel counts all of a channel`)
+  if (!/^[a-z0-9][-.a-z0-9]*$/i.test(channel) && !isAddress(channel))
+    return wrong(`--channel ${channel} must be a name or an http, https or file address`)
+  if (!isAddress(cache)) return wrong(`--cache ${cache} must be an http, https or file address`)
+  if (concurrency < 1 || concurrency > mostConcurrency)
+    return wrong(`--concurrency ${values.concurrency} must be a number from 1 to 256`)
+  return { kind: 'channel', channel, cache, outPath, workDirectory: work, concurrency }
+}
+
+function packagesArguments(
+  values: Values,
+  names: readonly string[],
+  outPath: string,
+): PopularityArguments {
+  const foreign = (['cache', 'work', 'concurrency'] as const).find(
+    (option) => values[option] !== undefined,
+  )
+  if (foreign !== undefined) return wrong(`--${foreign} belongs to --channel`)
+  if (!values.packages) return wrong('--packages must be the path of a package set')
+  return { kind: 'packages', setPath: values.packages, names, outPath }
+}
+
+function isAddress(text: string): boolean {
+  return URL.canParse(text) && /^(https?|file):$/.test(new URL(text).protocol)
+}
+
+function wrong(message: string): PopularityArguments {
+  return { kind: 'wrong', message }
+}

@@ -1,0 +1,143 @@
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Clock } from '#engine/ports/clock.ts'
+import type { PackageBuilder } from '#engine/ports/package-builder.ts'
+import { countPackages, type CountedSet, type SkippedPackage } from './count-packages.ts'
+import {
+  parsePopularityArguments,
+  popularityUsage,
+  type PopularityArguments,
+} from './popularity-arguments.ts'
+import { reportProgress, type ProgressStream } from './progress-report.ts'
+
+type OnProgress = (done: number, total: number) => void
+type ChannelArguments = PopularityArguments & { readonly kind: 'channel' }
+type PackagesArguments = PopularityArguments & { readonly kind: 'packages' }
+
+/** What the command needs of the rest of the product. */
+export interface PopularityTools {
+  /** Counts a channel and writes the file. */
+  countChannel(
+    options: ChannelArguments,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<{
+    readonly names: number
+    readonly paths: number
+    readonly missing: number
+    readonly unusable: readonly string[]
+  }>
+  openPackageSet(path: string, signal: AbortSignal): Promise<OpenPackageSet>
+  writePopularity(path: string, ratings: ReadonlyMap<string, number>): Promise<void>
+  readonly clock: Clock
+}
+
+/** A package set of this machine, with the Nix that reads it. */
+export interface OpenPackageSet extends AsyncDisposable, Omit<CountedSet, 'names'> {
+  readonly nix: PackageBuilder
+  /** The names at the top level of the set; throws when it cannot be evaluated. */
+  listNames(signal: AbortSignal): Promise<readonly string[]>
+}
+
+export interface Terminal {
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: ProgressStream
+}
+
+/**
+ * `nixery popularity`; gives the exit code: 0, or 2 for a wrong command line. Throws what keeps it
+ * from writing the file.
+ */
+export async function runPopularity(
+  args: readonly string[],
+  tools: PopularityTools,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<0 | 2> {
+  const parsed = parsePopularityArguments(args)
+  switch (parsed.kind) {
+    case 'help':
+      terminal.stdout.write(popularityUsage)
+      return 0
+    case 'wrong':
+      terminal.stderr.write(`nixery: ${parsed.message}\n\n${popularityUsage}`)
+      return 2
+    case 'channel':
+      await refuseDirectory(parsed.outPath)
+      await writeChannel(parsed, tools, terminal, signal)
+      return 0
+    case 'packages':
+      await refuseDirectory(parsed.outPath)
+      await writePackages(parsed, tools, terminal, signal)
+      return 0
+  }
+}
+
+/** Before the work, because the file is written at the end of it. */
+async function refuseDirectory(path: string): Promise<void> {
+  const isDirectory = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+  if (isDirectory) throw new Error(`--out ${path} is a directory, and must be a file`)
+}
+
+// More of them say nothing new about what the cache gives instead.
+const shownUnusable = 5
+
+async function writeChannel(
+  options: ChannelArguments,
+  tools: PopularityTools,
+  { stdout, stderr }: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const count = await withProgress(stderr, tools.clock, (onProgress) =>
+    tools.countChannel(options, onProgress, signal),
+  )
+  for (const url of count.unusable.slice(0, shownUnusable))
+    stderr.write(`skipped: ${url} is no narinfo of its store path\n`)
+  const skipped = [
+    ...(count.missing > 0 ? [`${count.missing} are not in the cache`] : []),
+    ...(count.unusable.length > 0 ? [`${count.unusable.length} narinfos are unusable`] : []),
+  ]
+  const facts = [`${count.paths} store paths`, ...skipped].join(', ')
+  stdout.write(`${options.outPath}: ${count.names} names out of ${facts}\n`)
+}
+
+async function writePackages(
+  { setPath, names, outPath }: PackagesArguments,
+  tools: PopularityTools,
+  { stdout, stderr }: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  await using opened = await tools.openPackageSet(resolve(setPath), signal)
+  const chosen = names.length > 0 ? names : await opened.listNames(signal)
+  const count = await withProgress(stderr, tools.clock, (onProgress) =>
+    countPackages(opened.nix, { ...opened, names: chosen }, onProgress, signal),
+  )
+  // Every package set holds functions and sets; only who names one wants to know.
+  const skipped = count.skipped.filter(
+    ({ why }) => names.length > 0 || why.kind !== 'not-a-derivation',
+  )
+  for (const each of skipped) stderr.write(`skipped: ${formatSkipped(each)}\n`)
+  if (count.packages === 0) throw new Error(`no package of ${setPath} could be had`)
+  await tools.writePopularity(outPath, count.ratings)
+  const facts = `${count.paths} store paths of ${count.packages} packages`
+  stdout.write(`${outPath}: ${count.ratings.size} names out of ${facts}\n`)
+}
+
+async function withProgress<T>(
+  stream: ProgressStream,
+  clock: Clock,
+  work: (onProgress: OnProgress) => Promise<T>,
+): Promise<T> {
+  using progress = reportProgress(stream, clock)
+  return await work((done, total) => progress.update(done, total))
+}
+
+function formatSkipped({ package: asked, why }: SkippedPackage): string {
+  // A package may fail to build because another one does.
+  const where = 'name' in why ? ` of ${why.name}` : ''
+  const message = 'message' in why ? `: ${why.message}` : ''
+  return `${asked}: ${why.kind}${where}${message}`
+}
