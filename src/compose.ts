@@ -1,17 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { access, constants, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
 import { logBuilds } from '#adapters/log/logged-builds.ts'
 import { noImageSpecs, openImageDirectory } from '#adapters/image-specs/image-directory.ts'
-import { createNixPackageBuilder } from '#adapters/nix/nix-package-builder.ts'
 import { probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
-import { createBundledSource } from '#adapters/package-source/bundled-source.ts'
-import { createPathSource } from '#adapters/package-source/path-source.ts'
 import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
-import { loadPopularity } from '#adapters/popularity/load-popularity.ts'
+import { watchPopularity } from '#adapters/popularity/watch-popularity.ts'
 import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
@@ -23,12 +19,14 @@ import type { ImageBuilder } from '#engine/image-builder.ts'
 import { limitBuilds } from '#engine/limit-builds.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { ImageSpec, ImageSpecs } from '#engine/ports/image-specs.ts'
-import type { PackageSource, PackageSources } from '#engine/ports/package-source.ts'
+import type { PackageSources } from '#engine/ports/package-source.ts'
 import type { Compression } from '#engine/ports/packer.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { refuseName, serveManifest } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
-import { ConfigError, variables, type Config } from './config.ts'
+import { ConfigError, type Config } from './config.ts'
+import { nixOptions, openNix } from './open-nix.ts'
+import { openSources, servesOnlyBundled } from './open-sources.ts'
 
 /** The wired product. */
 export interface System {
@@ -48,27 +46,15 @@ export async function compose(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<System> {
-  await refuseUnreadablePackages(config)
   // A start that fails half-way leaves nothing behind.
   await using opened = new AsyncDisposableStack()
   const compression: Compression = { codec: 'gzip', level: config.gzipLevel }
-  const nixOptions = { ...(config.nixBinDirectory && { binDirectory: config.nixBinDirectory }) }
-  reportNix(await probeNix(nixOptions, signal), logger)
-  const nix = await createNixPackageBuilder({
-    ...nixOptions,
-    leaseDirectory: join(config.stateDirectory, 'leases'),
-    nixTimeoutS: config.nixTimeoutS,
-    // The deadline of the whole build is the one that counts.
-    realisationTimeoutMs: config.buildDeadlineMs,
-    // Nobody's binary cache has the bundled set, and one that cannot be reached costs every build seconds.
-    ...(config.packagesPath === undefined && { settings: new Map([['substituters', '']]) }),
-  })
+  reportNix(await probeNix(nixOptions(config), signal), logger)
+  const nix = await openNix(config, logger, substitution(config))
   opened.defer(() => nix.close())
   const storage = await openFilesystemStorage(config.storageDirectory)
   opened.defer(() => storage.close())
-  const source = await openSource(config, logger, signal)
-  opened.defer(() => source.close())
-  const sources = new Map([['', source]])
+  const { sources } = opened.use(await openSources(config, logger, signal))
   const grammar = {
     platforms: config.platforms,
     sourceNames: new Set([...sources.keys()].filter((name) => name !== '')),
@@ -77,7 +63,8 @@ export async function compose(
   const specs = await openSpecs(config, sources)
   const packer = createWorkerPacker({ threads: config.packThreads })
   opened.defer(() => packer.close())
-  const popularity = await choosePopularity(config, logger, signal)
+  const popularity = await openPopularity(config, logger, signal)
+  opened.defer(() => popularity.close())
   const { blobs, entries } = storage
   const { layerBudget } = config
 
@@ -101,7 +88,7 @@ export async function compose(
     entries,
     blobs,
     layerBudget,
-    popularity: () => popularity,
+    popularity: () => popularity.current(),
     compression,
     labelRevision: config.labelRevision,
   }
@@ -121,6 +108,19 @@ export async function compose(
     },
     close: () => resources.disposeAsync(),
   }
+}
+
+/**
+ * Nobody's binary cache has the bundled set, and one that cannot be reached costs every build
+ * seconds. Caches that the operator names are asked all the same.
+ */
+function substitution(config: Config): ReadonlyMap<string, string> {
+  if (!servesOnlyBundled(config)) return new Map()
+  if (config.substituteOnly)
+    throw new ConfigError(
+      'NIXERY_SUBSTITUTE_ONLY=on leaves nothing of the bundled package set, which is in no binary cache: unset it, or configure another package source',
+    )
+  return new Map([['substituters', '']])
 }
 
 // Sandbox escapes and privilege escalations were mended up to this version; Debian 12 has 2.8.0.
@@ -157,39 +157,6 @@ function stackBuilder(
   return shared
 }
 
-/** A path that is wrong from the start would make every pull fail. */
-async function refuseUnreadablePackages({ packagesPath }: Config): Promise<void> {
-  if (packagesPath === undefined) return
-  try {
-    const isDirectory = (await stat(packagesPath)).isDirectory()
-    await access(isDirectory ? join(packagesPath, 'default.nix') : packagesPath, constants.R_OK)
-  } catch (cause) {
-    throw new ConfigError(
-      `NIXERY_PKGS_PATH=${packagesPath} cannot be read: it must be ${variables.NIXERY_PKGS_PATH.allowed}`,
-      { cause },
-    )
-  }
-}
-
-async function openSource(
-  config: Config,
-  logger: Logger,
-  signal: AbortSignal,
-): Promise<PackageSource & { close(): Promise<void> }> {
-  if (config.packagesPath !== undefined)
-    return { ...createPathSource('', config.packagesPath), close: async () => {} }
-  const options = {
-    name: '',
-    stateDirectory: config.stateDirectory,
-    mirror: config.debianMirror,
-    refreshMs: config.refreshMs,
-    clock: systemClock,
-    onProgress: (line: string) => logger.info({ packageSet: 'debian' }, line),
-    onFailure: (error: unknown) => logger.error({ packageSet: 'debian' }, describeError(error)),
-  }
-  return createBundledSource(options, signal)
-}
-
 /** A spec that no pull could ever reach, or that none can be made of, is found now. */
 async function openSpecs(
   { imagesDirectory }: Config,
@@ -221,19 +188,27 @@ function findSpecProblem(
 }
 
 /** A snapshot that cannot be loaded costs layers that are shared less, not the service. */
-async function choosePopularity(
-  { popularityUrl: url, stateDirectory }: Config,
+async function openPopularity(
+  { popularityUrl: url, popularityRefreshMs: refreshMs, stateDirectory }: Config,
   logger: Logger,
   signal: AbortSignal,
-): Promise<Popularity> {
-  if (url === undefined) return { kind: 'closure' }
-  const loaded = await loadPopularity(url, join(stateDirectory, 'popularity'), signal)
-  if (loaded.kind === 'loaded') return loaded.popularity
-  const facts = { url, error: describeError(loaded.error) }
-  if (loaded.kind === 'kept') {
-    logger.warn(facts, 'popularity not loaded, starting with the one that was loaded last')
-    return loaded.popularity
-  }
-  logger.warn(facts, 'popularity not loaded, starting without: digests of images differ')
-  return { kind: 'closure' }
+): Promise<{ current(): Popularity; close(): void }> {
+  if (url === undefined) return { current: () => ({ kind: 'closure' }), close: () => {} }
+  return watchPopularity(
+    {
+      url,
+      directory: join(stateDirectory, 'popularity'),
+      refreshMs,
+      clock: systemClock,
+      onChange: () => logger.info({ url }, 'popularity changed: digests of images may differ'),
+      onFailure: (error, serving) =>
+        logger.warn(
+          { url, error: describeError(error) },
+          serving === 'kept'
+            ? 'popularity not loaded, serving with the one that was loaded last'
+            : 'popularity not loaded, serving without: digests of images differ',
+        ),
+    },
+    signal,
+  )
 }

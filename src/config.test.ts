@@ -11,7 +11,7 @@ test('readConfig() serves the bundled set on 8080 from the state directory when 
   assert.equal(config.port, 8080)
   // Named, `::` would refuse to start on a machine without IPv6.
   assert.equal(config.host, undefined)
-  assert.equal(config.packagesPath, undefined)
+  assert.deepEqual(config.source, { kind: 'bundled' })
   assert.equal(config.nixTimeoutS, 60)
   assert.equal(config.storageDirectory, join(homedir(), '.local/state/nixery/storage'))
   assert.equal(readConfig({ XDG_STATE_HOME: '/state' }).storageDirectory, '/state/nixery/storage')
@@ -33,7 +33,9 @@ test('readConfig() lets instances of different machines agree on the platform', 
 })
 
 test('readConfig() takes an empty variable for one that is not set', () => {
-  assert.deepEqual(readConfig({ PORT: '', STORAGE_PATH: '', NIX_TIMEOUT: '' }), readConfig({}))
+  const { environment: _environment, ...config } = readConfig({ PORT: '', STORAGE_PATH: '' })
+  const { environment: _none, ...unset } = readConfig({})
+  assert.deepEqual(config, unset)
 })
 
 test('readConfig() refuses a wrong value and names variable, value and what is allowed', () => {
@@ -55,6 +57,8 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
     ['NIXERY_ALLOW_UNFREE', 'yes'],
     ['NIXERY_ALLOW_INSECURE', 'a b'],
     ['NIXERY_DENY', 'git,'],
+    ['NIXERY_BUILDERS', 'a\nsandbox = false'],
+    ['NIXERY_NIXPKGS_TARBALL', 'https://example.org/archive.tar.gz'],
     ['NIXERY_IMAGES_DIR', 'images'],
     ['NIXERY_MAX_PACKAGES', '129'],
     ['LOG_LEVEL', 'loud'],
@@ -71,7 +75,41 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
 })
 
 test('readConfig() refuses settings that would be ignored', () => {
-  assert.throws(() => readConfig({ NIXERY_CHANNEL: 'nixos-unstable' }), ConfigError)
+  assert.throws(() => readConfig({ GCS_BUCKET: 'images' }), ConfigError)
+  assert.throws(
+    () => readConfig({ NIXERY_CHANNEL: 'nixos-unstable', NIXERY_PKGS_PATH: '/set' }),
+    /NIXERY_CHANNEL and NIXERY_PKGS_PATH/,
+  )
+})
+
+test('readConfig() reads what to serve', () => {
+  const tagged = { tags: ['nixos-*', 'v1'], anyCommit: true }
+  const environment = { NIXERY_TAGS: 'nixos-*, v1', NIXERY_ANY_COMMIT: 'on' }
+  assert.deepEqual(readConfig({ ...environment, NIXERY_CHANNEL: 'nixos-26.05' }).source, {
+    kind: 'nixpkgs',
+    channel: 'nixos-26.05',
+    ...tagged,
+  })
+  const url = 'git@git.example.org:pkgs.git'
+  assert.deepEqual(readConfig({ ...environment, NIXERY_PKGS_REPO: url }).source, {
+    kind: 'git',
+    url,
+    ...tagged,
+  })
+  assert.deepEqual(readConfig({ NIXERY_PKGS_PATH: '/set' }).source, { kind: 'path', path: '/set' })
+})
+
+test('readConfig() reads lists between spaces', () => {
+  const { caches } = readConfig({
+    NIXERY_SUBSTITUTERS: ' https://a.example.org  file:///b ',
+    NIXERY_TRUSTED_KEYS: 'a-1:xyz=',
+    NIXERY_NETRC: '/netrc',
+  })
+  assert.deepEqual(caches, {
+    substituters: ['https://a.example.org', 'file:///b'],
+    trustedKeys: ['a-1:xyz='],
+    netrcFile: '/netrc',
+  })
 })
 
 test('docs/configuration.md lists every variable as the schema does', () => {

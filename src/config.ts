@@ -1,6 +1,7 @@
 import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { SourceSettings } from '#adapters/package-source/sources-file.ts'
 import { platformOf, type Platform } from '#core/nix/system.ts'
 import { mostPackages } from '#core/request/image-request.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
@@ -18,6 +19,18 @@ function commaList<Item extends z.ZodType<string, string>>(item: Item, most: num
     .transform((text) => text.split(',').map((part) => part.trim()))
     .pipe(z.array(item).min(1).max(most))
 }
+
+/** Items between spaces, as nix.conf has them. */
+function wordList<Item extends z.ZodType<string, string>>(item: Item, most: number) {
+  return z
+    .string()
+    .transform((text) => text.split(/\s+/).filter((part) => part !== ''))
+    .pipe(z.array(item).max(most))
+}
+
+/** Text that can be told apart from the settings around it. */
+const oneLine = z.string().regex(/^[^\0-\x1f\x7f]{1,4096}$/)
+const oneWord = z.string().regex(/^[^\s\0-\x1f\x7f]{1,4096}$/)
 
 /** Patterns are compared with every name of a request. */
 const patterns = commaList(z.string().regex(/^[-+._*a-zA-Z0-9]+$/), 1000)
@@ -61,11 +74,85 @@ export const variables = {
     allowed: 'an absolute path',
     about: 'Directory of the filesystem backend; `storage` in the state directory unless set.',
   },
+  NIXERY_CHANNEL: {
+    schema: oneLine.optional(),
+    allowed: 'a channel of nixpkgs such as nixos-unstable, a branch, or a commit of 40 hex digits',
+    about: 'Serve nixpkgs instead of the bundled Debian set; see [sources.md](sources.md).',
+  },
+  NIXERY_PKGS_REPO: {
+    schema: oneLine.optional(),
+    allowed: 'an address that git understands',
+    about:
+      'Serve a git repository instead of the bundled Debian set: tags of images are its branches, tags and commits.',
+  },
   NIXERY_PKGS_PATH: {
     schema: z.string().startsWith('/').optional(),
     allowed: 'the absolute path of a Nix file or directory',
     about:
-      'Package set to serve instead of the bundled Debian set. Its images are built anew at every pull.',
+      'Serve a directory of this machine instead of the bundled Debian set. In a clean git work tree it is pinned by its commit; otherwise its images are built anew at every pull.',
+  },
+  NIXERY_SOURCES: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'the absolute path of a YAML or JSON file',
+    about: 'Several package sources with names, instead of the three above.',
+  },
+  NIXERY_TAGS: {
+    schema: patterns.default(['*']),
+    allowed: 'patterns with commas between them, * standing for any text',
+    about: 'Tags beside `latest` that `NIXERY_CHANNEL` and `NIXERY_PKGS_REPO` serve.',
+  },
+  NIXERY_ANY_COMMIT: {
+    schema: onOff.default(false),
+    allowed: 'on or off',
+    about:
+      'Serve commits that no branch or tag leads to. Hosting services show commits of anybody’s fork under the address of the original.',
+  },
+  NIXERY_PIN_TTL: {
+    schema: wholeNumber(0, 7 * 86_400).default(300),
+    allowed: 'seconds from 0 to 604800',
+    about:
+      'How long the commit of a channel or branch is taken for current before its origin is asked again.',
+  },
+  NIXERY_KEPT_SOURCES: {
+    schema: wholeNumber(1, 1000).default(8),
+    allowed: 'a number from 1 to 1000',
+    about: 'Unpacked revisions of package sources that stay in the state directory.',
+  },
+  NIXERY_NIXPKGS_REPO: {
+    schema: oneLine.default('https://github.com/NixOS/nixpkgs'),
+    allowed: 'an address that git understands',
+    about: 'The git repository of nixpkgs: a mirror, or a fork.',
+  },
+  NIXERY_NIXPKGS_TARBALL: {
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .includes('{commit}')
+      .optional(),
+    allowed: 'an http or https address with {commit} in it',
+    about:
+      'Where archives of nixpkgs come from; `/archive/{commit}.tar.gz` of `NIXERY_NIXPKGS_REPO` unless set.',
+  },
+  NIXERY_CHANNELS_URL: {
+    schema: z.url({ protocol: /^https?$/ }).default('https://channels.nixos.org'),
+    allowed: 'an http or https address',
+    about: 'Where channels say which commit they are.',
+  },
+  NIXERY_GIT_TOKEN_FILE: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'the absolute path of a file with one token',
+    about:
+      'Token for the http(s) host of the configured repository. SSH keys and credential helpers of the user work without.',
+  },
+  NIXERY_NETRC: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'the absolute path of a netrc file',
+    about: 'Logins for repositories, archives and binary caches, by host.',
+  },
+  NIXERY_ALLOWED_URIS: {
+    schema: wordList(oneWord, 100).default([]),
+    allowed: 'beginnings of addresses, with spaces between them',
+    about:
+      'What package sets may download while they are evaluated (`allowed-uris` of Nix), for sets that pin their inputs with `fetchTarball`.',
   },
   NIXERY_DEBIAN_MIRROR: {
     schema: z.url({ protocol: /^https?$/ }).optional(),
@@ -146,6 +233,32 @@ export const variables = {
     allowed: 'the absolute path of the directory that holds nix-store',
     about: 'Where the Nix commands are; found in `PATH` unless set.',
   },
+  NIXERY_SUBSTITUTERS: {
+    schema: wordList(oneWord, 100).default([]),
+    allowed: 'addresses of binary caches, with spaces between them',
+    about: 'Binary caches beside those of `nix.conf`.',
+  },
+  NIXERY_TRUSTED_KEYS: {
+    schema: wordList(oneWord, 100).default([]),
+    allowed: 'public keys as name:base64, with spaces between them',
+    about: 'Public keys that those caches sign with.',
+  },
+  NIXERY_SUBSTITUTE_ONLY: {
+    schema: onOff.default(false),
+    allowed: 'on or off',
+    about:
+      'Build nothing from source: what no binary cache has is refused by name. Not for the bundled set, which nobody’s cache has.',
+  },
+  NIXERY_BUILDERS: {
+    schema: oneLine.optional(),
+    allowed: 'machines as `builders` of nix.conf lists them, with semicolons between them',
+    about: 'Remote builders.',
+  },
+  NIXERY_PUSH_CACHE: {
+    schema: oneLine.optional(),
+    allowed: 'the address of a Nix store such as file:///srv/cache or s3://bucket',
+    about: 'Where what was built or downloaded is copied to, in the background.',
+  },
   NIX_TIMEOUT: {
     schema: wholeNumber(1, 86_400).default(60),
     allowed: 'seconds from 1 to 86400',
@@ -194,6 +307,11 @@ export const variables = {
     about:
       'Popularity of packages, loaded at the start; the one that was loaded last while the address cannot be read. Derived from each closure alone unless set.',
   },
+  NIXERY_POPULARITY_REFRESH_HOURS: {
+    schema: wholeNumber(0, 24 * 30).default(24),
+    allowed: 'hours from 0 (never) to 720',
+    about: 'How often `NIX_POPULARITY_URL` is loaded again. Digests change when it has changed.',
+  },
   LOG_LEVEL: {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     allowed: 'debug, info, warn, error or silent',
@@ -211,7 +329,19 @@ export interface Config {
   readonly host: string | undefined
   readonly stateDirectory: string
   readonly storageDirectory: string
-  readonly packagesPath: string | undefined
+  /** Of names without a source, unless there is a file of sources. */
+  readonly source: SourceSettings
+  readonly sourcesFile: string | undefined
+  readonly origins: {
+    readonly nixpkgsRepository: string
+    /** With `{commit}` in it. */
+    readonly nixpkgsTarball: string | undefined
+    readonly channelsUrl: string
+    readonly tokenFile: string | undefined
+    readonly netrcFile: string | undefined
+    readonly pinTtlMs: number
+    readonly keptTrees: number
+  }
   readonly debianMirror: { readonly main?: string; readonly security?: string }
   readonly refreshMs: number
   /** Never empty. */
@@ -222,6 +352,15 @@ export interface Config {
   readonly maxPackages: number
   readonly nixBinDirectory: string | undefined
   readonly nixTimeoutS: number
+  readonly allowedUris: readonly string[]
+  readonly caches: {
+    readonly substituters: readonly string[]
+    readonly trustedKeys: readonly string[]
+    readonly netrcFile?: string
+  }
+  readonly substituteOnly: boolean
+  readonly builders: string | undefined
+  readonly pushCache: string | undefined
   readonly buildDeadlineMs: number
   readonly buildGraceMs: number
   readonly maxBuilds: number
@@ -230,7 +369,10 @@ export interface Config {
   readonly layerBudget: number
   readonly gzipLevel: number
   readonly popularityUrl: string | undefined
+  readonly popularityRefreshMs: number
   readonly logLevel: string
+  /** Of the process; what Nix and git inherit of it is listed where they are called. */
+  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
 /** A variable with a value that is not allowed. The message is the one line that stops the start. */
@@ -248,7 +390,17 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     host: values.NIXERY_HOST,
     stateDirectory,
     storageDirectory: values.STORAGE_PATH ?? join(stateDirectory, 'storage'),
-    packagesPath: values.NIXERY_PKGS_PATH,
+    source: readSource(values),
+    sourcesFile: values.NIXERY_SOURCES,
+    origins: {
+      nixpkgsRepository: values.NIXERY_NIXPKGS_REPO,
+      nixpkgsTarball: values.NIXERY_NIXPKGS_TARBALL,
+      channelsUrl: values.NIXERY_CHANNELS_URL,
+      tokenFile: values.NIXERY_GIT_TOKEN_FILE,
+      netrcFile: values.NIXERY_NETRC,
+      pinTtlMs: values.NIXERY_PIN_TTL * 1000,
+      keptTrees: values.NIXERY_KEPT_SOURCES,
+    },
     debianMirror: {
       ...(values.NIXERY_DEBIAN_MIRROR && { main: values.NIXERY_DEBIAN_MIRROR }),
       ...(values.NIXERY_DEBIAN_SECURITY_MIRROR && {
@@ -263,6 +415,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxPackages: values.NIXERY_MAX_PACKAGES,
     nixBinDirectory: values.NIXERY_NIX_BIN,
     nixTimeoutS: values.NIX_TIMEOUT,
+    allowedUris: values.NIXERY_ALLOWED_URIS,
+    caches: {
+      substituters: values.NIXERY_SUBSTITUTERS,
+      trustedKeys: values.NIXERY_TRUSTED_KEYS,
+      ...(values.NIXERY_NETRC === undefined ? {} : { netrcFile: values.NIXERY_NETRC }),
+    },
+    substituteOnly: values.NIXERY_SUBSTITUTE_ONLY,
+    builders: values.NIXERY_BUILDERS,
+    pushCache: values.NIXERY_PUSH_CACHE,
     buildDeadlineMs: values.NIXERY_BUILD_DEADLINE * 1000,
     buildGraceMs: values.NIXERY_BUILD_GRACE * 1000,
     maxBuilds: values.NIXERY_MAX_BUILDS,
@@ -271,8 +432,33 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     layerBudget: values.NIXERY_LAYER_BUDGET,
     gzipLevel: values.NIXERY_GZIP_LEVEL,
     popularityUrl: values.NIX_POPULARITY_URL,
+    popularityRefreshMs: values.NIXERY_POPULARITY_REFRESH_HOURS * 3_600_000,
     logLevel: values.LOG_LEVEL,
+    environment,
   })
+}
+
+/** The variables that each name what to serve; none means the bundled set. */
+const sourceVariables = [
+  'NIXERY_CHANNEL',
+  'NIXERY_PKGS_REPO',
+  'NIXERY_PKGS_PATH',
+  'NIXERY_SOURCES',
+] as const
+
+function readSource(values: Values): SourceSettings {
+  const [first, second] = sourceVariables.filter((name) => values[name] !== undefined)
+  if (first !== undefined && second !== undefined)
+    throw new ConfigError(
+      `${first} and ${second} are set, and each says what to serve: unset one, or name both sources in a NIXERY_SOURCES file`,
+    )
+  const tagSettings = { tags: values.NIXERY_TAGS, anyCommit: values.NIXERY_ANY_COMMIT }
+  if (values.NIXERY_CHANNEL !== undefined)
+    return { kind: 'nixpkgs', channel: values.NIXERY_CHANNEL, ...tagSettings }
+  if (values.NIXERY_PKGS_REPO !== undefined)
+    return { kind: 'git', url: values.NIXERY_PKGS_REPO, ...tagSettings }
+  if (values.NIXERY_PKGS_PATH !== undefined) return { kind: 'path', path: values.NIXERY_PKGS_PATH }
+  return { kind: 'bundled' }
 }
 
 function readPolicy(values: Values): PackagePolicy {
@@ -289,13 +475,13 @@ function readPolicy(values: Values): PackagePolicy {
 }
 
 /** Settings of the original that would silently serve something else than was asked for. */
-const unserved = ['NIXERY_CHANNEL', 'NIXERY_PKGS_REPO', 'GCS_BUCKET'] as const
+const unserved = ['GCS_BUCKET'] as const
 
 function refuseUnserved(environment: Readonly<Record<string, string | undefined>>): void {
   for (const name of unserved) {
     if (environment[name]) {
       throw new ConfigError(
-        `${name}=${environment[name]} is not served by this version; unset it to serve the bundled package set from a directory`,
+        `${name}=${environment[name]} is not served by this version; unset it to store images in a directory`,
       )
     }
   }

@@ -31,9 +31,9 @@ suite('a start with a wrong value', { skip: skipUnless(['setpriv']) }, () => {
     })
   }
 
-  test('NIXERY_CHANNEL=nixos-26.05 is refused rather than ignored', async () => {
-    const line = await refusal({ environment: { NIXERY_CHANNEL: 'nixos-26.05' } })
-    assert.match(line, /NIXERY_CHANNEL=nixos-26\.05/)
+  test('GCS_BUCKET=images is refused rather than ignored', async () => {
+    const line = await refusal({ environment: { GCS_BUCKET: 'images' } })
+    assert.match(line, /GCS_BUCKET=images/)
   })
 })
 

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs'
+import { access, constants, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { describeError } from '#adapters/log/described-error.ts'
+import { createBundledSource } from '#adapters/package-source/bundled-source.ts'
+import { createPathSource } from '#adapters/package-source/path-source.ts'
+import {
+  parseSourcesFile,
+  SourcesFileError,
+  type SourceSettings,
+} from '#adapters/package-source/sources-file.ts'
+import { systemClock } from '#adapters/time/system-clock.ts'
+import { metaPackages } from '#core/request/image-request.ts'
+import type { PackageSource, PackageSources } from '#engine/ports/package-source.ts'
+import { ConfigError, type Config } from './config.ts'
+
+/** The configured package sources; those that renew themselves do so until they are closed. */
+export interface OpenedSources extends AsyncDisposable {
+  readonly sources: PackageSources
+}
+
+/** First components of names that may come to mean something else than a source. */
+const reservedNames: readonly string[] = [...metaPackages, 'niximage', 'nix-snapshotter']
+
+/** Opens what the configuration names; `signal` ends the first making of the bundled set's index. */
+export async function openSources(
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<OpenedSources> {
+  await using opened = new AsyncDisposableStack()
+  const { usual, settings } = readSettings(config)
+  const sources = new Map<string, PackageSource>()
+  for (const [name, each] of settings) {
+    const source = await openSource(name, each, config, logger, signal)
+    opened.defer(() => source.close())
+    sources.set(name, source)
+    if (name === usual) sources.set('', source)
+  }
+  const resources = opened.move()
+  return { sources, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+}
+
+interface NamedSettings {
+  readonly usual: string
+  readonly settings: ReadonlyMap<string, SourceSettings>
+}
+
+/** The sources of the file, or the one of the environment, which has no name. */
+function readSettings({ source, sourcesFile }: Config): NamedSettings {
+  if (sourcesFile === undefined) return { usual: '', settings: new Map([['', source]]) }
+  const { usual, sources } = readSourcesFile(sourcesFile)
+  for (const name of sources.keys()) {
+    if (reservedNames.includes(name))
+      throw new ConfigError(
+        `NIXERY_SOURCES=${sourcesFile}: a source cannot be called ${name}, which has a meaning of its own in names`,
+      )
+  }
+  return { usual, settings: sources }
+}
+
+function readSourcesFile(path: string) {
+  try {
+    return parseSourcesFile(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    const isMissing = cause instanceof Error && 'code' in cause
+    if (!isMissing && !(cause instanceof SourcesFileError)) throw cause
+    throw new ConfigError(`NIXERY_SOURCES=${path} cannot be read: ${cause.message}`, { cause })
+  }
+}
+
+/** Whether every configured source is the bundled set. */
+export function servesOnlyBundled(config: Config): boolean {
+  return [...readSettings(config).settings.values()].every(({ kind }) => kind === 'bundled')
+}
+
+type ClosableSource = PackageSource & { close(): Promise<void> }
+
+async function openSource(
+  name: string,
+  settings: SourceSettings,
+  config: Config,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<ClosableSource> {
+  switch (settings.kind) {
+    case 'bundled':
+      return openBundled(name, config, logger, signal)
+    case 'path':
+      await refuseUnreadable(name, settings.path)
+      return { ...createPathSource(name, settings.path), close: async () => {} }
+    case 'git':
+    case 'nixpkgs':
+      throw new ConfigError('soon')
+  }
+}
+
+function openBundled(name: string, config: Config, logger: Logger, signal: AbortSignal) {
+  const options = {
+    name,
+    stateDirectory: config.stateDirectory,
+    mirror: config.debianMirror,
+    refreshMs: config.refreshMs,
+    clock: systemClock,
+    onProgress: (line: string) => logger.info({ packageSet: 'debian' }, line),
+    onFailure: (error: unknown) => logger.error({ packageSet: 'debian' }, describeError(error)),
+  }
+  return createBundledSource(options, signal)
+}
+
+/** A path that is wrong from the start would make every pull fail. */
+async function refuseUnreadable(name: string, path: string): Promise<void> {
+  try {
+    const isDirectory = (await stat(path)).isDirectory()
+    await access(isDirectory ? join(path, 'default.nix') : path, constants.R_OK)
+  } catch (cause) {
+    const where = name === '' ? `NIXERY_PKGS_PATH=${path}` : `NIXERY_SOURCES: ${name}: ${path}`
+    throw new ConfigError(
+      `${where} cannot be read: it must be a Nix file, or a directory with a default.nix or a flake.nix`,
+      { cause },
+    )
+  }
+}
