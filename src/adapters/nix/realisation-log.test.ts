@@ -132,6 +132,21 @@ const failures: readonly (readonly [string, string, string])[] = [
     'its builder failed with exit code 3.',
   ],
   [
+    `Cannot build '${bad}'.\n       Reason: platform mismatch\n       Required system: 'riscv64-linux'\n       Current system: 'x86_64-linux'`,
+    'build-failed',
+    "it requires the system 'riscv64-linux', which no builder of this registry has",
+  ],
+  [
+    `Cannot build '${bad}'.\nReason: missing system features\nRequired features: {far}\nAvailable features: {kvm}`,
+    'build-failed',
+    'it requires the features {far}, which no builder of this registry has',
+  ],
+  [
+    `building derivation '${bad}' killed after writing more than 99 bytes of log output`,
+    'build-failed',
+    'its builder wrote more than 99 bytes of log',
+  ],
+  [
     `Cannot build '${bad}'.\n       Reason: builder timed out after 60 seconds of silence.`,
     'build-timed-out',
     'its builder was stopped after 60 seconds of silence',
@@ -151,6 +166,26 @@ for (const [text, kind, message] of failures) {
     assert.deepEqual(log.failure(), { kind, name: 'bad-1.0', message, logTail: ['last words'] })
   })
 }
+
+test('RealisationLog knows whose time was over where Nix 2.34 does not say it', () => {
+  const { log } = logOf(
+    start(9, 104),
+    start(1, 105, top),
+    start(2, 105, bad),
+    result(2, 101, 'last words'),
+    result(9, 105, 0, 2, 1, 1),
+    stop(2),
+    stop(1),
+    error('timed out after 60 seconds'),
+    error(`Cannot build '${top}'.\nReason: 1 dependency failed.`),
+  )
+  assert.deepEqual(log.failure(), {
+    kind: 'build-timed-out',
+    name: 'bad-1.0',
+    message: 'its builder was stopped after 60 seconds',
+    logTail: ['last words'],
+  })
+})
 
 test('RealisationLog tells a failed download from a failed build', () => {
   const missing = "unable to download 'https://mirror/bad.deb': HTTP error 404"

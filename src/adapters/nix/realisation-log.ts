@@ -46,7 +46,8 @@ export class RealisationLog {
   readonly #derivationLogs = new Map<string, DerivationLog>()
   readonly #errors: string[] = []
   #lastDownloadError: string | undefined
-  #builds = { done: 0, expected: 0 }
+  #builds = { done: 0, expected: 0, failed: 0 }
+  #failedBuild: string | undefined
   #finishedBytes = 0
   #announcedBytes = 0
   #reported = ''
@@ -74,10 +75,18 @@ export class RealisationLog {
   /** The builder that failed first, when Nix named one. */
   failure(): RealiseFailure | undefined {
     for (const error of this.#errors) {
-      const cause = parseRootCause(error)
+      const cause = this.#rootCause(error)
       if (cause) return this.#describe(cause)
     }
     return undefined
+  }
+
+  /** Nix 2.34 tells of a time that is over without saying which builder's it was. */
+  #rootCause(error: string): RootCause | undefined {
+    const [, time] = /^timed out after (\d+ seconds(?: of silence)?)/.exec(error) ?? []
+    if (time === undefined || this.#failedBuild === undefined) return parseRootCause(error)
+    const message = `its builder was stopped after ${time}`
+    return { derivation: this.#failedBuild, kind: 'build-timed-out', message }
   }
 
   #describe({ derivation, kind, message }: RootCause): RealiseFailure {
@@ -122,6 +131,8 @@ export class RealisationLog {
     this.#activities.delete(id)
     const { type, subject } = activity
     if (type === activityTypes.build) {
+      // The first build that ends after Nix counted one more failure.
+      if (this.#builds.failed > 0) this.#failedBuild ??= subject
       this.#observe({ kind: 'build-finished', derivation: subject, name: derivationName(subject) })
     } else if (type === activityTypes.substitute) {
       this.#observe({ kind: 'substitute-finished', path: subject })
@@ -134,11 +145,11 @@ export class RealisationLog {
   #result({ id, type, fields }: LogEvent & { kind: 'result' }): void {
     const activity = this.#activities.get(id)
     if (activity === undefined) return
-    const [first = 0, second = 0] = fields
+    const [first = 0, second = 0, , failed = 0] = fields
     if (type === resultTypes.buildLogLine) {
       this.#logLine(activity.subject, String(first))
     } else if (type === resultTypes.progress && activity.type === activityTypes.builds) {
-      this.#builds = { done: Number(first), expected: Number(second) }
+      this.#builds = { done: Number(first), expected: Number(second), failed: Number(failed) }
       this.#reportTotals()
     } else if (type === resultTypes.progress && activity.type === activityTypes.fileTransfer) {
       activity.doneBytes = Number(first)
@@ -164,7 +175,7 @@ export class RealisationLog {
     const message = text.replace(/^(?:(?:error|warning):\s*)+/, '')
     if (isDownloadError(message)) this.#lastDownloadError = message
     if (level !== 0 || text.startsWith('warning:')) return
-    const cause = parseRootCause(message)
+    const cause = this.#rootCause(message)
     const log = cause && this.#derivationLogs.get(cause.derivation)
     if (log && this.#lastDownloadError !== undefined) log.downloadError = this.#lastDownloadError
     if (this.#errors.length < keptErrors) this.#errors.push(message)
@@ -210,7 +221,7 @@ const causePatterns: readonly CausePattern[] = [
     ({ time }) => `its builder was stopped after ${time}`,
   ],
   [
-    /^building of '(?<drv>[^'!^]+).* killed after writing more than (?<limit>\d+) bytes of log/,
+    /^building (?:of|derivation) '(?<drv>[^'!^]+).* killed after writing more than (?<limit>\d+) bytes of log/,
     'build-failed',
     ({ limit }) => `its builder wrote more than ${limit} bytes of log`,
   ],
@@ -223,6 +234,11 @@ const causePatterns: readonly CausePattern[] = [
     /^Cannot build '(?<drv>[^'!^]+)'\.\s+Reason: .*timed out after (?<time>\d+ seconds(?: of silence)?)/,
     'build-timed-out',
     ({ time }) => `its builder was stopped after ${time}`,
+  ],
+  [
+    /^Cannot build '(?<drv>[^'!^]+)'\.\s+Reason: (?:platform mismatch|missing system features)\s+Required (?<kind>\w+): (?<need>.+)/,
+    'build-failed',
+    ({ kind, need }) => `it requires the ${kind} ${need}, which no builder of this registry has`,
   ],
   [
     /^Cannot build '(?<drv>[^'!^]+)'\.\s+Reason: (?!\d+ dependenc)(?<reason>.+)/,
