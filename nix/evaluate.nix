@@ -1,15 +1,15 @@
 # Looks up packages and instantiates their derivations. `request` is JSON:
-#   { entry, system, policy, packages: [name], catch }
+#   { entry, system, policy, flake, packages: [name], catch }
 # The answer is one result per package, in order. With `catch` a package that throws is a result of
 # its own; without, the error ends the evaluation, which is how its message gets out (`tryEval`
 # keeps none).
 { request }:
 let
-  inherit (builtins.fromJSON request) entry system policy packages catch;
+  inherit (builtins.fromJSON request) entry system policy flake packages catch;
 
   try = if catch then builtins.tryEval else value: { success = true; inherit value; };
 
-  set = import ./package-set.nix { inherit entry system policy; };
+  set = import ./package-set.nix { inherit entry system policy flake; };
   refusalOf = import ./refusal.nix { inherit system policy; };
   lookUp = import ./lookup.nix { inherit try; } set;
 

@@ -1,6 +1,7 @@
 # Imports a package set as the service's users configured it: a function gets those of the
-# arguments it names, anything else is taken as it is. The names are data, never code.
-{ entry, system, policy }:
+# arguments it names, anything else is taken as it is; of a flake, its packages. The names are data,
+# never code. `flake` is null, or the fetched inputs of the flake in the directory `entry`.
+{ entry, system, policy, flake }:
 let
   imported = import entry;
   offered = {
@@ -15,7 +16,9 @@ let
   };
   named = builtins.functionArgs imported;
 in
-if !builtins.isFunction imported then
+if flake != null then
+  import ./call-flake.nix { inherit entry system; inputs = flake; }
+else if !builtins.isFunction imported then
   imported
 else if named == { } then
   # `args: …` and `{ ... }: …` name nothing and take everything.

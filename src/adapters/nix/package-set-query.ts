@@ -127,9 +127,12 @@ export class PackageSetQuery {
   async #run(expression: string, request: object): Promise<ProcessEnd> {
     const { set, system, policy } = this.#view
     const { unfree, broken, insecure } = policy
-    const view = { entry: set.entry, system, policy: { unfree, broken, insecure } }
+    const flake = set.flake?.nodes ?? null
+    const view = { entry: set.entry, system, policy: { unfree, broken, insecure }, flake }
     const argument = JSON.stringify({ ...view, ...request })
-    const readable = await withRealPaths([expressionDirectory, set.entry, ...set.readablePaths])
+    const inputs = Object.values(set.flake?.nodes ?? {}).map((input) => input.path)
+    const paths = [expressionDirectory, set.entry, ...set.readablePaths, ...inputs]
+    const readable = await withRealPaths(paths)
     return this.#nix.call(
       {
         command: 'nix-instantiate',

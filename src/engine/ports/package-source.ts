@@ -27,7 +27,7 @@ export type PinOutcome =
 
 /** A flake whose locked inputs are on this machine: what each node of its lock file is. */
 export interface FlakeInputs {
-  /** The lock file's own node names; the root has none. */
+  /** By the lock file's own node names; the root is the flake itself. */
   readonly nodes: Readonly<Record<string, FlakeInput>>
 }
 
