@@ -53,6 +53,9 @@ let
   noted = meta: greeting // { inherit meta; };
   elsewhere = [ "riscv64-linux" "x86_64-darwin" ];
 
+  smallPaths = builtins.genList
+    (index: builtins.toFile "small-${toString index}" "${nonce} ${toString index}\n") 400;
+
   # 300 bytes: more than a name may have, and more than one field of an archive's header holds.
   longPath = builtins.concatStringsSep "/" (builtins.genList (_: hundredBytes) 3);
   hundredBytes = builtins.substring 0 99 (toString (builtins.genList (index: "long-${toString index}") 40));
@@ -97,11 +100,10 @@ let
       # Nix forbids the first to builders, and takes the bit away where it cannot.
       busybox chmod 4755 $out/bin/setuid || busybox chmod 755 $out/bin/setuid
     '' { };
-    # More store paths than an image may have layers, without 400 builders.
-    many-paths = package "many-paths-1.0" "echo \"$paths\" > $out" {
-      paths = builtins.genList
-        (index: builtins.toFile "small-${toString index}" "${nonce} ${toString index}\n") 400;
-    };
+    # More store paths than an image may have layers, without 400 builders. As each belongs to both
+    # packages, no layer of one of them can hold it.
+    many-paths = package "many-paths-1.0" "echo \"$paths\" > $out" { paths = smallPaths; };
+    many-paths-again = package "many-paths-2.0" "echo \"$paths\" > $out" { paths = smallPaths; };
 
     # Names.
     nested.Inner-Set.Leaf = greeting;
