@@ -39,8 +39,8 @@ export async function prepareNewerNix(): Promise<NewerNix> {
     const text = await outputOf({ run: (args) => runCommand(nixStore, args) }, ['--version'])
     return { binDirectory: join(directory, 'bin'), version: text.trim().split(' ').at(-1) ?? '' }
   } catch (error) {
-    const [line = ''] = String(error).split('\n').slice(-1)
-    return { skip: `Debian's Nix of ${suite} cannot be had here: ${line}` }
+    const lines = String(error).trim().split('\n')
+    return { skip: `Debian's Nix of ${suite} cannot be had here: ${lines.at(-1)}` }
   }
 }
 
