@@ -57,6 +57,18 @@ suite('a name without a platform', { skip: skipUnless(commands, { root: true }) 
     assert.equal((JSON.parse(other) as { Architecture: string }).Architecture, 'arm64')
   })
 
+  test('leaves out a platform that Debian does not have the package for', async () => {
+    const ask = (name: string) => fetch(`http://${nixery.address}/v2/${name}/manifests/latest`)
+    const index = (await (await ask('cpuid')).json()) as { manifests: { platform: object }[] }
+    assert.deepEqual(
+      index.manifests.map(({ platform }) => platform),
+      [{ architecture: 'amd64', os: 'linux' }],
+    )
+    const forced = await ask('arm64/cpuid')
+    assert.equal(forced.status, 404)
+    assert.match(await forced.text(), /cpuid does not exist for this platform/)
+  })
+
   test('gives the first platform to a client that reads no index', async () => {
     const accept = 'application/vnd.docker.distribution.manifest.v2+json'
     const url = `http://${nixery.address}/v2/shell/jq/manifests/latest`

@@ -16,6 +16,8 @@ let
   architecture = architectures.${system}
     or (throw "the bundled Debian package set has no packages for ${system}; it has x86_64-linux and aarch64-linux");
 
+  otherArchitectures = builtins.filter (other: other != architecture) [ "amd64" "arm64" ];
+
   hostArchitecture = (readJson ./host.json).architecture;
 
   hostSystem = {
@@ -35,5 +37,6 @@ in
 import ./packages.nix {
   inherit readJson architecture tools;
   archive = makeArchive architecture;
+  otherArchives = map makeArchive otherArchitectures;
   aliases = readJson ./aliases.json;
 }

@@ -1,5 +1,5 @@
 # One derivation per Debian package, one per cycle of packages that depend on each other.
-{ readJson, archive, tools, architecture, aliases }:
+{ readJson, archive, otherArchives, tools, architecture, aliases }:
 
 let
   inherit (archive) entry groups storeName;
@@ -60,7 +60,24 @@ let
     };
   };
 
-  packages = builtins.mapAttrs describe derivations;
+  # What only other architectures have, in nixpkgs' words: whoever asks for an image of several
+  # platforms gets the ones that exist.
+  elsewhere = builtins.mapAttrs unavailable
+    (builtins.foldl' (names: other: names // other.names) { } otherArchives);
+
+  unavailable = name: _:
+    let
+      refusal = throw "Package ‘${name}’ is not available on the requested hostPlatform: Debian has it for other architectures than ${architecture}";
+    in
+    {
+      type = "derivation";
+      pname = name;
+      meta.unsupported = true;
+      drvPath = refusal;
+      outPath = refusal;
+    };
+
+  packages = elsewhere // builtins.mapAttrs describe derivations;
 
   # The bundle that ca-certificates makes when it is installed, without anything else.
   cacert = tools.runScript "make-ca-bundle.sh" {
@@ -92,10 +109,10 @@ let
     (_: set: if builtins.isString set then sets.${set} else nest set)
     aliases.sets;
 
-  # The part of a table that this architecture has.
+  # The part of a table that Debian has.
   existing = table: builtins.mapAttrs (_: name: packages.${name}) (
     builtins.listToAttrs (builtins.filter
-      ({ value, ... }: archive.names ? ${value})
+      ({ value, ... }: packages ? ${value})
       (map (name: { inherit name; value = table.${name}; }) (builtins.attrNames table)))
   );
 in
