@@ -9,6 +9,7 @@ import { systemClock } from '#adapters/time/system-clock.ts'
 import { runPopularity, type OpenPackageSet } from '#apps/cli/run-popularity.ts'
 import { platformOf, systemOf } from '#core/nix/system.ts'
 import { readConfig, type Config } from './config.ts'
+import { nixOptions } from './open-nix.ts'
 
 /**
  * `nixery popularity`, wired. Gives the exit code, throws what keeps it from writing the file. The
@@ -53,14 +54,12 @@ async function fetchSet(path: string, signal: AbortSignal) {
   return fetched.set
 }
 
+/** Without what the service does beside: nothing is pushed to a binary cache. */
 function openNix(config: Config) {
   return createNixPackageBuilder({
     ...nixOptions(config),
     leaseDirectory: join(config.stateDirectory, 'leases'),
     nixTimeoutS: config.nixTimeoutS,
+    substituteOnly: config.substituteOnly,
   })
-}
-
-function nixOptions({ nixBinDirectory }: Config) {
-  return nixBinDirectory === undefined ? {} : { binDirectory: nixBinDirectory }
 }

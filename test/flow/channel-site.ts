@@ -73,7 +73,7 @@ function documentsOf(packages: ChannelPackages): Map<string, string | Buffer> {
     const baseName = baseNameOf(name)
     return [`/cache/${baseName.slice(0, 32)}.narinfo`, formatNarinfo(baseName, references)] as const
   })
-  const packed = execFileSync('xz', ['--stdout'], { input: list })
+  const packed = execFileSync('xz', ['--stdout'], { input: list, maxBuffer: 2 ** 26 })
   return new Map<string, string | Buffer>([
     ['/channels/nixos-unstable/store-paths.xz', packed],
     ...narinfos,

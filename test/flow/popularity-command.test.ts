@@ -72,8 +72,8 @@ suite('nixery popularity', { skip: skipUnless(['xz', 'setpriv']) }, () => {
     const killed = await runUntil(2_500, 'SIGKILL')
     assert.equal(killed.exitCode, null)
     assert.equal(existsSync(out), false)
-    const [name = ''] = await readdir(`${out}.work`)
-    const kept = await readFile(join(`${out}.work`, name), 'utf8')
+    const [name = ''] = await readdir(scratch.path)
+    const kept = await readFile(join(scratch.path, name), 'utf8')
     const recalled = kept.split('\n').filter((line) => line.endsWith(']]')).length
     assert.ok(recalled > 1_000, `${recalled} of 2500 were written before the kill`)
 
@@ -92,7 +92,7 @@ suite('nixery popularity', { skip: skipUnless(['xz', 'setpriv']) }, () => {
     assert.equal(await readFile(out, 'utf8'), '{\n"base-1": 6000\n}\n')
     assert.equal(finished.stdout, `${out}: 1 names out of 6001 store paths\n`)
     assert.match(finished.stderr, /^6001\/6001 \(100 %\), \d+\/s\n$/)
-    assert.deepEqual(await readdir(`${out}.work`), [])
+    assert.deepEqual(await readdir(scratch.path), ['popularity.json'])
   })
 
   test('draws a bar on a terminal', { skip: skipUnless(['script']) }, async () => {

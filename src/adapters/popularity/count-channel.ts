@@ -64,7 +64,7 @@ export async function countChannel(
   const recall = (hash: string, names: readonly string[]) => {
     if (remaining.delete(hash)) count.add(names)
   }
-  const name = `${digestHex(digestOf(`${channel.href} ${cache.href}`))}.jsonl`
+  const name = workFileName(channel, cache)
   await using work = await WorkFile.open(join(options.workDirectory, name), digest, recall)
 
   let done = paths.length - remaining.size
@@ -117,6 +117,12 @@ function channelAddress(channel: string): URL {
 /** With the slash at the end that makes names relative to it. */
 function directoryAddress(text: string): URL {
   return new URL(text.endsWith('/') ? text : `${text}/`)
+}
+
+/** One file for each channel: progress of its older revisions is of no use. */
+function workFileName(channel: URL, cache: URL): string {
+  const digest = digestHex(digestOf(`${channel.href} ${cache.href}`))
+  return `nixery-popularity-${digest.slice(0, 16)}.jsonl`
 }
 
 function hashOf(path: StorePath): string {

@@ -7,12 +7,12 @@ function parse(line: string) {
 }
 
 test('parsePopularityArguments() fills in what is left out', () => {
-  assert.deepEqual(parse('--channel nixos-unstable --out p.json'), {
+  assert.deepEqual(parse('--channel nixos-unstable --out files/p.json'), {
     kind: 'channel',
     channel: 'nixos-unstable',
     cache: 'https://cache.nixos.org',
-    outPath: 'p.json',
-    workDirectory: 'p.json.work',
+    outPath: 'files/p.json',
+    workDirectory: 'files',
     concurrency: 32,
   })
   const all = '--channel file:///c --out p.json --cache http://c/x --work /w --concurrency 256'

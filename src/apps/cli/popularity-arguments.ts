@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 
 export const popularityUsage = `usage: nixery popularity --channel CHANNEL --out FILE [options]
@@ -9,7 +10,8 @@ NIX_POPULARITY_URL takes. See docs/popularity.md.
   --channel CHANNEL    a name such as nixos-unstable, or the address of the directory that
                        holds store-paths.xz
   --cache URL          binary cache that has the channel (https://cache.nixos.org)
-  --work DIRECTORY     where an interrupted run leaves its progress to the next one (FILE.work)
+  --work DIRECTORY     where an interrupted run leaves its progress to the next one
+                       (the directory of FILE)
   --concurrency N      requests at the same time, from 1 to 256 (32)
 
   --packages PATH      Nix file or directory of a package set of this machine; NAMEs choose
@@ -75,7 +77,7 @@ function channelArguments(
   names: readonly string[],
   outPath: string,
 ): PopularityArguments {
-  const { channel = '', cache = 'https://cache.nixos.org', work = `${outPath}.work` } = values
+  const { channel = '', cache = 'https://cache.nixos.org', work = dirname(outPath) } = values
   const concurrency = /^\d{1,3}$/.test(values.concurrency ?? '32')
     ? Number(values.concurrency ?? '32')
     : 0
