@@ -42,6 +42,7 @@ describe('awkward files', { skip }, () => {
     nix = await createNixPackageBuilder({
       leaseDirectory: join(directory, 'leases'),
       settings: new Map([['substituters', '']]),
+      inheritedEnvironment: process.env,
     })
   })
   after(async () => {

@@ -46,6 +46,7 @@ describe('the build flow', { skip }, () => {
       leaseDirectory: join(directory, 'leases'),
       nixTimeoutS: 30,
       settings: new Map([['substituters', '']]),
+      inheritedEnvironment: process.env,
     })
   })
   after(async () => {

@@ -111,8 +111,9 @@ describe('flakes', { skip }, () => {
     nix = await createNixPackageBuilder({
       leaseDirectory: join(directory, 'leases'),
       settings: new Map([['substituters', '']]),
+      inheritedEnvironment: process.env,
     })
-    addSource = await openSourceStore({})
+    addSource = await openSourceStore({ inheritedEnvironment: process.env })
     trees = await SourceTrees.open({ directory: join(directory, 'trees') })
   })
 

@@ -22,7 +22,9 @@ const binDirectory = 'skip' in newer ? '' : newer.binDirectory
 describe('a newer Nix', { skip }, () => {
   test('is newer than the one of this machine', async () => {
     const signal = AbortSignal.timeout(60_000)
-    const [own, other] = [await probeNix({}, signal), await probeNix({ binDirectory }, signal)]
+    const inheritedEnvironment = process.env
+    const own = await probeNix({ inheritedEnvironment }, signal)
+    const other = await probeNix({ inheritedEnvironment, binDirectory }, signal)
     const numeric = { numeric: true }
     assert.ok(other.version.localeCompare(own.version, 'en', numeric) > 0, other.version)
   })

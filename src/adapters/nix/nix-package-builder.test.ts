@@ -52,6 +52,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       leaseDirectory: join(directory, 'leases'),
       nixTimeoutS: 30,
       settings: new Map([['substituters', '']]),
+      inheritedEnvironment: process.env,
       ...options,
     })
     opened.push(builder)
@@ -372,7 +373,10 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
     }
     service.stdin.end(`
       import { createNixPackageBuilder } from ${JSON.stringify(modulePath)}
-      const nix = await createNixPackageBuilder(${JSON.stringify({ leaseDirectory })})
+      const nix = await createNixPackageBuilder({
+        leaseDirectory: ${JSON.stringify(leaseDirectory)},
+        inheritedEnvironment: process.env,
+      })
       await nix.evaluate(${JSON.stringify(request)}, new AbortController().signal)
     `)
     while ((await processesLeft()).length === 0) await setImmediate()
@@ -386,7 +390,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       code: 'NIX_MISSING',
       message: 'there is no nix-store in /not/there',
     })
-    const probe = await probeNix({}, AbortSignal.timeout(30_000))
+    const probe = await probeNix({ inheritedEnvironment: process.env }, AbortSignal.timeout(30_000))
     assert.match(probe.version, /^\d+\.\d+/)
   })
 

@@ -16,7 +16,7 @@ export interface NixOptions extends SubstitutionOptions {
   /** Settings of nix.conf beside or instead of what the operator's own file says. */
   readonly settings?: ReadonlyMap<string, string>
   /** Of the service; only an allow-list is passed on. */
-  readonly inheritedEnvironment?: Readonly<NodeJS.ProcessEnv>
+  readonly inheritedEnvironment: Readonly<NodeJS.ProcessEnv>
 }
 
 export interface NixCall {
@@ -117,14 +117,14 @@ export class Nix {
       ...substitutionSettings(this.#options),
       ...(call.settings ?? []),
     ])
-    const inherited = this.#options.inheritedEnvironment ?? process.env
-    return new Map([...nixEnvironment(inherited, settings), ...(call.environment ?? [])])
+    const environment = nixEnvironment(this.#options.inheritedEnvironment, settings)
+    return new Map([...environment, ...(call.environment ?? [])])
   }
 }
 
 /** Finds out which Nix is on this machine, and how its store is reached. */
 export async function openNix(options: NixOptions): Promise<Nix> {
-  const inherited = options.inheritedEnvironment ?? process.env
+  const inherited = options.inheritedEnvironment
   const searchPath = inherited['PATH'] ?? ''
   const program = await findProgram('nix-store', options.binDirectory ?? searchPath)
   if (program === undefined) {
