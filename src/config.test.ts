@@ -58,6 +58,11 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
     ['NIXERY_ALLOW_INSECURE', 'a b'],
     ['NIXERY_DENY', 'git,'],
     ['NIXERY_BUILDERS', 'a\nsandbox = false'],
+    ['NIXERY_BUILDERS', 'ssh://a # b'],
+    ['NIXERY_NETRC', '/netrc\nsandbox = false'],
+    ['NIXERY_SUBSTITUTERS', 'cache.nixos.org'],
+    ['NIXERY_TRUSTED_KEYS', 'own-1:AAAA'],
+    ['NIXERY_PUSH_CACHE', '/srv/cache'],
     ['NIXERY_NIXPKGS_TARBALL', 'https://example.org/archive.tar.gz'],
     ['NIXERY_IMAGES_DIR', 'images'],
     ['NIXERY_MAX_PACKAGES', '129'],
@@ -102,12 +107,12 @@ test('readConfig() reads what to serve', () => {
 test('readConfig() reads lists between spaces', () => {
   const { caches } = readConfig({
     NIXERY_SUBSTITUTERS: ' https://a.example.org  file:///b ',
-    NIXERY_TRUSTED_KEYS: 'a-1:xyz=',
+    NIXERY_TRUSTED_KEYS: 'a-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=',
     NIXERY_NETRC: '/netrc',
   })
   assert.deepEqual(caches, {
     substituters: ['https://a.example.org', 'file:///b'],
-    trustedKeys: ['a-1:xyz='],
+    trustedKeys: ['a-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='],
     netrcFile: '/netrc',
   })
 })

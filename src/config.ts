@@ -2,6 +2,7 @@ import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { SourceSettings } from '#adapters/package-source/sources-file.ts'
+import { isPublicKey, isSettingValue, isStoreAddress } from '#core/nix/nix-setting.ts'
 import { platformOf, type Platform } from '#core/nix/system.ts'
 import { mostPackages } from '#core/request/image-request.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
@@ -29,8 +30,12 @@ function wordList<Item extends z.ZodType<string, string>>(item: Item, most: numb
 }
 
 /** Text that can be told apart from the settings around it. */
-const oneLine = z.string().regex(/^[^\0-\x1f\x7f]{1,4096}$/)
-const oneWord = z.string().regex(/^[^\s\0-\x1f\x7f]{1,4096}$/)
+const oneLine = z.string().regex(/^\P{Cc}{1,4096}$/u)
+const oneWord = z.string().regex(/^[^\s\p{Cc}]{1,4096}$/u)
+
+/** What goes into nix.conf and must stay the one setting that it is. */
+const settingText = oneLine.refine(isSettingValue)
+const storeAddress = oneWord.refine(isStoreAddress)
 
 /** Patterns are compared with every name of a request. */
 const patterns = commaList(z.string().regex(/^[-+._*a-zA-Z0-9]+$/), 1000)
@@ -144,7 +149,7 @@ export const variables = {
       'Token for the http(s) host of the configured repository. SSH keys and credential helpers of the user work without.',
   },
   NIXERY_NETRC: {
-    schema: z.string().startsWith('/').optional(),
+    schema: settingText.startsWith('/').optional(),
     allowed: 'the absolute path of a netrc file',
     about: 'Logins for repositories, archives and binary caches, by host.',
   },
@@ -234,12 +239,12 @@ export const variables = {
     about: 'Where the Nix commands are; found in `PATH` unless set.',
   },
   NIXERY_SUBSTITUTERS: {
-    schema: wordList(oneWord, 100).default([]),
+    schema: wordList(storeAddress, 100).default([]),
     allowed: 'addresses of binary caches, with spaces between them',
     about: 'Binary caches beside those of `nix.conf`.',
   },
   NIXERY_TRUSTED_KEYS: {
-    schema: wordList(oneWord, 100).default([]),
+    schema: wordList(oneWord.refine(isPublicKey), 100).default([]),
     allowed: 'public keys as name:base64, with spaces between them',
     about: 'Public keys that those caches sign with.',
   },
@@ -250,12 +255,12 @@ export const variables = {
       'Build nothing from source: what no binary cache has is refused by name. Not for the bundled set, which nobody’s cache has.',
   },
   NIXERY_BUILDERS: {
-    schema: oneLine.optional(),
+    schema: settingText.optional(),
     allowed: 'machines as `builders` of nix.conf lists them, with semicolons between them',
     about: 'Remote builders.',
   },
   NIXERY_PUSH_CACHE: {
-    schema: oneLine.optional(),
+    schema: storeAddress.optional(),
     allowed: 'the address of a Nix store such as file:///srv/cache or s3://bucket',
     about: 'Where what was built or downloaded is copied to, in the background.',
   },

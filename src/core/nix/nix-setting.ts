@@ -7,28 +7,20 @@ export function isSettingValue(text: string): boolean {
   return !/[\u0000-\u001F\u007F#]/.test(text)
 }
 
-// libstore/uri: what has no scheme may be a path, a host or an option.
-const storeAddressPattern = /^[a-z][a-z0-9+.-]*:\/\/[^\s#]+$/
+// What has no scheme may be a path, a host or an option.
+const storeAddressPattern = /^[a-z][a-z0-9+.-]*:\/\/\S+$/
 
-/** Addresses of Nix stores between blanks, such as `https://cache.nixos.org file:///srv/cache`. */
-export function parseStoreAddresses(text: string): readonly string[] | undefined {
-  return parseWords(text, (word) => storeAddressPattern.test(word) && isSettingValue(word))
+/** Whether a text is the address of a Nix store, such as `https://cache.nixos.org` or `file:///srv/cache`. */
+export function isStoreAddress(text: string): boolean {
+  return storeAddressPattern.test(text) && isSettingValue(text)
 }
 
 // `name:` and 32 bytes in base 64.
 const publicKeyPattern = /^[^\s:#]+:[A-Za-z0-9+/]{43}=$/
 
-/** Public keys between blanks, such as `cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=`. */
-export function parsePublicKeys(text: string): readonly string[] | undefined {
-  return parseWords(text, (word) => publicKeyPattern.test(word) && isSettingValue(word))
-}
-
-function parseWords(
-  text: string,
-  isAllowed: (word: string) => boolean,
-): readonly string[] | undefined {
-  const words = text.split(/\s+/).filter((word) => word !== '')
-  return words.length > 0 && words.every(isAllowed) ? words : undefined
+/** Whether a text is a public key such as `cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=`. */
+export function isPublicKey(text: string): boolean {
+  return publicKeyPattern.test(text)
 }
 
 const address = /\b([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/'"]*@)?([^\s'"?]*)(?:\?[^\s'"]*)?/gi
