@@ -37,6 +37,10 @@ export const machineTools = [
     purposes: ['serve', 'test', 'bench'],
   },
   { debianPackage: 'dpkg', commands: ['dpkg-deb'], purposes: ['serve', 'test', 'bench'] },
+  // Package sets in repositories. Its ssh is only recommended, and whoever uses ssh has it.
+  { debianPackage: 'git', commands: ['git'], purposes: ['serve', 'test', 'bench', 'fresh'] },
+  // Archives of nixpkgs.
+  { debianPackage: 'tar', commands: ['tar'], purposes: ['serve', 'test', 'bench'] },
   // Unpacks the list of a channel for `nixery popularity`.
   { debianPackage: 'xz-utils', commands: ['xz'], purposes: ['serve', 'test'] },
   {
@@ -88,7 +92,6 @@ export const machineTools = [
     purposes: ['test'],
     optional: true,
   },
-  { debianPackage: 'tar', commands: ['tar'], purposes: ['bench'] },
   { debianPackage: 'gzip', commands: ['gzip'], purposes: ['bench'] },
   {
     debianPackage: 'docker-registry',
@@ -99,7 +102,6 @@ export const machineTools = [
   { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['bench'], optional: true },
   { debianPackage: 'wrk', commands: ['wrk'], purposes: ['bench'], optional: true },
   { debianPackage: 'debootstrap', commands: ['debootstrap'], purposes: ['fresh'] },
-  { debianPackage: 'git', commands: ['git'], purposes: ['fresh'] },
 ]
 
 /** The tools of `purpose` that the machine does not have. */
