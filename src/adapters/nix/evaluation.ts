@@ -3,46 +3,31 @@ import { classifyEvaluationError } from '#core/nix/evaluation-message.ts'
 import type { PackageFailure, PackageOutcome, PackageOutput } from '#core/nix/package-outcome.ts'
 import { formatRefusal, type RefusalReason } from '#core/nix/refusal-message.ts'
 import { parseStorePath } from '#core/nix/store-path.ts'
-import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
-import { NameSuggestions, type MissingName } from './name-suggestions.ts'
-import type { Nix } from './nix.ts'
-import {
-  PackageSetQuery,
-  type EvaluationOptions,
-  type EvaluationResult,
-  type LookUpAnswer,
-} from './package-set-query.ts'
+import type { MissingName } from './name-suggestions.ts'
+import type { EvaluationResult, LookUpAnswer, PackageSetQuery } from './package-set-query.ts'
 
-type Wanted = Pick<EvaluateRequest, 'packages' | 'optionalPackages'>
-
-/** Looks up packages in package sets. */
-export class Evaluator {
-  readonly #nix: Nix
-  readonly #options: EvaluationOptions
-  readonly #suggestions = new NameSuggestions()
-
-  constructor(nix: Nix, options: EvaluationOptions) {
-    this.#nix = nix
-    this.#options = options
-  }
-
-  async evaluate(
-    request: EvaluateRequest,
-    signal: AbortSignal,
-  ): Promise<readonly PackageOutcome[]> {
-    const query = new PackageSetQuery(this.#nix, this.#options, request, signal)
-    const near = (missing: MissingName) =>
-      this.#suggestions.suggest(missing, request.set, request.system, (level) =>
-        query.attributeNames(level),
-      )
-    return new Evaluation(query, near, this.#options.evaluationTimeoutMs).outcomes(request)
-  }
+/** One package of a request. */
+export interface WantedPackage {
+  readonly name: string
+  /** It comes along where the set has it; whatever else it gives is no outcome. */
+  readonly isOptional: boolean
 }
 
-type SuggestNames = (missing: MissingName) => Promise<readonly string[]>
+/** What evaluation says of one wanted package. */
+export type Answer = PackageOutcome | AbsentPackage
+
+/** An optional package that does not come along. */
+export interface AbsentPackage {
+  readonly kind: 'absent'
+  readonly package: string
+  /** The set has no such package, in so many words; otherwise evaluation failed. */
+  readonly isCertain: boolean
+}
+
+export type SuggestNames = (missing: MissingName) => Promise<readonly string[]>
 
 /** One call of `evaluate`: what the answers of the package set mean for each package. */
-class Evaluation {
+export class Evaluation {
   readonly #query: PackageSetQuery
   readonly #suggestNames: SuggestNames
   readonly #timeoutMs: number
@@ -54,16 +39,18 @@ class Evaluation {
   }
 
   /**
-   * All packages in one process. When one of them ends it (`abort`, a type error, endless
-   * recursion: `tryEval` catches none of these), each gets a process of its own.
+   * All packages in one process, an answer for each in their order. When one of them ends it
+   * (`abort`, a type error, endless recursion: `tryEval` catches none of these), each gets a process
+   * of its own.
    */
-  async outcomes({ packages, optionalPackages }: Wanted): Promise<readonly PackageOutcome[]> {
-    const names = [...packages, ...optionalPackages]
-    if (names.length === 0) return []
+  async answers(wanted: readonly WantedPackage[]): Promise<readonly Answer[]> {
+    const [first] = wanted
+    if (first === undefined) return []
+    const names = wanted.map(({ name }) => name)
     const answer = await this.#query.lookUp(names, { catch: true })
     switch (answer.kind) {
       case 'results':
-        return this.#outcomesOf(names, packages.length, answer.results)
+        return this.#answersOf(wanted, answer.results)
       case 'timed-out':
         // An optional package counts too: an image without it must not be what a slow moment gives.
         return names.map((name) => this.#timedOut(name))
@@ -71,37 +58,25 @@ class Evaluation {
       case 'nix-too-old':
         break
     }
-    const [only] = packages
-    if (only !== undefined && names.length === 1) return [failureOf(only, answer)]
-    return names.length === 1 ? [] : this.#outcomesOneByOne(packages, optionalPackages)
+    return wanted.length === 1 ? [refusedAnswer(first, answer)] : this.#answersOneByOne(wanted)
   }
 
-  async #outcomesOneByOne(
-    packages: readonly string[],
-    optionalPackages: readonly string[],
-  ): Promise<readonly PackageOutcome[]> {
-    const outcomes: PackageOutcome[] = []
-    for (const name of packages) {
-      outcomes.push(...(await this.outcomes({ packages: [name], optionalPackages: [] })))
-    }
-    for (const name of optionalPackages) {
-      outcomes.push(...(await this.outcomes({ packages: [], optionalPackages: [name] })))
-    }
-    return outcomes
+  async #answersOneByOne(wanted: readonly WantedPackage[]): Promise<readonly Answer[]> {
+    const answers: Answer[] = []
+    for (const one of wanted) answers.push(...(await this.answers([one])))
+    return answers
   }
 
-  async #outcomesOf(
-    names: readonly string[],
-    requiredCount: number,
+  async #answersOf(
+    wanted: readonly WantedPackage[],
     results: readonly EvaluationResult[],
-  ): Promise<readonly PackageOutcome[]> {
-    const outcomes: PackageOutcome[] = []
+  ): Promise<readonly Answer[]> {
+    const answers: Answer[] = []
     for (const [index, result] of results.entries()) {
-      // Looking for near names of an optional package would be work for nobody.
-      if (index >= requiredCount && result.kind !== 'found') continue
-      outcomes.push(await this.#outcomeOf(names[index]!, result))
+      const { name, isOptional } = wanted[index]!
+      answers.push(isOptional ? optionalAnswer(name, result) : await this.#outcomeOf(name, result))
     }
-    return outcomes
+    return answers
   }
 
   async #outcomeOf(name: string, result: EvaluationResult): Promise<PackageOutcome> {
@@ -147,6 +122,24 @@ class Evaluation {
     const message = `evaluation took longer than ${seconds} s`
     return { kind: 'evaluation-timed-out', package: name, message }
   }
+}
+
+/** Looking for near names or messages of an optional package would be work for nobody. */
+function optionalAnswer(name: string, result: EvaluationResult): Answer {
+  if (result.kind !== 'found') return absent(name, result.kind !== 'throws')
+  const outcome = foundPackage(name, result)
+  return outcome.kind === 'found' ? outcome : absent(name, false)
+}
+
+function refusedAnswer(
+  { name, isOptional }: WantedPackage,
+  answer: Extract<LookUpAnswer, { readonly message: string }>,
+): Answer {
+  return isOptional ? absent(name, false) : failureOf(name, answer)
+}
+
+function absent(name: string, isCertain: boolean): AbsentPackage {
+  return { kind: 'absent', package: name, isCertain }
 }
 
 function failureOf(

@@ -3,7 +3,9 @@ import { availableParallelism } from 'node:os'
 import type { Clock } from '#engine/ports/clock.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
 import { readClosure } from './closure.ts'
-import { Evaluator } from './evaluation.ts'
+import { EvaluationCache } from './evaluation-cache.ts'
+import { EvaluationFiles } from './evaluation-files.ts'
+import { Evaluator } from './evaluator.ts'
 import { Leases } from './leases.ts'
 import { openNix, type NixOptions } from './nix.ts'
 import { copyToCache, pushBack } from './push-back.ts'
@@ -21,6 +23,14 @@ export interface NixPackageBuilderOptions extends NixOptions {
   readonly nixTimeoutS?: number
   readonly evaluationTimeoutMs?: number
   readonly evaluationMemoryMiB?: number
+  /** Remembers what fixed package sets say of packages. */
+  readonly evaluationCache?: {
+    readonly clock: Clock
+    /** Keeps it over restarts as well; made when it is not there. */
+    readonly directory?: string
+    /** Hears of files of it that cannot be read or written, which costs only time. */
+    readonly report: (error: unknown) => void
+  }
   readonly realisationTimeoutMs?: number
   readonly maxJobs?: number
   /** Builds nothing from source: what no binary cache has is not to be had. */
@@ -45,10 +55,11 @@ export async function createNixPackageBuilder(
 ): Promise<NixPackageBuilder> {
   const nix = await openNix(options)
   const leases = await Leases.open(options.leaseDirectory)
-  const evaluator = new Evaluator(nix, {
+  const evaluation = {
     evaluationTimeoutMs: options.evaluationTimeoutMs ?? 60_000,
     evaluationMemoryMiB: options.evaluationMemoryMiB ?? 4096,
-  })
+  }
+  const evaluator = new Evaluator(nix, evaluation, openCache(options, nix.installation.version))
   const realisation = {
     builderTimeoutS: options.nixTimeoutS ?? 60,
     // An hour: a large image from source on a small machine. Callers cancel what nobody waits for.
@@ -73,4 +84,14 @@ export async function createNixPackageBuilder(
       await leases.close()
     },
   }
+}
+
+function openCache(
+  { evaluationCache }: NixPackageBuilderOptions,
+  nixVersion: string,
+): EvaluationCache | undefined {
+  if (evaluationCache === undefined) return undefined
+  const { clock, directory, report } = evaluationCache
+  const files = directory === undefined ? {} : { files: new EvaluationFiles(directory, report) }
+  return new EvaluationCache({ clock, nixVersion, ...files })
 }
