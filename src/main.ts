@@ -1,3 +1,4 @@
+import { setGlobalProxyFromEnv } from 'node:http'
 import { createLogger } from '#adapters/log/logger.ts'
 import { describeError } from '#adapters/log/described-error.ts'
 import { countPopularity } from './count-popularity.ts'
@@ -44,6 +45,8 @@ function refuse(): number {
 /** What keeps a command from its work becomes one line. */
 async function orderly(run: () => Promise<number>): Promise<number> {
   try {
+    // Nix and git look for a proxy by themselves, Node's fetch only when it is told to.
+    setGlobalProxyFromEnv()
     return await run()
   } catch (error) {
     const line = error instanceof ConfigError ? error.message : describeError(error)

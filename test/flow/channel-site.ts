@@ -35,7 +35,8 @@ export async function startChannelSite(packages: ChannelPackages): Promise<Chann
   let documents = new Map<string, string | Buffer>()
   let open = 0
   const server = createServer((request, response) => {
-    const path = request.url ?? ''
+    // A proxy is asked for whole addresses, and this site answers for every host.
+    const path = new URL(request.url ?? '', 'http://localhost').pathname
     site.requests.push(path)
     open += 1
     site.mostOpen = Math.max(site.mostOpen, open)

@@ -107,6 +107,18 @@ suite('nixery popularity', { skip: skipUnless(['xz', 'setpriv']) }, () => {
     assert.match(drawn.at(-1)!, /^\[#{40}\] 11\/11 \(100 %\)/)
   })
 
+  test('reaches channel and cache by way of a proxy', async () => {
+    await using site = await startChannelSite(manyPackages(10))
+    await using scratch = await makeScratchDirectory()
+    const out = join(scratch.path, 'popularity.json')
+    const origin = new URL(site.channel).origin
+    const elsewhere = (address: string) => address.replace(origin, 'http://channels.invalid')
+    const args = ['--channel', elsewhere(site.channel), '--cache', elsewhere(site.cache)]
+    const through = await start([...args, '--out', out], { http_proxy: origin }).ended
+    assert.equal(through.exitCode, 0, through.stderr)
+    assert.equal(await readFile(out, 'utf8'), '{\n"base-1": 10\n}\n')
+  })
+
   test('says in one line what is wrong', async () => {
     await using site = await startChannelSite(manyPackages(1))
     await using scratch = await makeScratchDirectory()
