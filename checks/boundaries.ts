@@ -43,6 +43,7 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
 // Joins everything, by definition.
 const compositionRoots: readonly string[] = [
   'src/compose.ts',
+  'src/open-nix.ts',
   'src/open-sources.ts',
   'src/count-popularity.ts',
   'src/serve.ts',

@@ -3,6 +3,7 @@ import { createLogger } from '#adapters/log/logger.ts'
 import { describeError } from '#adapters/log/described-error.ts'
 import { countPopularity } from './count-popularity.ts'
 import { serve } from './serve.ts'
+import { trustCertificates } from './trusted-certificates.ts'
 import { ConfigError, readConfig } from './config.ts'
 
 const usage = `usage: nixery serve
@@ -45,8 +46,9 @@ function refuse(): number {
 /** What keeps a command from its work becomes one line. */
 async function orderly(run: () => Promise<number>): Promise<number> {
   try {
-    // Nix and git look for a proxy by themselves, Node's fetch only when it is told to.
+    // Nix and git look for both by themselves, Node's fetch only when it is told to.
     setGlobalProxyFromEnv()
+    trustCertificates(process.env)
     return await run()
   } catch (error) {
     const line = error instanceof ConfigError ? error.message : describeError(error)
