@@ -9,7 +9,7 @@ import { skipUnless } from '#test/clients/availability.ts'
 import { serveBinaryCache } from '#test/clients/binary-cache.ts'
 import { preparePrivateStores, type PrivateStore } from '#test/clients/private-store.ts'
 
-const skip = skipUnless(['nix', 'nix-store', 'nix-instantiate', 'apt-get', 'dpkg-deb'], {
+const skip = skipUnless(['bash', 'nix', 'nix-store', 'nix-instantiate', 'apt-get', 'dpkg-deb'], {
   root: true,
 })
 
@@ -168,6 +168,25 @@ describe('realise() with binary caches', { skip }, () => {
     const { caches } = from(cache.url)
     const options = { caches: { ...caches, netrcFile }, substituteOnly: true }
     assert.deepEqual(await store.realise([tool], options), realised)
+  })
+
+  test('builders of other machines build where this one does not', async () => {
+    await using here = await stores.open()
+    await using there = await stores.open()
+    const { greeting } = here.packages
+    assert.equal((await here.realise([greeting], { maxJobs: 0 })).outcome.kind, 'build-failed')
+    // For this name Nix starts the remote side without ssh, and with its own settings.
+    const program = join(stores.directory, 'remote-nix')
+    const config = `NIX_CONFIG='build-users-group ='`
+    await writeFile(program, `#!/bin/sh\n${config} exec nix-store "$@"\n`, { mode: 0o755 })
+    const remote = new URLSearchParams({
+      'remote-program': program,
+      'remote-store': there.settings.get('store') ?? '',
+    })
+    const builders = `ssh://localhost?${remote.toString()} - - 1 1`
+    const { outcome } = await here.realise([greeting], { maxJobs: 0, builders })
+    assert.deepEqual(outcome, { kind: 'realised' })
+    assert.deepEqual([await here.holds(greeting), await there.holds(greeting)], [true, true])
   })
 
   async function copyCache(name: string): Promise<string> {
