@@ -17,7 +17,7 @@ suite('a popularity that cannot be read', { skip: skipUnless(siteCommands) }, ()
     }
 
     const [without, ...others] = await warnings()
-    assert.match(String(without?.msg), /starting without/)
+    assert.match(String(without?.msg), /serving without/)
     assert.deepEqual(others, [])
     await writeFile(path, '{"heavy-1": 7}')
     assert.deepEqual(await warnings(), [])
