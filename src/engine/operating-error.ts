@@ -68,7 +68,8 @@ export const operatingErrors = {
     status: 500,
     retryable: false,
     summary: 'a binary cache of this registry has signatures that it does not trust',
-    advice: 'add the public key of the cache to NIXERY_TRUSTED_KEYS',
+    advice:
+      'add the public key of the cache to NIXERY_TRUSTED_KEYS, or the service’s user to trusted-users of the Nix daemon',
   },
   SPEC_INVALID: {
     status: 500,

@@ -43,6 +43,10 @@ const failures: ReadonlyArray<readonly [string, 'unreachable' | 'untrusted' | un
     'untrusted',
   ],
   [`error: cannot add path '${top}' because it lacks a signature by a trusted key`, 'untrusted'],
+  [
+    "warning: ignoring untrusted substituter 'https://cache', you are not a trusted user.",
+    'untrusted',
+  ],
   ['copying path from', undefined],
 ]
 

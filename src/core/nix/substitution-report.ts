@@ -43,6 +43,8 @@ export class SubstitutionReport {
 const cacheFailures: readonly (readonly [RegExp, CacheFailure['kind']])[] = [
   [/not signed by any of the keys in 'trusted-public-keys'/, 'untrusted'],
   [/lacks a (?:valid )?signature/, 'untrusted'],
+  // A daemon to a user who is not one of its trusted-users.
+  [/^ignoring untrusted substituter '/, 'untrusted'],
   [/^unable to download '/, 'unreachable'],
   [/does not appear to be a binary cache/, 'unreachable'],
   [/does not exist in binary cache/, 'unreachable'],
