@@ -6,6 +6,7 @@ import { readClosure } from './closure.ts'
 import { EvaluationCache } from './evaluation-cache.ts'
 import { EvaluationFiles } from './evaluation-files.ts'
 import { Evaluator } from './evaluator.ts'
+import { withoutDeadCaches } from './without-dead-caches.ts'
 import { Leases } from './leases.ts'
 import { openNix, type NixOptions } from './nix.ts'
 import { copyToCache, pushBack } from './push-back.ts'
@@ -73,7 +74,7 @@ export async function createNixPackageBuilder(
   const builder: PackageBuilder = {
     evaluate: (request, signal) => evaluator.evaluate(request, signal),
     realise: (packages, lease, observe, signal) =>
-      realise(nix, realisation, packages, lease, observe, signal),
+      withoutDeadCaches(nix, (it) => realise(it, realisation, packages, lease, observe, signal)),
     closure: (paths, signal) => readClosure(nix, paths, signal),
     lease: () => leases.lease(),
   }

@@ -4,7 +4,7 @@ import { findProgram } from '#adapters/process/find-program.ts'
 import { endWithParent, runProcess, type ProcessEnd } from '#adapters/process/run-process.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { chooseStore, nixEnvironment, type StoreChoice } from './nix-environment.ts'
-import { findOperatingFailure } from './operating-failure.ts'
+import { commandFailure } from './operating-failure.ts'
 import { substitutionSettings, type SubstitutionOptions } from './substitution-settings.ts'
 
 /** The classic commands, the same in every Nix since 2.8; only copying to a binary cache takes `nix`. */
@@ -15,6 +15,8 @@ export interface NixOptions extends SubstitutionOptions {
   readonly binDirectory?: string
   /** Settings of nix.conf beside or instead of what the operator's own file says. */
   readonly settings?: ReadonlyMap<string, string>
+  /** Where Nix keeps what binary caches answered, instead of the user's own directory. */
+  readonly cacheDirectory?: string
   /** Of the service; only an allow-list is passed on. */
   readonly inheritedEnvironment: Readonly<NodeJS.ProcessEnv>
 }
@@ -72,6 +74,11 @@ export class Nix {
     return this.#installation
   }
 
+  /** The same Nix, which remembers nothing of what binary caches ever answered. */
+  withCacheDirectory(directory: string): Nix {
+    return new Nix({ ...this.#options, cacheDirectory: directory }, this.#installation)
+  }
+
   /** Ends with whatever Nix said; throws only what the operator must mend. */
   async call(call: NixCall, signal: AbortSignal): Promise<ProcessEnd> {
     const { timeoutMs, stdoutLimitBytes, onStderrLine } = call
@@ -101,12 +108,7 @@ export class Nix {
   async query(call: NixCall, signal: AbortSignal): Promise<string> {
     const end = await this.call(call, signal)
     if (end.kind === 'succeeded') return end.stdout
-    throw (
-      findOperatingFailure(end.stderrTail) ??
-      new OperatingError('NIX_FAILED', `${call.command} ended with ${end.status}`, {
-        cause: new Error(end.stderrTail.slice(-2000)),
-      })
-    )
+    throw commandFailure(call.command, end)
   }
 
   #environment(call: NixCall): ReadonlyMap<string, string> {
@@ -118,6 +120,8 @@ export class Nix {
       ...(call.settings ?? []),
     ])
     const environment = nixEnvironment(this.#options.inheritedEnvironment, settings)
+    const { cacheDirectory } = this.#options
+    if (cacheDirectory !== undefined) environment.set('XDG_CACHE_HOME', cacheDirectory)
     return new Map([...environment, ...(call.environment ?? [])])
   }
 }

@@ -1,5 +1,8 @@
+import type { ProcessEnd } from '#adapters/process/run-process.ts'
 import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { redactAddresses } from '#core/nix/nix-setting.ts'
 import { stripTerminalCodes } from '#core/nix/structured-log.ts'
+import type { CacheFailure } from '#core/nix/substitution-report.ts'
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 
 // What Nix itself says when the machine is at fault, not the package (libstore, libutil).
@@ -36,4 +39,20 @@ export function findFullDisk(name: string, logTail: readonly string[]): Operatin
   return line === undefined
     ? undefined
     : new OperatingError('NO_SPACE', formatOneLine(`the builder of ${name} said: ${line}`))
+}
+
+/** A command that no request can make fail, and that failed. */
+export function commandFailure(command: string, end: ProcessEnd): OperatingError {
+  return (
+    findOperatingFailure(end.stderrTail) ??
+    new OperatingError('NIX_FAILED', `${command} ended with ${end.status}`, {
+      cause: new Error(end.stderrTail.slice(-2000)),
+    })
+  )
+}
+
+/** What a binary cache did wrong, without what its address may hold of secrets. */
+export function cacheError({ kind, message }: CacheFailure): OperatingError {
+  const code = kind === 'untrusted' ? 'CACHE_UNTRUSTED' : 'CACHE_UNAVAILABLE'
+  return new OperatingError(code, formatOneLine(redactAddresses(message)))
 }

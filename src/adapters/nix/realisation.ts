@@ -5,10 +5,11 @@ import type { ProcessEnd } from '#adapters/process/run-process.ts'
 import { formatOneLine } from '#core/nix/evaluation-message.ts'
 import type { FoundPackage } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
+import { SubstitutionReport } from '#core/nix/substitution-report.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { RealiseOutcome, RealiseProgress, StoreLease } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
-import { findFullDisk, findOperatingFailure } from './operating-failure.ts'
+import { cacheError, findFullDisk, findOperatingFailure } from './operating-failure.ts'
 import { RealisationLog, type RealiseFailure } from './realisation-log.ts'
 
 export interface RealisationOptions {
@@ -36,7 +37,8 @@ export async function realisePackages(
   signal: AbortSignal,
 ): Promise<RealiseOutcome> {
   if (packages.length === 0) return { kind: 'realised' }
-  const log = new RealisationLog(observe)
+  const report = new SubstitutionReport()
+  const log = new RealisationLog(observe, (text) => report.accept(text))
   const end = await nix.call(
     {
       command: 'nix-store',
@@ -65,7 +67,7 @@ export async function realisePackages(
   }
   throwOperatingFailure(log)
   const failure = log.failure()
-  if (failure === undefined) return unnamedFailure(packages, options, log, end)
+  if (failure === undefined) return unnamedFailure(packages, options, log, report, end)
   const fullDisk = findFullDisk(failure.name, failure.logTail)
   if (fullDisk) throw fullDisk
   return failure
@@ -114,9 +116,11 @@ function unnamedFailure(
   packages: readonly FoundPackage[],
   options: RealisationOptions,
   log: RealisationLog,
+  { cacheFailure }: SubstitutionReport,
   end: ProcessEnd,
 ): RealiseOutcome {
   if (end.kind === 'timed-out') return deadlineFailure(packages, options)
+  if (cacheFailure?.kind === 'unreachable') throw cacheError(cacheFailure)
   // Nix ends with the error that it ends for; before it may stand what it got over.
   const message = log.errors.at(-1)
   if (message === undefined || end.kind === 'printed-too-much') {

@@ -124,6 +124,23 @@ describe('realise() with binary caches', { skip }, () => {
       })
     })
 
+    test('is treated alike when it answered before', async () => {
+      await using cache = await serveBinaryCache(cacheDirectory)
+      await using store = await stores.open()
+      const { greeting, tool, trivial } = store.packages
+      assert.deepEqual(await store.realise([greeting], only(cache.url)), realised)
+      cache.failure = 500
+      await assert.rejects(store.realise([tool], only(cache.url)), {
+        code: 'CACHE_UNAVAILABLE',
+        message: /HTTP error 500/,
+      })
+      const substituters = [cache.url, `file://${cacheDirectory}`]
+      const both = { caches: { substituters, trustedKeys }, substituteOnly: true }
+      assert.deepEqual(await store.realise([trivial], both), realised)
+      const { outcome, built } = await store.realise([tool], from(cache.url))
+      assert.deepEqual([outcome.kind, built], ['realised', ['tool-1.0']])
+    })
+
     test('is not what a builder fails for', async () => {
       await using store = await stores.open()
       const { outcome } = await store.realise([store.packages.fails], from(nobody))

@@ -1,13 +1,11 @@
 import { join } from 'node:path'
 
-import { formatOneLine } from '#core/nix/evaluation-message.ts'
-import { redactAddresses } from '#core/nix/nix-setting.ts'
 import type { FoundPackage } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
-import { SubstitutionReport, type CacheFailure } from '#core/nix/substitution-report.ts'
-import { OperatingError } from '#engine/operating-error.ts'
+import { SubstitutionReport } from '#core/nix/substitution-report.ts'
 import type { RealiseOutcome, RealiseProgress, StoreLease } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
+import { cacheError, commandFailure } from './operating-failure.ts'
 import { RealisationLog } from './realisation-log.ts'
 import {
   deadlineFailure,
@@ -96,7 +94,7 @@ async function queryMissing(
   signal: AbortSignal,
 ): Promise<readonly StorePath[]> {
   const report = new SubstitutionReport()
-  await nix.query(
+  const end = await nix.call(
     {
       command: 'nix-store',
       args: ['--realise', '--dry-run', ...paths],
@@ -107,7 +105,9 @@ async function queryMissing(
     },
     signal,
   )
-  if (report.missing.length > 0 && report.cacheFailure) throw cacheError(report.cacheFailure)
+  const isKnown = end.kind === 'succeeded' && report.missing.length === 0
+  if (!isKnown && report.cacheFailure) throw cacheError(report.cacheFailure)
+  if (end.kind !== 'succeeded') throw commandFailure('nix-store', end)
   return report.missing
 }
 
@@ -117,9 +117,4 @@ function notSubstitutable(missing: readonly StorePath[]): RealiseOutcome {
     missing: missing.slice(0, namedPaths).map(storePathName),
     total: missing.length,
   }
-}
-
-function cacheError({ kind, message }: CacheFailure): OperatingError {
-  const code = kind === 'untrusted' ? 'CACHE_UNTRUSTED' : 'CACHE_UNAVAILABLE'
-  return new OperatingError(code, formatOneLine(redactAddresses(message)))
 }
