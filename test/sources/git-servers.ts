@@ -1,7 +1,9 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { plainGitEnvironment } from './git-repository.ts'
 
 /** A running server with the address that repositories lie below. */
@@ -93,26 +95,30 @@ function writeHead(text: string, response: ServerResponse): void {
 /** Serves the repositories in `root` by git's own protocol. */
 export async function startGitDaemon(root: string): Promise<RunningServer> {
   const port = await findFreePort()
+  const { stdout: programs } = await promisify(execFile)('git', ['--exec-path'])
   const daemon = spawn(
-    'git',
+    'setpriv',
     [
-      'daemon',
+      // A test run that is killed must not leave it.
+      '--pdeathsig',
+      'KILL',
+      join(programs.trim(), 'git-daemon'),
       '--reuseaddr',
       '--export-all',
       `--base-path=${root}`,
       '--listen=127.0.0.1',
       `--port=${port}`,
     ],
-    { stdio: 'ignore', env: plainGitEnvironment(), detached: true },
+    { stdio: 'ignore', env: plainGitEnvironment() },
   )
   await waitForPort(port)
   return {
     url: `git://127.0.0.1:${port}`,
     port,
     async [Symbol.asyncDispose]() {
+      if (daemon.exitCode !== null || daemon.signalCode !== null) return
       const ended = once(daemon, 'exit')
-      // git starts the daemon as a child of its own.
-      process.kill(-daemon.pid!, 'SIGKILL')
+      daemon.kill('SIGKILL')
       await ended
     },
   }
