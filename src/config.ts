@@ -137,6 +137,14 @@ export const variables = {
     about:
       'Where archives of nixpkgs come from; `/archive/{commit}.tar.gz` of `NIXERY_NIXPKGS_REPO` unless set.',
   },
+  NIXERY_GITHUB_TARBALL: {
+    schema: z
+      .url({ protocol: /^https?$/ })
+      .includes('{rev}')
+      .default('https://{host}/{owner}/{repo}/archive/{rev}.tar.gz'),
+    allowed: 'an http or https address with {rev} in it, and {host}, {owner}, {repo} as needed',
+    about: 'Where flakes’ inputs of type github come from: a mirror.',
+  },
   NIXERY_CHANNELS_URL: {
     schema: z.url({ protocol: /^https?$/ }).default('https://channels.nixos.org'),
     allowed: 'an http or https address',
@@ -342,6 +350,7 @@ export interface Config {
     /** With `{commit}` in it. */
     readonly nixpkgsTarball: string | undefined
     readonly channelsUrl: string
+    readonly githubTarball: string
     readonly tokenFile: string | undefined
     readonly netrcFile: string | undefined
     readonly pinTtlMs: number
@@ -401,6 +410,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       nixpkgsRepository: values.NIXERY_NIXPKGS_REPO,
       nixpkgsTarball: values.NIXERY_NIXPKGS_TARBALL,
       channelsUrl: values.NIXERY_CHANNELS_URL,
+      githubTarball: values.NIXERY_GITHUB_TARBALL,
       tokenFile: values.NIXERY_GIT_TOKEN_FILE,
       netrcFile: values.NIXERY_NETRC,
       pinTtlMs: values.NIXERY_PIN_TTL * 1000,

@@ -3,17 +3,26 @@ import { access, constants, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
+import { openSourceStore } from '#adapters/nix/source-store.ts'
 import { createBundledSource } from '#adapters/package-source/bundled-source.ts'
+import { credentialsFromFiles, type FindCredential } from '#adapters/package-source/credentials.ts'
+import { createPrepareFlake, type PrepareFlake } from '#adapters/package-source/flake-inputs.ts'
+import { createGitSource, type RemoteSourceOptions } from '#adapters/package-source/git-source.ts'
+import { createInputFetchers } from '#adapters/package-source/input-fetchers.ts'
+import { createNixpkgsSource } from '#adapters/package-source/nixpkgs-source.ts'
 import { createPathSource } from '#adapters/package-source/path-source.ts'
+import { SourceTrees } from '#adapters/package-source/source-trees.ts'
 import {
   parseSourcesFile,
   SourcesFileError,
   type SourceSettings,
+  type TagSettings,
 } from '#adapters/package-source/sources-file.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import { metaPackages } from '#core/request/image-request.ts'
 import type { PackageSource, PackageSources } from '#engine/ports/package-source.ts'
 import { ConfigError, type Config } from './config.ts'
+import { nixOptions } from './open-nix.ts'
 
 /** The configured package sources; those that renew themselves do so until they are closed. */
 export interface OpenedSources extends AsyncDisposable {
@@ -31,9 +40,11 @@ export async function openSources(
 ): Promise<OpenedSources> {
   await using opened = new AsyncDisposableStack()
   const { usual, settings } = readSettings(config)
+  const tools = await openTools(config, logger)
+  opened.defer(() => tools.trees.close())
   const sources = new Map<string, PackageSource>()
   for (const [name, each] of settings) {
-    const source = await openSource(name, each, config, logger, signal)
+    const source = await openSource(name, each, tools, signal)
     opened.defer(() => source.close())
     sources.set(name, source)
     if (name === usual) sources.set('', source)
@@ -77,13 +88,55 @@ export function servesOnlyBundled(config: Config): boolean {
 
 type ClosableSource = PackageSource & { close(): Promise<void> }
 
+/** What sources share. */
+interface SourceTools {
+  readonly config: Config
+  readonly logger: Logger
+  readonly trees: SourceTrees
+  readonly findCredential: FindCredential
+  readonly prepareFlake: PrepareFlake
+}
+
+async function openTools(config: Config, logger: Logger): Promise<SourceTools> {
+  const { stateDirectory, environment, origins } = config
+  const trees = await SourceTrees.open({
+    directory: join(stateDirectory, 'sources'),
+    mostKept: origins.keptTrees,
+  })
+  const findCredential = findCredentials(config)
+  const fetchers = createInputFetchers({
+    gitDirectory: join(stateDirectory, 'git'),
+    findCredential,
+    environment,
+  })
+  const addSource = await openSourceStore(nixOptions(config))
+  const forges = { github: origins.githubTarball }
+  const prepareFlake = createPrepareFlake({ trees, fetchers, addSource, forges })
+  return { config, logger, trees, findCredential, prepareFlake }
+}
+
+/** The token is for the origins that the configuration names, and for no input of a flake. */
+function findCredentials(config: Config): FindCredential {
+  const { tokenFile, netrcFile, nixpkgsRepository, nixpkgsTarball } = config.origins
+  const repositories = [...readSettings(config).settings.values()].flatMap((settings) =>
+    settings.kind === 'git' ? [settings.url] : [],
+  )
+  const urls = [nixpkgsRepository, nixpkgsTarball, ...repositories].filter(
+    (url) => url !== undefined,
+  )
+  return credentialsFromFiles({
+    ...(tokenFile === undefined ? {} : { token: { path: tokenFile, urls } }),
+    ...(netrcFile === undefined ? {} : { netrcPath: netrcFile }),
+  })
+}
+
 async function openSource(
   name: string,
   settings: SourceSettings,
-  config: Config,
-  logger: Logger,
+  tools: SourceTools,
   signal: AbortSignal,
 ): Promise<ClosableSource> {
+  const { config, logger } = tools
   switch (settings.kind) {
     case 'bundled':
       return openBundled(name, config, logger, signal)
@@ -91,8 +144,40 @@ async function openSource(
       await refuseUnreadable(name, settings.path)
       return { ...createPathSource(name, settings.path), close: async () => {} }
     case 'git':
+      return createGitSource({ ...remoteOptions(name, settings, tools), ...settings })
     case 'nixpkgs':
-      throw new ConfigError('soon')
+      return createNixpkgsSource({
+        ...remoteOptions(name, settings, tools),
+        channel: settings.channel,
+        repository: config.origins.nixpkgsRepository,
+        channels: config.origins.channelsUrl,
+        tarball: config.origins.nixpkgsTarball,
+      })
+  }
+}
+
+function remoteOptions(
+  name: string,
+  { tags, anyCommit }: TagSettings,
+  { config, logger, trees, findCredential, prepareFlake }: SourceTools,
+): RemoteSourceOptions & { readonly prepareFlake: PrepareFlake } {
+  return {
+    name,
+    stateDirectory: config.stateDirectory,
+    trees,
+    findCredential,
+    prepareFlake,
+    allowedTags: tags,
+    anyCommit,
+    pinTtlMs: config.origins.pinTtlMs,
+    clock: systemClock,
+    environment: config.environment,
+    onOutage: (origin, error) =>
+      logger.warn(
+        { origin, error: describeError(error) },
+        'the origin of packages cannot be reached: what it last said is served',
+      ),
+    onRecovery: (origin) => logger.info({ origin }, 'the origin of packages is back'),
   }
 }
 
