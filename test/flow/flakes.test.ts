@@ -12,19 +12,24 @@ import {
   createNixPackageBuilder,
   type NixPackageBuilder,
 } from '#adapters/nix/nix-package-builder.ts'
-import { openSourceStore, type AddSource } from '#adapters/nix/source-store.ts'
-import { createPrepareFlake } from '#adapters/package-source/flake-inputs.ts'
+import { openSourceStore } from '#adapters/nix/source-store.ts'
+import { createPrepareFlake, type PrepareFlake } from '#adapters/package-source/flake-inputs.ts'
+import { createGitSource } from '#adapters/package-source/git-source.ts'
+import { createInputFetchers } from '#adapters/package-source/input-fetchers.ts'
 import { SourceTrees } from '#adapters/package-source/source-trees.ts'
 import { findProgram } from '#adapters/process/find-program.ts'
+import { systemClock } from '#adapters/time/system-clock.ts'
 import type { PackageOutcome } from '#core/nix/package-outcome.ts'
 import type { System } from '#core/nix/system.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
 import type { FlakeInputs, SourceFailure } from '#engine/ports/package-source.ts'
+import { makeGitRepository } from '#test/sources/git-repository.ts'
+import { startGitDaemon } from '#test/sources/git-servers.ts'
 
 const run = promisify(execFile)
 const system: System = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
 const otherSystem: System = process.arch === 'arm64' ? 'x86_64-linux' : 'aarch64-linux'
-const needed = ['nix', 'nix-store', 'tar']
+const needed = ['nix', 'nix-store', 'tar', 'git']
 const searchPath = process.env['PATH'] ?? ''
 const found = await Promise.all(needed.map((name) => findProgram(name, searchPath)))
 const lacking = needed.filter((_name, index) => found[index] === undefined)
@@ -90,7 +95,7 @@ describe('flakes', { skip }, () => {
   let requests: string[]
   let nix: NixPackageBuilder
   let trees: SourceTrees
-  let addSource: AddSource
+  let prepareFlake: PrepareFlake
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'nixery-flakes-'))
@@ -113,8 +118,15 @@ describe('flakes', { skip }, () => {
       settings: new Map([['substituters', '']]),
       inheritedEnvironment: process.env,
     })
-    addSource = await openSourceStore({ inheritedEnvironment: process.env })
     trees = await SourceTrees.open({ directory: join(directory, 'trees') })
+    prepareFlake = createPrepareFlake({
+      trees,
+      addSource: await openSourceStore({ inheritedEnvironment: process.env }),
+      fetchers: createInputFetchers({
+        gitDirectory: join(directory, 'git'),
+        environment: process.env,
+      }),
+    })
   })
 
   after(async () => {
@@ -166,29 +178,6 @@ describe('flakes', { skip }, () => {
   }
 
   async function prepare(tree: string): Promise<FlakeInputs | SourceFailure> {
-    const prepareFlake = createPrepareFlake({
-      trees,
-      addSource,
-      fetchers: {
-        async tarball(url, target, until) {
-          const response = await fetch(url, { signal: until })
-          if (response.status === 404) return 'missing'
-          await writeFile(`${target}.tar`, new Uint8Array(await response.arrayBuffer()))
-          await run('tar', ['-xf', `${target}.tar`, '--strip-components=1', '-C', target])
-          await rm(`${target}.tar`)
-          return 'fetched'
-        },
-        async file(url, path, until) {
-          const response = await fetch(url, { signal: until })
-          if (response.status === 404) return 'missing'
-          await writeFile(path, new Uint8Array(await response.arrayBuffer()))
-          return 'fetched'
-        },
-        async git() {
-          return 'missing'
-        },
-      },
-    })
     return prepareFlake(tree, pinned, patience())
   }
 
@@ -365,6 +354,51 @@ describe('flakes', { skip }, () => {
     return (await outcomes).map((it) => it.kind)
   }
 
+  test('may be in a git repository, as their inputs may', async () => {
+    const root = join(directory, 'repositories')
+    await mkdir(root)
+    await using daemon = await startGitDaemon(root)
+    const dep = await makeGitRepository(join(root, 'dep'))
+    await dep.commit('main', { 'flake.nix': '{ outputs = { self }: { word = "from-git"; }; }' })
+    const url = `${daemon.url}/dep?ref=main`
+    const files = {
+      'flake.nix': `{
+        inputs.dep.url = "${url}";
+        outputs = { self, dep }: { packages.${system}.default = derivation {
+          name = "\${dep.word}-at-\${self.shortRev}"; system = "${system}"; builder = "\${dep}/b"; }; };
+      }`,
+    }
+    const tree = await makeFlake(files)
+    await nixCommand('flake', 'lock', `path:${tree}`)
+    const lock = await readFile(join(tree, 'flake.lock'), 'utf8')
+    const repository = await makeGitRepository(join(root, 'flake'))
+    const commit = await repository.commit('main', { ...files, 'flake.lock': lock })
+    const source = createGitSource({
+      name: '',
+      url: `${daemon.url}/flake`,
+      stateDirectory: join(directory, 'state'),
+      trees,
+      anyCommit: false,
+      pinTtlMs: 60_000,
+      clock: systemClock,
+      environment: process.env,
+      onOutage: () => {},
+      onRecovery: () => {},
+      prepareFlake,
+    })
+    const pin = await source.pin('latest', patience())
+    assert.ok(pin.kind === 'pinned', JSON.stringify(pin))
+    const fetched = await source.fetch(pin.pinned, patience())
+    await source.close()
+    assert.ok(fetched.kind === 'fetched', JSON.stringify(fetched))
+    const request = { policy: strictPolicy, system, packages: ['default'], optionalPackages: [] }
+    const [outcome] = await nix.evaluate({ ...request, set: fetched.set }, patience())
+    assert.ok(outcome?.kind === 'found', JSON.stringify(outcome))
+    const installable = `${daemon.url}/flake?ref=main#packages.${system}.default`
+    assert.equal(outcome.derivation, await nixCommand('eval', '--raw', `${installable}.drvPath`))
+    assert.match(outcome.derivation, new RegExp(`from-git-at-${commit.slice(0, 7)}`))
+  })
+
   test('without inputs need no lock file', async () => {
     const tree = await makeFlake({
       'flake.nix': `{ outputs = { self }: { packages.${system}.default = derivation {
@@ -394,6 +428,10 @@ describe('flakes', { skip }, () => {
       [
         (it) => ({ ...it, url: `${address}/gone.tar.gz`, narHash: `sha256-${'B'.repeat(43)}=` }),
         /^the flake input files is not there any more where flake\.lock says$/,
+      ],
+      [
+        (it) => ({ ...it, url: `${address}/list.json`, narHash: `sha256-${'C'.repeat(43)}=` }),
+        /^the flake input files cannot be unpacked: it is not compressed by/,
       ],
       [
         () => ({ type: 'indirect', id: 'nixpkgs' }),

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { gzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { OperatingError } from '#engine/operating-error.ts'
 import { makeGitRepository } from '#test/sources/git-repository.ts'
 import { findFreePort, listen, stop } from '#test/sources/git-servers.ts'
@@ -48,6 +49,22 @@ test('downloadTarball() unpacks what is below the top, and tells the commit', as
   assert.deepEqual((await readdir(target)).sort(), ['default.nix', 'sub'])
   assert.equal(await readFile(join(target, 'sub', 'x'), 'utf8'), 'x'.repeat(1e5))
   assert.equal((await lstat(join(target, 'sub', 'x'))).uid, process.getuid?.())
+})
+
+test('downloadTarball() unpacks what other programs compressed', async (context) => {
+  let archive: Buffer = Buffer.alloc(0)
+  const { directory, url } = await setUp(context, (_, response) => response.end(archive))
+  const made = await makeArchive(directory)
+  const tar = gunzipSync(made.archive)
+  const { stdout: xz, error } = spawnSync('xz', ['--stdout'], { input: tar })
+  if (error !== undefined) context.diagnostic('xz is not on this machine')
+  for (const bytes of [tar, zstdCompressSync(tar), ...(error === undefined ? [xz] : [])]) {
+    archive = bytes
+    const target = await mkdtemp(join(directory, 'target-'))
+    const end = await downloadTarball({ url, directory: target }, signal)
+    assert.deepEqual(end, { kind: 'unpacked', commit: made.commit })
+    assert.equal(await readFile(join(target, 'sub', 'x'), 'utf8'), 'x'.repeat(1e5))
+  }
 })
 
 test('downloadTarball() says what is no archive, and what is not there', async (context) => {

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
 import { hideCredentials, parseRepositoryUrl } from '#adapters/git/repository-url.ts'
 import type { Credential } from '#core/request/netrc.ts'
 import { OperatingError } from '#engine/operating-error.ts'
+import { decompress, DecompressionError } from './decompress.ts'
 import { archiveStartBytes, parseArchiveCommit } from './archive-commit.ts'
 
 export interface TarballRequest {
-  /** http or https, with or without a login; a tar archive in gzip with one directory at its top. */
+  /** http or https, with or without a login; a tar archive, compressed or not, with one directory at its top. */
   readonly url: string
   /** Empty; gets what is in the directory at the top. */
   readonly directory: string
@@ -115,7 +115,7 @@ async function unpack(
     const archive = pipeline(
       body,
       limitBytes(limits.archiveBytes),
-      createGunzip(),
+      decompress,
       limitBytes(limits.unpackedBytes, noteStart),
       tar.stdin,
       { signal },
@@ -153,8 +153,10 @@ function isBrokenPipe(error: unknown): boolean {
 
 /** zlib knows a text that is no archive from one that was cut off. */
 function asUnfit(error: unknown): unknown {
-  const code = codeOf(error)
-  return code === 'Z_DATA_ERROR' ? new UnfitArchive('it is not compressed by gzip') : error
+  if (error instanceof DecompressionError) return new UnfitArchive(error.message)
+  const code = String(codeOf(error))
+  if (code !== 'Z_DATA_ERROR' && !code.startsWith('ZSTD_')) return error
+  return new UnfitArchive('it is not compressed by gzip, xz, bzip2 or zstd')
 }
 
 function codeOf(error: unknown): unknown {

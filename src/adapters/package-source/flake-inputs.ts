@@ -27,21 +27,23 @@ import type {
 } from '#engine/ports/package-source.ts'
 import type { SourceTrees } from './source-trees.ts'
 
+/** How an attempt to get the content of an input ended. */
+export type InputEnd =
+  | { readonly kind: 'fetched' }
+  /** The origin has no such thing. */
+  | { readonly kind: 'missing' }
+  /** It is not what it must be; `message` says in one line why. */
+  | { readonly kind: 'unfit'; readonly message: string }
+
 /**
- * How the content of an input gets into an empty directory, or to a path that does not exist.
- * `missing` when the origin has no such thing; an origin that cannot be reached is an
- * `OperatingError` `SOURCE_UNAVAILABLE`.
+ * How the content of an input gets into an empty directory, or to a path that does not exist. An
+ * origin that cannot be reached is an `OperatingError` `SOURCE_UNAVAILABLE`.
  */
 export interface InputFetchers {
   /** Unpacks an archive of any common compression, without its outermost directory. */
-  tarball(url: string, directory: string, signal: AbortSignal): Promise<'fetched' | 'missing'>
-  file(url: string, path: string, signal: AbortSignal): Promise<'fetched' | 'missing'>
-  git(
-    url: string,
-    commit: string,
-    directory: string,
-    signal: AbortSignal,
-  ): Promise<'fetched' | 'missing'>
+  tarball(url: string, directory: string, signal: AbortSignal): Promise<InputEnd>
+  file(url: string, path: string, signal: AbortSignal): Promise<InputEnd>
+  git(url: string, commit: string, directory: string, signal: AbortSignal): Promise<InputEnd>
 }
 
 export interface PrepareFlakeOptions {
@@ -172,11 +174,13 @@ class LockedInputs {
     const contentOf = (directory: string) => (isFile ? join(directory, 'source') : directory)
     const fill = async (directory: string, until: AbortSignal) => {
       const content = contentOf(directory)
-      const found =
+      const end =
         origin.kind === 'git'
           ? await fetchers.git(origin.url, origin.commit, content, until)
           : await fetchers[origin.kind](origin.url, content, until)
-      if (found === 'missing') throw unusable(name, 'is not there any more where flake.lock says')
+      if (end.kind === 'missing')
+        throw unusable(name, 'is not there any more where flake.lock says')
+      if (end.kind === 'unfit') throw unusable(name, `cannot be unpacked: ${end.message}`)
       await this.#check(name, content, narHash, until)
     }
     const key = `${isFile ? 'file' : 'tree'}-${narHash}`

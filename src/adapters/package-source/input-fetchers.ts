@@ -25,18 +25,17 @@ export function createInputFetchers(options: InputFetcherOptions): InputFetchers
     async tarball(url, directory, signal) {
       const credential = await findCredential?.(url)
       const end = await downloadTarball({ url, directory, credential }, signal)
-      if (end.kind !== 'unfit') return end.kind === 'unpacked' ? 'fetched' : 'missing'
-      throw new OperatingError('SOURCE_UNAVAILABLE', `the archive ${url} is unfit: ${end.message}`)
+      return end.kind === 'unpacked' ? { kind: 'fetched' } : end
     },
 
     async file(url, path, signal) {
       const until = AbortSignal.any([signal, AbortSignal.timeout(fileTimeoutMs)])
       const response = await request(url, until)
-      if (response.status === 404 || response.status === 410) return 'missing'
+      if (response.status === 404 || response.status === 410) return { kind: 'missing' }
       if (!response.ok || response.body === null)
         throw new OperatingError('SOURCE_UNAVAILABLE', `${url} answers ${response.status}`)
       await pipeline(response.body, limited(url), createWriteStream(path), { signal: until })
-      return 'fetched'
+      return { kind: 'fetched' }
     },
 
     async git(url, commit, directory, signal) {
@@ -46,9 +45,9 @@ export function createInputFetchers(options: InputFetcherOptions): InputFetchers
         environment,
         ...(findCredential && { findCredential }),
       })
-      if ((await remote.fetchCommit(commit, signal)) === 'missing') return 'missing'
+      if ((await remote.fetchCommit(commit, signal)) === 'missing') return { kind: 'missing' }
       await remote.export(commit, directory, signal)
-      return 'fetched'
+      return { kind: 'fetched' }
     },
   }
 }
