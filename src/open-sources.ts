@@ -142,7 +142,7 @@ async function openSource(
       return openBundled(name, config, logger, signal)
     case 'path':
       await refuseUnreadable(name, settings.path)
-      return { ...createPathSource(name, settings.path), close: async () => {} }
+      return { ...openPath(name, settings.path, tools), close: async () => {} }
     case 'git':
       return createGitSource({ ...remoteOptions(name, settings, tools), ...settings })
     case 'nixpkgs':
@@ -181,6 +181,11 @@ function remoteOptions(
   }
 }
 
+function openPath(name: string, path: string, tools: SourceTools): PackageSource {
+  const { trees, prepareFlake, config } = tools
+  return createPathSource(name, path, { trees, prepareFlake, environment: config.environment })
+}
+
 function openBundled(name: string, config: Config, logger: Logger, signal: AbortSignal) {
   const options = {
     name,
@@ -198,7 +203,8 @@ function openBundled(name: string, config: Config, logger: Logger, signal: Abort
 async function refuseUnreadable(name: string, path: string): Promise<void> {
   try {
     const isDirectory = (await stat(path)).isDirectory()
-    await access(isDirectory ? join(path, 'default.nix') : path, constants.R_OK)
+    const entries = isDirectory ? [join(path, 'default.nix'), join(path, 'flake.nix')] : [path]
+    await Promise.any(entries.map((entry) => access(entry, constants.R_OK)))
   } catch (cause) {
     const where = name === '' ? `NIXERY_PKGS_PATH=${path}` : `NIXERY_SOURCES: ${name}: ${path}`
     throw new ConfigError(

@@ -6,7 +6,7 @@ export type SourceSettings =
   | { readonly kind: 'bundled' }
   | ({ readonly kind: 'nixpkgs'; readonly channel: string } & TagSettings)
   | ({ readonly kind: 'git'; readonly url: string; readonly entry?: string } & TagSettings)
-  | { readonly kind: 'path'; readonly path: string; readonly entry?: string }
+  | { readonly kind: 'path'; readonly path: string }
 
 /** Which tags beside `latest` a source serves. */
 export interface TagSettings {
@@ -38,7 +38,6 @@ const line = z
 const name = z
   .string()
   .regex(/^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/, 'a component of a repository name')
-const entry = line.optional()
 const tagSettings = {
   tags: z.array(line).max(100).default(['*']),
   anyCommit: z.boolean().default(false),
@@ -48,8 +47,8 @@ const settingsSchema = z.union(
   [
     z.strictObject({ bundled: z.literal('debian') }),
     z.strictObject({ channel: line, ...tagSettings }),
-    z.strictObject({ git: line, entry, ...tagSettings }),
-    z.strictObject({ path: line.startsWith('/'), entry }),
+    z.strictObject({ git: line, entry: line.optional(), ...tagSettings }),
+    z.strictObject({ path: line.startsWith('/') }),
   ],
   'one of bundled: debian, channel: …, git: … or path: /…, with tags, anyCommit and entry where they apply',
 )
@@ -80,8 +79,7 @@ export function parseSourcesFile(yaml: string): SourcesFile {
 function settingsOf(read: z.output<typeof settingsSchema>): SourceSettings {
   if ('bundled' in read) return { kind: 'bundled' }
   if ('channel' in read) return { kind: 'nixpkgs', ...read }
-  const withEntry = read.entry === undefined ? {} : { entry: read.entry }
-  if ('path' in read) return { kind: 'path', path: read.path, ...withEntry }
-  const { git: url, tags, anyCommit } = read
-  return { kind: 'git', url, tags, anyCommit, ...withEntry }
+  if ('path' in read) return { kind: 'path', path: read.path }
+  const { git: url, entry: part, tags, anyCommit } = read
+  return { kind: 'git', url, tags, anyCommit, ...(part === undefined ? {} : { entry: part }) }
 }
