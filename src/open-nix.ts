@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { describeError } from '#adapters/log/described-error.ts'
 import {
   createNixPackageBuilder,
   type NixPackageBuilder,
@@ -35,6 +36,13 @@ export function openNix(
     // The deadline of the whole build is the one that counts.
     realisationTimeoutMs: config.buildDeadlineMs,
     substituteOnly: config.substituteOnly,
+    allowedUris: config.allowedUris,
+    evaluationCache: {
+      clock: systemClock,
+      directory: join(config.stateDirectory, 'evaluations'),
+      report: (error) =>
+        logger.warn({ error: describeError(error) }, 'what packages are cannot be remembered'),
+    },
     ...(pushCache === undefined
       ? {}
       : { pushBack: { to: pushCache, clock: systemClock, report: logPushes(logger) } }),
