@@ -12,6 +12,7 @@ import { parseReferences, type References } from './references.ts'
 import { parseRepositoryUrl, type RepositoryUrl } from './repository-url.ts'
 import { describeGitEnd, runGit, type GitCommand, type GitSetting } from './run-git.ts'
 import { SharedWork } from './shared-work.ts'
+import { Turns } from './turns.ts'
 
 export interface GitRemoteOptions {
   /** Any address that git understands; a login in it is used and never shown. */
@@ -37,6 +38,9 @@ const answerLifeMs = 5_000
 
 /** So long the name of the default branch is believed. */
 const defaultBranchLifeMs = 60 * 60 * 1000
+
+/** Commits that are looked for at once: each takes some processes, and strangers make them up. */
+const searchesAtOnce = 4
 
 /** States that later ones are fetched as a difference to. */
 const keptCommits = 8
@@ -79,6 +83,7 @@ export class GitRemote {
   readonly #now: () => number
   readonly #listings = new SharedWork<References>()
   readonly #histories = new SharedWork<void>()
+  readonly #searches = new Turns(searchesAtOnce)
   #references: Answer<References> | undefined
   #defaultBranch: Answer<string> | undefined
   #historyAtMs = Number.NEGATIVE_INFINITY
@@ -126,6 +131,10 @@ export class GitRemote {
    */
   async reaches(commit: string, signal: AbortSignal): Promise<boolean> {
     assertCommit(commit)
+    return this.#searches.run(() => this.#search(commit, signal))
+  }
+
+  async #search(commit: string, signal: AbortSignal): Promise<boolean> {
     if (await this.#isInHistory(commit, signal)) return true
     if (this.#now() - this.#historyAtMs < answerLifeMs) return false
     await this.#histories.run('', (until) => this.#fetchHistory(until), signal)
@@ -287,11 +296,12 @@ export class GitRemote {
     refspecs: readonly string[],
     signal: AbortSignal,
   ): Promise<ProcessEnd> {
-    const quiet = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules']
+    // Progress shows that a server which counts objects for minutes is alive.
+    const always = ['--progress', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules']
     return this.#inRepository(
       repository,
       {
-        args: ['fetch', ...quiet, ...options, '--', name, ...refspecs],
+        args: ['fetch', ...always, ...options, '--', name, ...refspecs],
         config: ['fetch.writeCommitGraph=true'],
         lockPath: this.#lock(repository),
         timeoutMs: fetchTimeoutMs,

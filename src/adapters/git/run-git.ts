@@ -1,4 +1,5 @@
-import { runProcess, type ProcessEnd } from '#adapters/process/run-process.ts'
+import { findProgram } from '#adapters/process/find-program.ts'
+import { endWithParent, runProcess, type ProcessEnd } from '#adapters/process/run-process.ts'
 import type { Credential } from '#core/request/netrc.ts'
 import { hideCredentials } from './repository-url.ts'
 
@@ -42,9 +43,9 @@ const settings = [
   'gc.auto=0',
   'gc.autoDetach=false',
   'maintenance.auto=false',
-  // An HTTP server that sends next to nothing for half a minute is down.
-  'http.lowSpeedLimit=100',
-  'http.lowSpeedTime=30',
+  // An HTTP server that sends next to nothing for a minute is down.
+  'http.lowSpeedLimit=10',
+  'http.lowSpeedTime=60',
 ]
 
 /** Answers git's questions for one origin from the environment, and keeps nothing. */
@@ -83,8 +84,8 @@ export async function runGit(
   signal: AbortSignal,
 ): Promise<ProcessEnd> {
   const configured = [...settings, ...config].flatMap((setting) => ['-c', setting])
-  const command = ['git', ...configured, ...args]
-  const locked = lockPath === undefined ? command : ['flock', '--no-fork', lockPath, ...command]
+  const lock = lockPath === undefined ? [] : ['flock', '--no-fork', lockPath]
+  const locked = await boundToService([...lock, 'git', ...configured, ...args])
   return runProcess(
     {
       command: locked[0]!,
@@ -101,6 +102,15 @@ export async function runGit(
     signal,
   )
 }
+
+/** A service that is killed must not leave a fetch behind, which would hold its lock. */
+async function boundToService(command: readonly string[]): Promise<readonly string[]> {
+  setpriv ??= findProgram('setpriv', process.env['PATH'] ?? '')
+  const program = await setpriv
+  return program === undefined ? command : endWithParent(program, 'TERM', process.pid, command)
+}
+
+let setpriv: Promise<string | undefined> | undefined
 
 function gitEnvironment(
   inherited: Readonly<NodeJS.ProcessEnv>,

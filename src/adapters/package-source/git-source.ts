@@ -169,7 +169,8 @@ function nearTags(tag: string, { branches, tags }: References): readonly string[
   return nearNames(tag, names).map((folded) => byFolded.get(folded) ?? folded)
 }
 
-function describeUnknown(tag: string, near: readonly string[]): PinOutcome {
+/** `near` are tags that may have been meant. */
+export function describeUnknown(tag: string, near: readonly string[]): PinOutcome {
   const hint =
     near.length === 0
       ? 'a tag is latest, a branch, a tag or a whole commit id'

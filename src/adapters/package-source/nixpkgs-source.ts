@@ -5,7 +5,13 @@ import type { PackageSource, PinnedSource, PinOutcome } from '#engine/ports/pack
 import { readChannelRevision } from './channel-revision.ts'
 import { refuseCommit } from './check-commit.ts'
 import { downloadTarball } from './download-tarball.ts'
-import { openPins, openRemote, unknownTag, type RemoteSourceOptions } from './git-source.ts'
+import {
+  describeUnknown,
+  openPins,
+  openRemote,
+  unknownTag,
+  type RemoteSourceOptions,
+} from './git-source.ts'
 import { locatePackageSet } from './locate-package-set.ts'
 import type { RememberedPin } from './remembered-pins.ts'
 import { refuseTag } from './served-tags.ts'
@@ -80,8 +86,9 @@ export function createNixpkgsSource(
       const wanted = tag === 'latest' ? channel : tag
       if (isCommit(wanted))
         return (await refuseCommit(rule, wanted, signal)) ?? pinned({ commit: wanted })
+      if (!isReferenceName(wanted)) return describeUnknown(wanted, [])
       const ask = (until: AbortSignal) => resolveName(remote, channels, wanted, until)
-      const pin = isReferenceName(wanted) ? await pins.resolve(wanted, ask, signal) : undefined
+      const pin = await pins.resolve(wanted, ask, signal)
       if (pin === undefined) return unknownTag(wanted, remote, signal)
       await pins.remember(pin.commit)
       return pinned(pin)

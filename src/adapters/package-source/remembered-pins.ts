@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { guardFilesystem, unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
 import { SharedWork } from '#adapters/git/shared-work.ts'
+import { Turns } from '#adapters/git/turns.ts'
 import { digestHex, digestOf } from '#core/oci/digest.ts'
 import { isCommit } from '#core/request/git-reference.ts'
 import { OperatingError } from '#engine/operating-error.ts'
@@ -50,6 +51,9 @@ const retryMs = 30_000
 /** So long nobody asks again for what is not there, or for what failed. */
 const negativeLifeMs = 5_000
 
+/** Names that the origin is asked for at once; strangers make them up. */
+const asksAtOnce = 8
+
 // Strangers choose tags; a registry with more branches in use forgets the oldest.
 const mostReferences = 1_000
 
@@ -72,6 +76,7 @@ export class PinMemory {
   readonly #negatives = new Map<string, { readonly untilMs: number; readonly error?: unknown }>()
   readonly #asking = new SharedWork<string | undefined>()
   readonly #renewing = new SharedWork<RememberedPin | undefined>()
+  readonly #asks = new Turns(asksAtOnce)
   readonly #closing = new AbortController()
   #commits: Promise<Set<string>> | undefined
   #isLost = false
@@ -172,7 +177,7 @@ export class PinMemory {
       reference,
       async (until) => {
         try {
-          const commit = await ask(until)
+          const commit = await this.#asks.run(() => ask(until))
           this.#noteAnswer()
           await this.#keep(reference, commit)
           return commit
