@@ -48,11 +48,16 @@ let
       forbidden = try (let it = refusalOf value; in builtins.deepSeq it it);
       described = derivationOf value;
       forced = try (builtins.deepSeq described described);
+      # Where meta does not say what a package is for, the set's own words may, if it throws them.
+      isUnexplained = it:
+        it.reason == "unsupported-system" && it.details == [ ]
+        && builtins.seq forced.value (!forced.success);
     in
     if !isDerivation.success then throws path value
     else if !isDerivation.value then { kind = "not-a-derivation"; inherit path; }
     else if !forbidden.success then throws path value
-    else if forbidden.value != null then { kind = "refused"; inherit path; } // forbidden.value
+    else if forbidden.value != null && !isUnexplained forbidden.value then
+      { kind = "refused"; inherit path; } // forbidden.value
     else if !forced.success then throws path value
     else { kind = "found"; inherit path; } // forced.value;
 

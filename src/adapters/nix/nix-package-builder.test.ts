@@ -192,6 +192,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
         [...kinds, ...kinds],
       )
       assert.match(messageOf(outcomes[0]!), /^Package ‘unfree-1.0’ .* refusing to evaluate\.$/)
+      assert.equal(messageOf(outcomes.at(-1)!), 'no', 'the words of the set where meta has none')
     })
 
     test('refuses what the policy forbids, whether or not the set does', async () => {
