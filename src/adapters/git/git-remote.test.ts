@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmod,
   lstat,
@@ -12,12 +13,14 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { parseGitReference } from '#core/request/git-reference.ts'
 import { OperatingError } from '#engine/operating-error.ts'
+import { eventually } from '#test/anomaly/eventually.ts'
 import { skipUnless } from '#test/clients/availability.ts'
 import {
   makeGitRepository,
@@ -426,4 +429,43 @@ test('GitRemote serves two processes and many callers at once', { skip }, async 
     ends.map(({ stdout }) => stdout),
     ['done\n', 'done\n'],
   )
+})
+
+test('GitRemote leaves no fetch behind when the service is killed', { skip }, async (context) => {
+  const { directory, open } = await setUp(context)
+  const connected = Promise.withResolvers<void>()
+  const silent = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    connected.resolve()
+  })
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  context.after(() => silent.close())
+  const { port } = silent.address() as AddressInfo
+  const url = `git://127.0.0.1:${port}/set.git`
+  const script = `
+    const { GitRemote } = await import(${JSON.stringify(join(import.meta.dirname, 'git-remote.ts'))})
+    const options = { url: ${JSON.stringify(url)}, directory: ${JSON.stringify(join(directory, 'state'))} }
+    await new GitRemote(options).fetchCommit('1'.repeat(40), new AbortController().signal)`
+  const service = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: 'ignore',
+  })
+  await connected.promise
+  const [state = ''] = await readdir(join(directory, 'state'))
+  const lock = join(directory, 'state', state, 'commits.lock')
+  const isFree = () =>
+    promisify(execFile)('flock', ['--nonblock', lock, 'true']).then(
+      () => true,
+      () => undefined,
+    )
+  assert.equal(await isFree(), undefined, 'held by the fetch')
+  service.kill('SIGKILL')
+  await once(service, 'exit')
+  assert.ok(await eventually('the lock is free', isFree))
+
+  const leaving = new AbortController()
+  const left = open(url).fetchCommit('1'.repeat(40), leaving.signal)
+  leaving.abort(new Error('left'))
+  await assert.rejects(left, /left/)
+  assert.ok(await eventually('the lock is free', isFree))
 })
