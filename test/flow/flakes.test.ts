@@ -261,6 +261,22 @@ describe('flakes', { skip }, () => {
     assert.ok(!requests.includes('/unused.tar.gz'))
   })
 
+  test('learn their commit only where images are cached by commit', async () => {
+    const tree = await lockedFlake()
+    const infoOf = async (identity: string) => {
+      const outcome = await prepareFlake(tree, { ...pinned, identity }, patience())
+      assert.ok('nodes' in outcome)
+      return outcome.nodes['root']?.info
+    }
+    const date = { lastModified: 1, lastModifiedDate: '19700101000001' }
+    assert.deepEqual(await infoOf('tree:0'), date)
+    assert.deepEqual(await infoOf(`git:${pinned.revision}`), {
+      rev: pinned.revision,
+      shortRev: 'aaaaaaa',
+      ...date,
+    })
+  })
+
   test('are not supported on systems that they have no packages for', async () => {
     const outcomes = await evaluate(await lockedFlake(), ['default', 'tool'], otherSystem)
     assert.deepEqual(

@@ -89,10 +89,13 @@ export function createPrepareFlake(options: PrepareFlakeOptions): PrepareFlake {
   }
 }
 
-/** The time is what every file in the store has: packages must not differ by when a commit was made. */
-function rootInfo({ revision }: PinnedSource): FlakeInput['info'] {
-  const isCommit = /^[0-9a-f]{40}$/.test(revision)
-  return { ...(isCommit && revisionInfo(revision)), ...dateInfo(1) }
+/**
+ * What the flake learns of itself: its commit, if that is what images are cached under. The time is
+ * that of every file in the store, because packages must not differ by when a commit was made.
+ */
+function rootInfo({ revision, identity }: PinnedSource): FlakeInput['info'] {
+  const isKnown = /^[0-9a-f]{40}$/.test(revision) && identity.includes(revision)
+  return { ...(isKnown && revisionInfo(revision)), ...dateInfo(1) }
 }
 
 async function readLock(tree: string): Promise<FlakeLock> {
