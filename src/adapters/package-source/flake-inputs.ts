@@ -186,7 +186,7 @@ class LockedInputs {
       if (end.kind === 'unfit') throw unusable(name, `cannot be unpacked: ${end.message}`)
       await this.#check(name, content, narHash, until)
     }
-    const key = `${isFile ? 'file' : 'tree'}-${narHash}`
+    const key = `flake-${isFile ? 'file' : 'tree'}-${narHash}`
     return contentOf(await trees.tree(key, fill, signal))
   }
 
