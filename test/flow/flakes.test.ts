@@ -261,6 +261,24 @@ describe('flakes', { skip }, () => {
     assert.ok(!requests.includes('/unused.tar.gz'))
   })
 
+  test('work on when Nix has collected their inputs as garbage', async () => {
+    await serve('fresh', { word: directory })
+    const tree = await makeFlake({
+      'flake.nix': `{
+        inputs.fresh = { url = "ADDRESS/fresh.tar.gz"; flake = false; };
+        outputs = { self, fresh }: { packages.${system}.default = derivation {
+          name = "fresh"; system = "${system}"; builder = fresh + "/word"; }; };
+      }`,
+    })
+    await nixCommand('flake', 'lock', `path:${tree}`)
+    const inputs = await prepare(tree)
+    assert.ok('nodes' in inputs)
+    const fetched = inputs.nodes['fresh']!.path
+    const { stdout } = await run('nix-store', ['--add-fixed', '--recursive', 'sha256', fetched])
+    await run('nix-store', ['--delete', stdout.trim()])
+    assert.deepEqual(await kindsOf(evaluate(tree, ['default'])), ['found'])
+  })
+
   test('learn their commit only where images are cached by commit', async () => {
     const tree = await lockedFlake()
     const infoOf = async (identity: string) => {
