@@ -124,9 +124,10 @@ export const variables = {
     about: 'Unpacked revisions of package sources that stay in the state directory.',
   },
   NIXERY_NIXPKGS_REPO: {
-    schema: oneLine.default('https://github.com/NixOS/nixpkgs'),
+    schema: oneLine.optional(),
     allowed: 'an address that git understands',
-    about: 'The git repository of nixpkgs: a mirror, or a fork.',
+    about:
+      'The git repository of nixpkgs, where it is a mirror or a fork; https://github.com/NixOS/nixpkgs unless set.',
   },
   NIXERY_NIXPKGS_TARBALL: {
     schema: z
@@ -154,7 +155,7 @@ export const variables = {
     schema: z.string().startsWith('/').optional(),
     allowed: 'the absolute path of a file with one token',
     about:
-      'Token for the http(s) host of the configured repository. SSH keys and credential helpers of the user work without.',
+      'Token for the http(s) host of the configured repository, one host only. SSH keys and credential helpers of the user work without.',
   },
   NIXERY_NETRC: {
     schema: settingText.startsWith('/').optional(),
@@ -346,7 +347,7 @@ export interface Config {
   readonly source: SourceSettings
   readonly sourcesFile: string | undefined
   readonly origins: {
-    readonly nixpkgsRepository: string
+    readonly nixpkgsRepository: string | undefined
     /** With `{commit}` in it. */
     readonly nixpkgsTarball: string | undefined
     readonly channelsUrl: string

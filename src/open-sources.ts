@@ -6,9 +6,10 @@ import { describeError } from '#adapters/log/described-error.ts'
 import { openSourceStore } from '#adapters/nix/source-store.ts'
 import { createBundledSource } from '#adapters/package-source/bundled-source.ts'
 import { credentialsFromFiles, type FindCredential } from '#adapters/package-source/credentials.ts'
-import { createPrepareFlake, type PrepareFlake } from '#adapters/package-source/flake-inputs.ts'
+import { createPrepareFlake } from '#adapters/package-source/flake-inputs.ts'
 import { createGitSource, type RemoteSourceOptions } from '#adapters/package-source/git-source.ts'
 import { createInputFetchers } from '#adapters/package-source/input-fetchers.ts'
+import type { PrepareFlake } from '#adapters/package-source/locate-package-set.ts'
 import { createNixpkgsSource } from '#adapters/package-source/nixpkgs-source.ts'
 import { createPathSource } from '#adapters/package-source/path-source.ts'
 import { SourceTrees } from '#adapters/package-source/source-trees.ts'
@@ -115,19 +116,32 @@ async function openTools(config: Config, logger: Logger): Promise<SourceTools> {
   return { config, logger, trees, findCredential, prepareFlake }
 }
 
-/** The token is for the origins that the configuration names, and for no input of a flake. */
+/** The token is for the one host that the configuration names, and for no input of a flake elsewhere. */
 function findCredentials(config: Config): FindCredential {
-  const { tokenFile, netrcFile, nixpkgsRepository, nixpkgsTarball } = config.origins
-  const repositories = [...readSettings(config).settings.values()].flatMap((settings) =>
-    settings.kind === 'git' ? [settings.url] : [],
-  )
-  const urls = [nixpkgsRepository, nixpkgsTarball, ...repositories].filter(
-    (url) => url !== undefined,
-  )
+  const { tokenFile, netrcFile } = config.origins
+  const urls = [...readSettings(config).settings.values()]
+    .flatMap((settings) => addressesOf(settings, config))
+    .filter((url) => /^https?:/i.test(url) && URL.canParse(url))
+  const hosts = new Set(urls.map((url) => new URL(url).host))
+  if (tokenFile !== undefined && hosts.size > 1)
+    throw new ConfigError(
+      `NIXERY_GIT_TOKEN_FILE=${tokenFile} would be sent to ${[...hosts].join(' and ')}: use NIXERY_NETRC, which has a login for each host`,
+    )
+  if (tokenFile !== undefined && hosts.size === 0)
+    throw new ConfigError(
+      `NIXERY_GIT_TOKEN_FILE=${tokenFile} is for nobody: no http or https address of a repository is configured`,
+    )
   return credentialsFromFiles({
     ...(tokenFile === undefined ? {} : { token: { path: tokenFile, urls } }),
     ...(netrcFile === undefined ? {} : { netrcPath: netrcFile }),
   })
+}
+
+/** Where a source's configuration says that it is; what nobody configured gets no token. */
+function addressesOf(settings: SourceSettings, { origins }: Config): readonly string[] {
+  if (settings.kind === 'git') return [settings.url]
+  if (settings.kind !== 'nixpkgs') return []
+  return [origins.nixpkgsRepository, origins.nixpkgsTarball].filter((url) => url !== undefined)
 }
 
 async function openSource(

@@ -13,7 +13,8 @@ import {
   type NixPackageBuilder,
 } from '#adapters/nix/nix-package-builder.ts'
 import { openSourceStore } from '#adapters/nix/source-store.ts'
-import { createPrepareFlake, type PrepareFlake } from '#adapters/package-source/flake-inputs.ts'
+import { createPrepareFlake } from '#adapters/package-source/flake-inputs.ts'
+import type { PrepareFlake } from '#adapters/package-source/locate-package-set.ts'
 import { createGitSource } from '#adapters/package-source/git-source.ts'
 import { createInputFetchers } from '#adapters/package-source/input-fetchers.ts'
 import { SourceTrees } from '#adapters/package-source/source-trees.ts'

@@ -19,12 +19,8 @@ import {
   type FlakeLock,
 } from '#core/nix/flake-lock.ts'
 import type { Sha256Hex } from '#core/nix/sha256-hash.ts'
-import type {
-  FlakeInput,
-  FlakeInputs,
-  PinnedSource,
-  SourceFailure,
-} from '#engine/ports/package-source.ts'
+import type { FlakeInput, PinnedSource } from '#engine/ports/package-source.ts'
+import type { PrepareFlake } from './locate-package-set.ts'
 import type { SourceTrees } from './source-trees.ts'
 
 /** How an attempt to get the content of an input ended. */
@@ -53,13 +49,6 @@ export interface PrepareFlakeOptions {
   readonly addSource: (path: string, signal: AbortSignal) => Promise<Sha256Hex>
   readonly forges?: Partial<ForgeArchives>
 }
-
-/** Fetches what a flake's lock file names; `tree` is the flake's directory. */
-export type PrepareFlake = (
-  tree: string,
-  pinned: PinnedSource,
-  signal: AbortSignal,
-) => Promise<FlakeInputs | SourceFailure>
 
 /** A lock of a thousand nodes has some hundred kilobytes. */
 const lockLimitBytes = 4 * 1024 * 1024

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { pino } from 'pino'
+import { findProgram } from '#adapters/process/find-program.ts'
+import { ConfigError, readConfig } from './config.ts'
+import { openSources } from './open-sources.ts'
+
+const PATH = process.env['PATH'] ?? ''
+const skip = (await findProgram('nix-store', PATH)) === undefined && 'there is no nix-store'
+
+async function open(context: TestContext, environment: Record<string, string>, file?: string) {
+  const directory = await mkdtemp(join(tmpdir(), 'nixery-sources-'))
+  context.after(() => rm(directory, { recursive: true, force: true }))
+  const path = join(directory, 'sources.yaml')
+  if (file !== undefined) await writeFile(path, file)
+  const config = readConfig({
+    PATH,
+    NIXERY_STATE_DIRECTORY: directory,
+    ...(file === undefined ? {} : { NIXERY_SOURCES: path }),
+    ...environment,
+  })
+  const opened = await openSources(config, pino({ level: 'silent' }), AbortSignal.timeout(30_000))
+  context.after(() => opened[Symbol.asyncDispose]())
+  return opened
+}
+
+test('openSources() gives the usual source a second name', { skip }, async (context) => {
+  const file = 'sources: { a: { git: /a.git }, b: { channel: nixos-unstable } }'
+  const { sources } = await open(context, {}, file)
+  assert.deepEqual([...sources.keys()].sort(), ['', 'a', 'b'])
+  assert.equal(sources.get(''), sources.get('a'))
+})
+
+test('openSources() refuses what would be a surprise', { skip }, async (context) => {
+  const wrong: ReadonlyArray<
+    readonly [message: RegExp, environment: Record<string, string>, file?: string]
+  > = [
+    [/cannot be called shell/, {}, 'sources: { shell: { git: /a.git } }'],
+    [/NIXERY_SOURCES=.*sources\.ours/, {}, 'sources: { ours: { gut: /a.git } }'],
+    [/NIXERY_SOURCES=\/not\/there/, { NIXERY_SOURCES: '/not/there' }],
+    [/NIXERY_PKGS_PATH=\/not\/there/, { NIXERY_PKGS_PATH: '/not/there' }],
+    [
+      /would be sent to a\.example\.org and b\.example\.org: use NIXERY_NETRC/,
+      { NIXERY_GIT_TOKEN_FILE: '/token' },
+      'sources: { a: { git: "https://a.example.org/a" }, b: { git: "https://b.example.org/b" } }',
+    ],
+    [
+      /is for nobody/,
+      { NIXERY_GIT_TOKEN_FILE: '/token', NIXERY_PKGS_REPO: 'git@a.example.org:a.git' },
+    ],
+    // A token for somebody's own server is not for the default of another setting.
+    [/is for nobody/, { NIXERY_GIT_TOKEN_FILE: '/token', NIXERY_CHANNEL: 'nixos-unstable' }],
+  ]
+  for (const [message, environment, file] of wrong) {
+    await assert.rejects(
+      open(context, environment, file),
+      (error) => error instanceof ConfigError && message.test(error.message),
+      String(message),
+    )
+  }
+})
