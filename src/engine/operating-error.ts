@@ -18,8 +18,8 @@ export const operatingErrors = {
   NIX_TOO_OLD: {
     status: 500,
     retryable: false,
-    summary: 'the Nix of this registry is too old for its package set',
-    advice: 'install a newer Nix or pin an older package set',
+    summary: 'the Nix of this registry is too old',
+    advice: 'install Nix 2.4 or newer, or name one in NIXERY_NIX_BIN',
   },
   NO_SPACE: {
     status: 500,
