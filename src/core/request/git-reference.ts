@@ -1,3 +1,5 @@
+import { matchesPattern } from './text-pattern.ts'
+
 /** What a tag asks of a git repository. */
 export type GitReference =
   /** The default branch. */
@@ -42,19 +44,5 @@ export function isTag(name: string): boolean {
 
 /** Whether a tag matches one of the patterns, `*` standing for any text. Tags have a case. */
 export function matchesTagPatterns(patterns: readonly string[], tag: string): boolean {
-  return patterns.some((pattern) => matchesTagPattern(pattern, tag))
-}
-
-function matchesTagPattern(pattern: string, tag: string): boolean {
-  const [start = '', ...parts] = pattern.split('*')
-  const end = parts.pop()
-  if (end === undefined) return tag === start
-  if (!tag.startsWith(start) || !tag.endsWith(end)) return false
-  let position = start.length
-  for (const part of parts) {
-    const found = tag.indexOf(part, position)
-    if (found === -1) return false
-    position = found + part.length
-  }
-  return position + end.length <= tag.length
+  return patterns.some((pattern) => matchesPattern(pattern, tag))
 }

@@ -1,4 +1,5 @@
 import { foldAttributeName } from '#core/nix/attribute-path.ts'
+import { matchesPattern } from './text-pattern.ts'
 
 /** What an operator serves. It decides what images hold, so all of it is part of cache keys. */
 export interface PackagePolicy {
@@ -32,7 +33,7 @@ export function findRefused(
   request: { readonly packages: readonly string[]; readonly askedPackages: readonly string[] },
 ): string | undefined {
   const allows = (name: string) =>
-    policy.allow.length === 0 || policy.allow.some((pattern) => matchesPattern(pattern, name))
+    policy.allow.length === 0 || policy.allow.some((pattern) => matchesNamePattern(pattern, name))
   return (
     request.askedPackages.find((name) => !allows(name)) ??
     request.packages.find((name) => isDenied(policy, [name]))
@@ -41,24 +42,13 @@ export function findRefused(
 
 /** Whether any of the names that one package has is on the deny list. */
 export function isDenied(policy: PackagePolicy, names: readonly string[]): boolean {
-  return policy.deny.some((pattern) => names.some((name) => matchesPattern(pattern, name)))
+  return policy.deny.some((pattern) => names.some((name) => matchesNamePattern(pattern, name)))
 }
 
 /**
- * Whether a name matches a pattern, without regard to what registry names cannot spell. `*` is any
- * text, dots included: `python3packages.*`, `*-unwrapped`.
+ * Whether a package's name matches a pattern, without regard to what registry names cannot spell. `*`
+ * is any text, dots included: `python3packages.*`, `*-unwrapped`.
  */
-export function matchesPattern(pattern: string, name: string): boolean {
-  const [start = '', ...parts] = foldAttributeName(pattern).split('*')
-  const text = foldAttributeName(name)
-  const end = parts.pop()
-  if (end === undefined) return text === start
-  if (!text.startsWith(start) || !text.endsWith(end)) return false
-  let position = start.length
-  for (const part of parts) {
-    const found = text.indexOf(part, position)
-    if (found === -1) return false
-    position = found + part.length
-  }
-  return position + end.length <= text.length
+export function matchesNamePattern(pattern: string, name: string): boolean {
+  return matchesPattern(foldAttributeName(pattern), foldAttributeName(name))
 }
