@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { eventually } from '#test/anomaly/eventually.ts'
@@ -13,6 +13,15 @@ import type { Client } from './run-command.ts'
 import { makeScratchDirectory } from './scratch-directory.ts'
 
 const commands = [...dockerdCommands, 'git', 'apt-get', 'dpkg-deb']
+
+const flake = `{
+  outputs = { self }: {
+    packages = builtins.listToAttrs (map
+      (system: { name = system; value = import ./greeter.nix { inherit system; }; })
+      [ "x86_64-linux" "aarch64-linux" ]);
+  };
+}
+`
 
 suite('package sources under docker', { skip: skipUnless(commands, { root: true }) }, () => {
   const resources = new AsyncDisposableStack()
@@ -131,6 +140,16 @@ suite('package sources under docker', { skip: skipUnless(commands, { root: true 
     const before = await countBuilds(nixery)
     await inspect(nixery, 'greeter')
     assert.equal(await countBuilds(nixery), before + 1)
+  })
+
+  test('flake: runs from a repository that has nothing else', async () => {
+    await using place = await makeSite((site) => ({ NIXERY_PKGS_REPO: site.repositoryUrl }))
+    const { site } = place
+    await rename(join(site.directory, 'default.nix'), join(site.directory, 'greeter.nix'))
+    await writeFile(join(site.directory, 'flake.nix'), flake)
+    await site.greet('hello flake')
+    await using nixery = await place.start()
+    assert.equal(await run(nixery, 'greeter'), 'hello flake\n')
   })
 
   test('one image has one digest, through name, commit, stored spec and another source', async () => {
