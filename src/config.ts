@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { SourceSettings } from '#adapters/package-source/sources-file.ts'
 import { isPublicKey, isSettingValue, isStoreAddress } from '#core/nix/nix-setting.ts'
-import { platformOf, type Platform } from '#core/nix/system.ts'
+import { platformOf, type Platforms } from '#core/nix/system.ts'
 import { mostPackages } from '#core/request/image-request.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
 
@@ -187,9 +187,12 @@ export const variables = {
     schema: commaList(z.enum(['linux/amd64', 'linux/arm64']), 2)
       .refine((texts) => new Set(texts).size === texts.length)
       .default([process.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64'])
-      .transform((texts) =>
-        texts.map((text) => platformOf(text === 'linux/arm64' ? 'arm64' : 'amd64')),
-      ),
+      .transform((texts): Platforms => {
+        const [first, ...others] = texts.map((text) =>
+          platformOf(text === 'linux/arm64' ? 'arm64' : 'amd64'),
+        )
+        return [first ?? platformOf('amd64'), ...others]
+      }),
     allowed: 'linux/amd64, linux/arm64, or both with a comma between them',
     about:
       'Platforms of images whose name says neither `amd64` nor `arm64`; that of the machine unless set. With both, such a name is an image index; clients that take none get the first platform. Instances behind one name must agree on it.',
@@ -359,8 +362,7 @@ export interface Config {
   }
   readonly debianMirror: { readonly main?: string; readonly security?: string }
   readonly refreshMs: number
-  /** Never empty. */
-  readonly platforms: readonly Platform[]
+  readonly platforms: Platforms
   readonly imagesDirectory: string | undefined
   readonly labelRevision: boolean
   readonly policy: PackagePolicy

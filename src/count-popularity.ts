@@ -7,7 +7,7 @@ import { countChannel } from '#adapters/popularity/count-channel.ts'
 import { writePopularity } from '#adapters/popularity/write-popularity.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import { runPopularity, type OpenPackageSet } from '#apps/cli/run-popularity.ts'
-import { platformOf, systemOf } from '#core/nix/system.ts'
+import { systemOf } from '#core/nix/system.ts'
 import { readConfig, type Config } from './config.ts'
 import { nixOptions } from './open-nix.ts'
 
@@ -33,7 +33,7 @@ export async function countPopularity(args: readonly string[]): Promise<number> 
 async function openPackageSet(path: string, signal: AbortSignal): Promise<OpenPackageSet> {
   const config = readConfig(process.env)
   const set = await fetchSet(path, signal)
-  const [platform = platformOf('amd64')] = config.platforms
+  const [platform] = config.platforms
   const view = { set, policy: config.policy, system: systemOf(platform) }
   const nix = await openNix(config)
   return {

@@ -215,6 +215,18 @@ test('the policy comes before every cache, also by digest', async () => {
   assert.equal(await refuseName(strict, 'git'), undefined)
 })
 
+test('all images of an index are made with one popularity, though it changes meanwhile', async () => {
+  let loaded = 0
+  const popularity = () =>
+    ({ kind: 'snapshot', version: `${(loaded += 1)}`, ratings: new Map() }) as const
+  const { built, image } = start({ popularity })
+  await image('jq')
+  assert.deepEqual(
+    built.map((target) => target.popularity),
+    Array.from({ length: 2 }, () => ({ kind: 'snapshot', version: '1', ratings: new Map() })),
+  )
+})
+
 test('labels of the revision are part of the image only when they are wanted', async () => {
   const pinned: PinnedSource = {
     source: '',

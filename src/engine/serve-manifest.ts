@@ -98,10 +98,13 @@ export async function serveManifest(
   if (pin.kind !== 'pinned') return pin
 
   const { pinned } = pin
-  if (request.platforms.length === 1) return serveImage(tools, request, 0, pinned, signal)
+  const basis = { pinned, popularity: tools.popularity() }
+  const labelled = tools.labelRevision ? withLabels(request, pinned) : request
+  const [platform, ...others] = request.platforms
+  if (others.length === 0) return serveImage(tools, labelled, platform, basis, signal)
   return acceptsIndex
-    ? serveIndex(tools, request, pinned, signal)
-    : serveFirstImage(tools, request, pinned, signal)
+    ? serveIndex(tools, labelled, basis, signal)
+    : serveFirstImage(tools, labelled, basis, signal)
 }
 
 /**
@@ -143,17 +146,27 @@ async function readName(
   return { parsed: readComponents(name, packages, source, options, grammar), latest: tag }
 }
 
-/** The image of one of the platforms that a request stands for. */
+/** What all images of one answer are made from, whatever changes meanwhile. */
+interface Basis {
+  readonly pinned: PinnedSource
+  readonly popularity: Popularity
+}
+
+function withLabels(request: ImageRequest, pinned: PinnedSource): ImageRequest {
+  return { ...request, options: labelRevision(request.options, pinned) }
+}
+
+/** The image of one of the platforms that a name stands for. */
 async function serveImage(
   tools: ManifestTools,
   image: ImageRequest,
-  platformIndex: number,
-  pinned: PinnedSource,
+  platform: Platform,
+  basis: Basis,
   signal: AbortSignal,
 ): Promise<Image | Failed> {
-  const request = platformRequest(tools, image, platformIndex, pinned)
-  const popularity = tools.popularity()
-  const key = imageKey(tools, request, popularity, pinned)
+  const request = platformRequest(image, platform)
+  const { pinned, popularity } = basis
+  const key = imageKey(tools, request, basis)
   const cached = await readUsableManifest(tools, key, pinned, signal)
   if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
 
@@ -167,28 +180,29 @@ async function serveImage(
 async function serveFirstImage(
   tools: ManifestTools,
   request: ImageRequest,
-  pinned: PinnedSource,
+  basis: Basis,
   signal: AbortSignal,
 ): Promise<Image | Failed> {
-  const outcome = await serveImage(tools, request, 0, pinned, signal)
-  const [platform, ...platforms] = request.platforms
-  if (platforms.length === 0 || !isUnsupported(outcome)) return onPlatform(outcome, platform)
-  return serveFirstImage(tools, { ...request, platforms }, pinned, signal)
+  const [platform, second, ...more] = request.platforms
+  const outcome = await serveImage(tools, request, platform, basis, signal)
+  if (second === undefined || !isUnsupported(outcome)) return onPlatform(outcome, platform)
+  return serveFirstImage(tools, { ...request, platforms: [second, ...more] }, basis, signal)
 }
 
 /** The images of all platforms, made side by side, behind one index. */
 async function serveIndex(
   tools: ManifestTools,
   request: ImageRequest,
-  pinned: PinnedSource,
+  basis: Basis,
   signal: AbortSignal,
 ): Promise<Image | Failed> {
-  const key = indexKey(tools, request, pinned)
+  const { pinned } = basis
+  const key = indexKey(tools, request, basis)
   const cached = await readUsableManifest(tools, key, pinned, signal)
   if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
 
   const outcomes = await Promise.all(
-    request.platforms.map((_platform, index) => serveImage(tools, request, index, pinned, signal)),
+    request.platforms.map((platform) => serveImage(tools, request, platform, basis, signal)),
   )
   const failed = outcomes.findIndex((it) => it.kind === 'failed' && !isUnsupported(it))
   if (failed !== -1) return onPlatform(outcomes[failed]!, request.platforms[failed])
@@ -247,34 +261,20 @@ function platformManifests({ platform, image }: PlatformImage): PlatformManifest
   return { platform, oci, docker }
 }
 
-function platformRequest(
-  tools: ManifestTools,
-  { platforms, shell, packages, options }: ImageRequest,
-  platformIndex: number,
-  pinned: PinnedSource,
-): PlatformRequest {
-  const platform = platforms[platformIndex]
-  if (platform === undefined) throw new Error('a request has a platform')
-  const labelled = tools.labelRevision ? labelRevision(options, pinned) : options
-  return { platform, shell, packages, options: labelled }
-}
-
 /** Everything that decides the image's content; not the compressor's build, see `EntryStore`. */
 function imageKey(
   tools: ManifestTools,
-  request: PlatformRequest,
-  popularity: Popularity,
-  pinned: PinnedSource,
+  { platform, shell, packages, options }: PlatformRequest,
+  { pinned, popularity }: Basis,
 ): CacheKey {
-  const { unfree, broken, insecure, allow, deny, maxClosureBytes } = tools.policy
   return cacheKeyOf({
     format: imageFormat,
     source: pinned.identity,
-    policy: { unfree, broken, insecure, allow, deny, maxClosureBytes: maxClosureBytes ?? null },
-    platform: formatPlatform(request.platform),
-    packages: request.packages,
-    shell: request.shell,
-    options: { ...request.options },
+    policy: { ...tools.policy },
+    platform: formatPlatform(platform),
+    packages,
+    shell,
+    options: { ...options },
     layerBudget: tools.layerBudget,
     popularity: popularity.kind === 'snapshot' ? popularity.version : null,
     compression: { codec: tools.compression.codec, level: tools.compression.level },
@@ -282,13 +282,19 @@ function imageKey(
 }
 
 /** An index is decided by the images that it may list. */
-function indexKey(tools: ManifestTools, request: ImageRequest, pinned: PinnedSource): CacheKey {
-  const popularity = tools.popularity()
+function indexKey(tools: ManifestTools, request: ImageRequest, basis: Basis): CacheKey {
   return cacheKeyOf({
-    index: request.platforms.map((_platform, index) =>
-      imageKey(tools, platformRequest(tools, request, index, pinned), popularity, pinned),
+    index: request.platforms.map((platform) =>
+      imageKey(tools, platformRequest(request, platform), basis),
     ),
   })
+}
+
+function platformRequest(
+  { shell, packages, options }: ImageRequest,
+  platform: Platform,
+): PlatformRequest {
+  return { platform, shell, packages, options }
 }
 
 /** A cached manifest counts only while every blob that it needs is there, whole. */

@@ -8,6 +8,9 @@ export interface Platform {
   readonly variant?: 'v8'
 }
 
+/** Platforms in order of preference. */
+export type Platforms = readonly [Platform, ...Platform[]]
+
 const systems = { amd64: 'x86_64-linux', arm64: 'aarch64-linux' } as const
 
 /** The Nix system of an image's platform. */

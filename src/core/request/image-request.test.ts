@@ -2,9 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { formatPlatform, platformOf } from '#core/nix/system.ts'
-import { mostPackages, parseImageRequest, shellPackages } from './image-request.ts'
+import {
+  mostPackages,
+  parseImageRequest,
+  type NameGrammar,
+  shellPackages,
+} from './image-request.ts'
 
-const grammar = {
+const grammar: NameGrammar = {
   platforms: [platformOf('amd64')],
   sourceNames: new Set(['ours']),
   maxPackages: mostPackages,

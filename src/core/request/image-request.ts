@@ -1,4 +1,4 @@
-import { platformOf, type Platform } from '#core/nix/system.ts'
+import { platformOf, type Platform, type Platforms } from '#core/nix/system.ts'
 import type { RequestedOptions } from './requested-options.ts'
 
 /** What decides the content of one image for one platform, beside the package source. */
@@ -15,8 +15,8 @@ export interface PlatformRequest {
 export interface ImageRequest extends Omit<PlatformRequest, 'platform'> {
   /** Name of the configured package source; empty for the one that names without a source mean. */
   readonly source: string
-  /** Never empty; one where the name or a stored spec forces it. */
-  readonly platforms: readonly Platform[]
+  /** One where the name or a stored spec forces it. */
+  readonly platforms: Platforms
   /** The packages without those that `shell` stands for: what allow lists are compared with. */
   readonly askedPackages: readonly string[]
 }
@@ -28,7 +28,7 @@ export type ImageRequestOutcome =
 /** What the operator's configuration adds to the grammar of names. */
 export interface NameGrammar {
   /** Platforms of names that force none, first the one for clients that take no index. */
-  readonly platforms: readonly Platform[]
+  readonly platforms: Platforms
   /** First components that select a package source. */
   readonly sourceNames: ReadonlySet<string>
   readonly maxPackages: number
@@ -103,10 +103,7 @@ export function readComponents(
   }
 }
 
-function platformsFrom(
-  metas: readonly string[],
-  platforms: readonly Platform[],
-): readonly Platform[] {
+function platformsFrom(metas: readonly string[], platforms: Platforms): Platforms {
   if (metas.includes('arm64')) return [platformOf('arm64')]
   if (metas.includes('amd64')) return [platformOf('amd64')]
   return platforms
