@@ -16,8 +16,9 @@ const lookTimeoutMs = 60_000
 /**
  * What a directory, or one file in it, is in the commit that is checked out; `undefined` when it
  * differs, holds files that git neither has nor ignores, or belongs to no commit at all. That git
- * refuses the repository of another user counts as such, unless the directory is its top. A
- * repository with submodules never counts, because a commit does not hold their files.
+ * refuses the repository of another user counts as such: its configuration names programs that
+ * looking would run as the service's user. A repository with submodules never counts, because a
+ * commit does not hold their files.
  *
  * Two processes; git compares times and sizes, and reads only files whose times say nothing.
  */
@@ -54,12 +55,7 @@ async function runIn(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const command = {
-    args: ['-C', directory, ...args],
-    // Whoever configured exactly this directory trusts it. What lies above it was named by nobody.
-    config: [`safe.directory=${directory}`],
-    timeoutMs: lookTimeoutMs,
-  }
+  const command = { args: ['-C', directory, ...args], timeoutMs: lookTimeoutMs }
   const end = await runGit(setting, command, signal)
   return end.kind === 'succeeded' ? end.stdout : undefined
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { chown, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chown, mkdir, mkdtemp, readFile, realpath, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -148,16 +149,22 @@ test(
 const asRoot = skip || (process.getuid?.() !== 0 && 'only root gives files away')
 
 test(
-  'createPathSource() trusts the repository of another user at its path, and none above it',
+  'createPathSource() runs nothing that the repository of another user names',
   { skip: asRoot },
   async (context) => {
     const { work, set, git, commit, pin } = await setUp(context)
     await writeFile(join(work, 'default.nix'), '')
+    await writeFile(join(work, '.gitattributes'), '* filter=theirs')
     await commit()
+    const proof = join(work, '..', 'ran')
+    await git('config', 'filter.theirs.clean', `touch ${proof}; cat`)
+    // git looks at the content, by way of the filter, where times say nothing.
+    await utimes(join(work, 'default.nix'), 0, 0)
     const names = await git('ls-files', '-z')
     for (const name of ['.git', '', ...names.split('\0')])
       await chown(join(work, name), 65534, 65534)
-    assert.ok((await pin(work)).fixed)
+    assert.ok(!(await pin(work)).fixed)
     assert.ok(!(await pin(set)).fixed)
+    assert.ok(!existsSync(proof))
   },
 )
