@@ -41,11 +41,19 @@ let
 
   throws = path: value: { kind = "throws"; inherit path; refusal = refusal value; };
 
-  describeValue = path: value:
+  isPackage = value: builtins.isAttrs value && value.type or null == "derivation";
+
+  # What lies in a package, such as its source or its plain outputs, is forbidden with it: meta is
+  # that of the package alone.
+  firstRefusal = values:
+    let refusals = builtins.filter (it: it != null) (map refusalOf (builtins.filter isPackage values));
+    in if refusals == [ ] then null else builtins.head refusals;
+
+  describeValue = path: above: value:
     let
-      isDerivation = try (builtins.isAttrs value && value.type or null == "derivation");
+      isDerivation = try (isPackage value);
       # Whoever forbids cannot tell whether a package is forbidden when meta cannot be read.
-      forbidden = try (let it = refusalOf value; in builtins.deepSeq it it);
+      forbidden = try (let it = firstRefusal (above ++ [ value ]); in builtins.deepSeq it it);
       described = derivationOf value;
       forced = try (builtins.deepSeq described described);
       # Where meta does not say what a package is for, the set's own words may, if it throws them.
@@ -64,7 +72,7 @@ let
   describe = package:
     let found = lookUp package;
     in
-    if found.kind == "value" then describeValue found.path found.value
+    if found.kind == "value" then describeValue found.path found.above found.value
     else if found.kind == "throws" then throws found.path found.value
     else found;
 in

@@ -7,6 +7,8 @@
 #   gplusplus                -> [ "g++" ]
 #   7zz                      -> [ "_7zz" ]
 #
+# What is found comes with the values that it lies in, from the outermost on.
+#
 # `try` is `builtins.tryEval`, or a function of the same shape that lets errors through.
 { try }:
 let
@@ -51,7 +53,7 @@ let
            else { inherit names count; };
     in attempt (length words);
 
-  descend = level: path: words:
+  descend = level: above: path: words:
     let
       match = longestMatch level words;
       name = head match.names;
@@ -65,9 +67,9 @@ let
       kind = "ambiguous";
       candidates = map (candidate: path ++ [ candidate ]) match.names;
     }
-    else if rest == [ ] then { kind = "value"; path = reached; inherit value; }
+    else if rest == [ ] then { kind = "value"; path = reached; inherit value above; }
     else if !isSet.success then { kind = "throws"; path = reached; inherit value; }
     else if !isSet.value then { kind = "not-found"; path = reached; rest = join rest; }
-    else descend value reached rest;
+    else descend value (above ++ [ value ]) reached rest;
 in
-set: package: descend set [ ] (filter isString (split "[.]" package))
+set: package: descend set [ ] [ ] (filter isString (split "[.]" package))

@@ -214,6 +214,9 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
         ['plain-bad-platform', ['unsupported-system', 'its package set does not support it there']],
         ['plain-unavailable', ['unsupported-system', 'its package set does not support it there']],
         ['plain-unreadable', ['evaluation-error', 'this licence is lost']],
+        // Neither its outputs nor what else lies in it have its meta.
+        ['plain-unfree.out', ['unfree', 'NIXERY_ALLOW_UNFREE is not on (Secret)']],
+        ['plain-unfree.src', ['unfree', 'NIXERY_ALLOW_UNFREE is not on (Secret)']],
       ])
       const outcomes = await evaluate([...messages.keys(), 'plain-patterns'])
       const refused = outcomes.slice(0, -1)
@@ -239,6 +242,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
         'plain-broken',
         'plain-insecure',
         'checked-unsupported',
+        'plain-unfree.out',
       ]
       const outcomes = await nix.evaluate(
         { set, policy, system, packages, optionalPackages: [] },
@@ -246,7 +250,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       )
       assert.deepEqual(
         outcomes.map((it) => it.kind),
-        ['found', 'found', 'found', 'found', 'found', 'insecure', 'unsupported-system'],
+        ['found', 'found', 'found', 'found', 'found', 'insecure', 'unsupported-system', 'found'],
       )
     })
 

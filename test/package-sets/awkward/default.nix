@@ -138,7 +138,9 @@ let
     checked-unsupported = checked "checked-unsupported-1.0" { platforms = elsewhere; };
 
     # Only noted.
-    plain-unfree = noted { license = [ { free = true; } { free = false; fullName = "Secret"; } ]; };
+    plain-unfree = noted { license = [ { free = true; } { free = false; fullName = "Secret"; } ]; } // {
+      src = greeting;
+    };
     plain-broken = noted { broken = true; };
     plain-insecure = noted { knownVulnerabilities = [ "CVE-3" ]; };
     plain-unsupported = noted { platforms = elsewhere; };
