@@ -7,13 +7,17 @@ import { mediaTypes } from '#core/oci/media-types.ts'
 import { mostPackages } from '#core/request/image-request.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
 import { plainNames } from '#test/fakes/plain-names.ts'
+import { createHeldBuilder, failedOutcome } from '#test/fakes/build-target.ts'
+import { createManualClock } from '#test/fakes/manual-clock.ts'
 import { setSource } from '#test/fakes/set-source.ts'
 import type { BuildFailure } from './build-outcome.ts'
 import type { BuildTarget } from './image-builder.ts'
+import { limitBuilds } from './limit-builds.ts'
 import type { ImageSpec } from './ports/image-specs.ts'
 import type { PinnedSource } from './ports/package-source.ts'
 import { publishDocument } from './publish-document.ts'
 import { refuseName, serveManifest, type ManifestTools } from './serve-manifest.ts'
+import { shareBuilds } from './share-builds.ts'
 import { describeDocument, type ManifestEntry } from './stored-entries.ts'
 
 const signal = new AbortController().signal
@@ -93,6 +97,10 @@ function start({ failing = {}, spec, ...more }: Options = {}) {
   return { tools, built, blobs, entries, pull, image, read }
 }
 
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve))
+}
+
 const platformsOf = (built: readonly BuildTarget[]) =>
   built.map(({ request }) => formatPlatform(request.platform))
 
@@ -152,6 +160,42 @@ test('a platform that does not have a package is left out, and only then', async
   assert.ok(nowhere.kind === 'failed' && nowhere.failure === unsupported)
   const forced = await start({ failing: both }).pull('arm64/jq')
   assert.ok(forced.kind === 'failed' && forced.failure === unsupported)
+})
+
+test('a failure of one platform is told at once, and nobody waits for the others', async () => {
+  const held = createHeldBuilder()
+  const clock = createManualClock()
+  const { pull } = start({ builder: shareBuilds(held.builder, clock, 1000) })
+  const pulling = pull('jq')
+  await until(() => held.started.length === 2)
+  held.started[0]!.finish(failedOutcome)
+  const outcome = await pulling
+  assert.ok(outcome.kind === 'failed')
+  assert.deepEqual(outcome.platform, platformOf('amd64'))
+  const other = held.started[1]!
+  assert.equal(other.signal.aborted, false)
+  clock.advance(1000)
+  assert.equal(other.signal.aborted, true)
+})
+
+test('the platforms of an index take turns where there is place for one', async () => {
+  const one = { maxRunning: 1, maxQueued: 0 }
+  const { tools } = start()
+  const builder = limitBuilds(tools.builder, one, () => false)
+  const { manifests } = await serveManifest(
+    { ...tools, builder },
+    { name: 'jq', tag: 'latest', acceptsIndex: true },
+    signal,
+  ).then((it) => (it.kind === 'image' ? it.image : assert.fail(it.kind)))
+  assert.equal(manifests[0]?.mediaType, mediaTypes.ociIndex)
+
+  const held = createHeldBuilder()
+  const busy = start({ builder: limitBuilds(held.builder, one, () => false) })
+  const first = busy.pull('amd64/jq')
+  await until(() => held.started.length === 1)
+  await assert.rejects(busy.pull('git'), { code: 'OVERLOADED' })
+  held.started[0]!.finish(failedOutcome)
+  await first
 })
 
 test('an index whose image lost a blob is made again', async () => {

@@ -14,6 +14,7 @@ import { findRefused, type PackagePolicy } from '#core/request/package-policy.ts
 import { labelRevision } from '#core/request/revision-labels.ts'
 import type { BuildFailure } from './build-outcome.ts'
 import type { ImageBuilder } from './image-builder.ts'
+import { OperatingError } from './operating-error.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { EntryStore } from './ports/entry-store.ts'
 import type { ImageSpecs } from './ports/image-specs.ts'
@@ -201,20 +202,73 @@ async function serveIndex(
   const cached = await readUsableManifest(tools, key, pinned, signal)
   if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
 
-  const outcomes = await Promise.all(
-    request.platforms.map((platform) => serveImage(tools, request, platform, basis, signal)),
-  )
-  const failed = outcomes.findIndex((it) => it.kind === 'failed' && !isUnsupported(it))
-  if (failed !== -1) return onPlatform(outcomes[failed]!, request.platforms[failed])
+  const outcomes = await servePlatforms(tools, request, basis, signal)
+  const failed = outcomes.find(endsIndex)
+  if (failed !== undefined) return failed
   const images = outcomes.flatMap((outcome, index) =>
     outcome.kind === 'image'
       ? [{ platform: request.platforms[index]!, image: outcome.image, cached: outcome.cached }]
       : [],
   )
   // No platform has all packages: the first one's refusal says which are missing.
-  if (images.length === 0) return onPlatform(outcomes[0]!, request.platforms[0])
+  if (images.length === 0) return outcomes[0]!
   const image = await publishIndex(tools, key, images, pinned, signal)
   return { kind: 'image', image, cached: images.every(({ cached }) => cached), pinned }
+}
+
+/**
+ * What each platform gives, or the first failure that ends the index: nobody waits for the others
+ * then, and their builds are left like those of any caller who goes.
+ */
+async function servePlatforms(
+  tools: ManifestTools,
+  request: ImageRequest,
+  basis: Basis,
+  signal: AbortSignal,
+): Promise<readonly (Image | Failed)[]> {
+  const leaving = new AbortController()
+  const waiting = AbortSignal.any([signal, leaving.signal])
+  const { promise: ended, resolve: end } = Promise.withResolvers<readonly [Image | Failed]>()
+  const serve = async (platform: Platform) => {
+    const outcome = onPlatform(await serveImage(tools, request, platform, basis, waiting), platform)
+    if (endsIndex(outcome)) end([outcome])
+    return outcome
+  }
+  try {
+    return await Promise.race([ended, takingTurns(request.platforms, serve)])
+  } finally {
+    leaving.abort()
+  }
+}
+
+/**
+ * Makes all at once. What finds no place in the queue is made after the others, whose place it takes:
+ * the images of one index must not drive each other away.
+ */
+async function takingTurns<Item, Made>(
+  items: readonly Item[],
+  make: (item: Item) => Promise<Made>,
+): Promise<readonly Made[]> {
+  const refused: unknown[] = []
+  const attempts = await Promise.all(
+    items.map((item) =>
+      make(item).catch((error: unknown) => {
+        if (!(error instanceof OperatingError && error.code === 'OVERLOADED')) throw error
+        refused.push(error)
+        return undefined
+      }),
+    ),
+  )
+  if (refused.length === items.length) throw refused[0]
+  const made: Made[] = []
+  for (const [index, attempt] of attempts.entries())
+    made.push(attempt ?? (await make(items[index]!)))
+  return made
+}
+
+/** Whether a failure is one that no index is made with. */
+function endsIndex(outcome: Image | Failed): boolean {
+  return outcome.kind === 'failed' && !isUnsupported(outcome)
 }
 
 /** Whether evaluation says that a package does not exist for the platform; then the platform is left out. */
