@@ -120,9 +120,11 @@ async function evaluate(
   const failures = outcomes.filter((outcome) => outcome.kind !== 'found')
   if (failures.length > 0) return { kind: 'packages', failures }
   const found = outcomes.filter((outcome) => outcome.kind === 'found')
-  const denied = found.find((it) => isDenied(tools.policy, namesOf(it)))
+  const refused = found.filter((it) => isDenied(tools.policy, namesOf(it)))
+  // What nobody asked for is left out without a word.
+  const denied = refused.find((it) => !optional.includes(it.package))
   return denied === undefined
-    ? { kind: 'found', found }
+    ? { kind: 'found', found: found.filter((it) => !refused.includes(it)) }
     : { kind: 'denied', package: denied.package, attributePath: denied.attributePath }
 }
 

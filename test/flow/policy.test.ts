@@ -9,8 +9,9 @@ import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 import { runPlainGit } from '#test/sources/git-repository.ts'
 
-/** The awkward set and a package of 6 MB. */
-const withLargePackage = `arguments: import ./awkward.nix arguments // {
+/** The awkward set, a package of 6 MB, and one that images get without being asked. */
+const withMorePackages = `arguments: import ./awkward.nix arguments // {
+  iana-etc = (import ./awkward.nix arguments).remote;
   large = derivation {
     name = "large-1.0";
     inherit (arguments) system;
@@ -36,7 +37,7 @@ suite('the policy of an operator', { skip: skipUnless([...siteCommands, 'git']) 
     for (const file of ['nonce', 'busybox/bin/busybox'])
       await copyFile(join(awkward, file), join(set, file))
     await copyFile(join(awkward, 'default.nix'), join(set, 'awkward.nix'))
-    await writeFile(join(set, 'default.nix'), withLargePackage)
+    await writeFile(join(set, 'default.nix'), withMorePackages)
     // A clean work tree is pinned, so that its images are cached.
     await runPlainGit(set, 'init', '--quiet')
     await runPlainGit(set, 'add', '--all')
@@ -109,6 +110,17 @@ suite('the policy of an operator', { skip: skipUnless([...siteCommands, 'git']) 
     assert.equal(alias.status, 403, alias.text)
     assert.match(alias.text, /gplusplus is g\+\+/)
     assert.match((await ask(named.url, 'tool')).text, /tool is not among the packages/)
+  })
+
+  test('leaves out what images get without being asked, and refuses it to who asks', async () => {
+    await using service = await start({ NIXERY_DENY: 'remote' })
+    const without = await ask(service.url, 'tool')
+    assert.equal(without.status, 200, without.text)
+    await using usual = await start({})
+    assert.notEqual((await ask(usual.url, 'tool')).text, without.text)
+    const asked = await ask(service.url, 'tool/iana-etc')
+    assert.equal(asked.status, 403, asked.text)
+    assert.match(asked.text, /iana-etc is iana-etc, which is not among/)
   })
 
   test('bounds the number of packages and the size of an image', async () => {
