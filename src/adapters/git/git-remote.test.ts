@@ -261,13 +261,50 @@ test(
   },
 )
 
-test('GitRemote.fetchCommit() takes a tag of a file for no commit', { skip }, async (context) => {
+test('GitRemote takes the id of a file or directory for no commit', { skip }, async (context) => {
   const { repository, open } = await setUp(context)
-  await repository.commit('main', { a: '1' })
+  const commit = await repository.commit('main', { a: '1' })
   await repository.git('tag', 'blob', await repository.git('rev-parse', 'main:a'))
   const remote = open(repository.path)
+  await remote.fetchCommit(commit, signal)
   const blob = await resolve(remote, 'blob')
-  assert.equal(await remote.fetchCommit(blob!, signal), 'missing')
+  const tree = await repository.git('rev-parse', 'main^{tree}')
+  for (const id of [blob!, tree]) {
+    assert.ok(!(await remote.reaches(id, signal)))
+    assert.equal(await remote.fetchCommit(id, signal), 'missing')
+    assert.equal(await remote.fetchCommit(id, signal), 'missing', 'also the second time')
+  }
+})
+
+test('GitRemote gets over the lock files of a git that was killed', { skip }, async (context) => {
+  const { directory, repository, open } = await setUp(context)
+  const remote = open(repository.path)
+  const first = await repository.commit('main', { a: '1' })
+  assert.equal(await remote.fetchCommit(first, signal), 'fetched')
+  assert.ok(await remote.reaches(first, signal))
+  const [state = ''] = await readdir(join(directory, 'state'))
+  for (const lock of ['commits.git/shallow.lock', 'history.git/refs/heads/main.lock'])
+    await writeFile(join(directory, 'state', state, lock), '')
+  const second = await repository.commit('main', { a: '2' })
+  const later = open(repository.path)
+  assert.equal(await later.fetchCommit(second, signal), 'fetched')
+  assert.ok(await later.reaches(second, signal))
+})
+
+test('GitRemote fetches on for those who come back', { skip }, async (context) => {
+  const { directory, repository, open } = await setUp(context)
+  const commit = await repository.commit('main', { a: '1' })
+  const ssh = join(directory, 'ssh')
+  const asked = join(directory, 'asked')
+  await writeFile(ssh, `#!/bin/sh\necho >> ${asked}\nsleep 1\nshift $(($# - 1))\nexec sh -c "$1"\n`)
+  await chmod(ssh, 0o755)
+  const environment = { ...plainGitEnvironment(), GIT_SSH_COMMAND: ssh, GIT_SSH_VARIANT: 'simple' }
+  const remote = open(`git@git.example:${repository.path}`, { environment })
+  context.after(() => remote.close())
+  // Shorter than the answer and the fetch together.
+  await assert.rejects(remote.reaches(commit, AbortSignal.timeout(1_500)), { name: 'TimeoutError' })
+  assert.ok(await remote.reaches(commit, signal))
+  assert.equal(await readFile(asked, 'utf8'), '\n\n', 'one listing and one fetch')
 })
 
 test('GitRemote.fetchCommit() keeps a bounded number of states', { skip }, async (context) => {

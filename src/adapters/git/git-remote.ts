@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { guardFilesystem } from '#adapters/filesystem/filesystem-error.ts'
 import type { ProcessEnd } from '#adapters/process/run-process.ts'
 import { digestHex, digestOf } from '#core/oci/digest.ts'
@@ -10,8 +10,14 @@ import { OperatingError } from '#engine/operating-error.ts'
 import { exportTree } from './export-tree.ts'
 import { parseReferences, type References } from './references.ts'
 import { parseRepositoryUrl, type RepositoryUrl } from './repository-url.ts'
-import { describeGitEnd, runGit, type GitCommand, type GitSetting } from './run-git.ts'
-import { SharedWork } from './shared-work.ts'
+import {
+  describeGitEnd,
+  runGit,
+  type GitCommand,
+  type GitLock,
+  type GitSetting,
+} from './run-git.ts'
+import { abortable, SharedWork } from './shared-work.ts'
 import { Turns } from './turns.ts'
 
 export interface GitRemoteOptions {
@@ -82,11 +88,12 @@ export class GitRemote {
   readonly #options: GitRemoteOptions
   readonly #now: () => number
   readonly #listings = new SharedWork<References>()
-  readonly #histories = new SharedWork<void>()
+  readonly #closing = new AbortController()
   readonly #searches = new Turns(searchesAtOnce)
   #references: Answer<References> | undefined
   #defaultBranch: Answer<string> | undefined
   #historyAtMs = Number.NEGATIVE_INFINITY
+  #fetchingHistory: Promise<void> | undefined
   /** Plain files until the server has shown otherwise. */
   #runsGit = false
 
@@ -137,8 +144,17 @@ export class GitRemote {
   async #search(commit: string, signal: AbortSignal): Promise<boolean> {
     if (await this.#isInHistory(commit, signal)) return true
     if (this.#now() - this.#historyAtMs < answerLifeMs) return false
-    await this.#histories.run('', (until) => this.#fetchHistory(until), signal)
+    // Whoever asks may leave before hundreds of megabytes are here, and come back: this goes on.
+    this.#fetchingHistory ??= this.#fetchHistory(this.#closing.signal).finally(() => {
+      this.#fetchingHistory = undefined
+    })
+    await abortable(this.#fetchingHistory, signal)
     return this.#isInHistory(commit, signal)
+  }
+
+  /** Ends what goes on although nobody waits for it. */
+  close(): void {
+    this.#closing.abort(new DOMException('the service ends', 'AbortError'))
   }
 
   /** Brings the files of one commit here, and nothing before it; `missing` when there is no such commit. */
@@ -220,8 +236,9 @@ export class GitRemote {
     signal: AbortSignal,
   ): Promise<boolean> {
     // What no reference leads to is printed. A commit that is not here at all is an error, and must
-    // not be fetched for the question's sake.
-    const args = ['rev-list', '--max-count=1', commit, '--not', ...references]
+    // not be fetched for the question's sake; so is the id of a directory or file, which would
+    // print nothing.
+    const args = ['rev-list', '--max-count=1', `${commit}^{commit}`, '--not', ...references]
     const command = { args, config: offline, timeoutMs: localTimeoutMs }
     const end = await this.#inRepository(repository, command, signal)
     return end.kind === 'succeeded' && end.stdout === ''
@@ -246,7 +263,11 @@ export class GitRemote {
 
   async #fetchOne(commit: string, reference: string, signal: AbortSignal): Promise<boolean> {
     const end = await this.#fetch('commits', ['--depth=1'], [`+${commit}:${reference}`], signal)
-    if (end.kind === 'succeeded') return this.#isCommit(commit, signal)
+    if (end.kind === 'succeeded') {
+      if (await this.#isCommit(commit, signal)) return true
+      this.#expect(await this.#update(['update-ref', '-d', reference], signal))
+      return false
+    }
     if (isAboutMissing(end)) return false
     if (!isAboutRefusal(end)) this.#expect(end)
     await this.#fetchEverything(signal)
@@ -286,7 +307,7 @@ export class GitRemote {
   }
 
   #update(args: readonly string[], signal: AbortSignal): Promise<ProcessEnd> {
-    const command = { args, lockPath: this.#lock('commits'), timeoutMs: localTimeoutMs }
+    const command = { args, lock: this.#lock('commits'), timeoutMs: localTimeoutMs }
     return this.#inRepository('commits', command, signal)
   }
 
@@ -303,7 +324,7 @@ export class GitRemote {
       {
         args: ['fetch', ...always, ...options, '--', name, ...refspecs],
         config: ['fetch.writeCommitGraph=true'],
-        lockPath: this.#lock(repository),
+        lock: this.#lock(repository),
         timeoutMs: fetchTimeoutMs,
       },
       signal,
@@ -317,7 +338,7 @@ export class GitRemote {
       {
         args: ['gc', '--auto', '--quiet'],
         config: [...offline, 'gc.auto=6700', 'gc.autoPackLimit=24', 'gc.pruneExpire=1.day.ago'],
-        lockPath: this.#lock(repository),
+        lock: this.#lock(repository),
         timeoutMs: fetchTimeoutMs,
       },
       signal,
@@ -342,7 +363,7 @@ export class GitRemote {
       mkdir(this.#directory, { recursive: true }),
     )
     const args = ['init', '--quiet', '--bare', '--template=', '--', this.#repository(repository)]
-    const command = { args, lockPath: this.#lock(repository), timeoutMs: localTimeoutMs }
+    const command = { args, lock: this.#lock(repository), timeoutMs: localTimeoutMs }
     const end = await runGit({ inherited: this.#inherited }, command, signal)
     if (end.kind === 'succeeded') return
     throw new OperatingError('SOURCE_UNAVAILABLE', `git cannot begin: ${describeGitEnd(end)}`)
@@ -364,8 +385,11 @@ export class GitRemote {
     return join(this.#directory, `${repository}.git`)
   }
 
-  #lock(repository: 'history' | 'commits'): string {
-    return join(dirname(this.#repository(repository)), `${repository}.lock`)
+  #lock(repository: 'history' | 'commits'): GitLock {
+    return {
+      path: join(this.#directory, `${repository}.lock`),
+      directory: this.#repository(repository),
+    }
   }
 
   /** What git printed, or an error for the operator. */

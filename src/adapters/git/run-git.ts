@@ -73,19 +73,26 @@ export interface GitCommand {
   readonly config?: readonly string[]
   /** Has git tell what it does on stderr, one JSON object a line. */
   readonly traced?: boolean
+  readonly lock?: GitLock
+}
+
+/** What keeps processes of ours from changing a repository at the same time. */
+export interface GitLock {
   /** A file whose lock is held while the command runs; the kernel gives it back. */
-  readonly lockPath?: string
+  readonly path: string
+  /** The repository, which nothing else changes: a lock file of git's own is of one that was killed. */
+  readonly directory: string
 }
 
 /** Runs the git program; it can ask nobody anything. How it ends is for the caller to judge. */
 export async function runGit(
   { inherited, login }: GitSetting,
-  { args, timeoutMs, config = [], traced = false, lockPath }: GitCommand,
+  { args, timeoutMs, config = [], traced = false, lock }: GitCommand,
   signal: AbortSignal,
 ): Promise<ProcessEnd> {
   const configured = [...settings, ...config].flatMap((setting) => ['-c', setting])
-  const lock = lockPath === undefined ? [] : ['flock', '--no-fork', lockPath]
-  const locked = await boundToService([...lock, 'git', ...configured, ...args])
+  const git = ['git', ...configured, ...args]
+  const locked = await boundToService(lock === undefined ? git : underLock(lock, git))
   return runProcess(
     {
       command: locked[0]!,
@@ -101,6 +108,12 @@ export async function runGit(
     },
     signal,
   )
+}
+
+/** The shell becomes git, so the lock ends with it. No reference and no object is called `….lock`. */
+function underLock({ path, directory }: GitLock, git: readonly string[]): readonly string[] {
+  const script = 'find "$0" -name "*.lock" -delete 2>/dev/null; exec "$@"'
+  return ['flock', '--no-fork', path, '/bin/sh', '-c', script, directory, ...git]
 }
 
 /** A service that is killed must not leave a fetch behind, which would hold its lock. */

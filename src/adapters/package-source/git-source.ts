@@ -108,7 +108,10 @@ export function createGitSource(
       return locatePackageSet({ tree, pinned: source, entry, prepareFlake }, signal)
     },
 
-    close: async () => pins.close(),
+    async close() {
+      pins.close()
+      remote.close()
+    },
   }
 }
 

@@ -105,7 +105,10 @@ export function createNixpkgsSource(
       }
     },
 
-    close: async () => pins.close(),
+    async close() {
+      pins.close()
+      remote.close()
+    },
   }
 }
 
