@@ -90,6 +90,17 @@ test('downloadTarball() says what is no archive, and what is not there', async (
   assert.match(bomb.kind === 'unfit' ? bomb.message : '', /more than 50000 bytes/)
 })
 
+test('downloadTarball() refuses what is neither file, directory nor link', async (context) => {
+  let archive: Buffer = Buffer.alloc(0)
+  const { directory, target, url } = await setUp(context, (_, response) => response.end(archive))
+  const made = spawnSync('sh', ['-ec', 'mkdir set; mkfifo set/pipe; tar -c set'], {
+    cwd: directory,
+  })
+  archive = made.stdout
+  const end = await downloadTarball({ url, directory: target }, signal)
+  assert.deepEqual(end, { kind: 'unfit', message: 'pipe is no file, directory or link' })
+})
+
 test('downloadTarball() knows a failed network from a wrong archive', async (context) => {
   let archive: Buffer = Buffer.alloc(0)
   const { directory, target, url } = await setUp(context, (request, response) => {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { hideCredentials, parseRepositoryUrl } from '#adapters/git/repository-url.ts'
+import { runProcess } from '#adapters/process/run-process.ts'
 import type { Credential } from '#core/request/netrc.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { decompress, DecompressionError } from './decompress.ts'
@@ -35,6 +36,9 @@ const defaultLimits = {
 /** Of what tar says, for one line. */
 const messageBytes = 4096
 
+/** Fifty thousand files that were written just now take a tenth of a second. */
+const findTimeoutMs = 5 * 60_000
+
 /** The archive cannot be what was asked for, whatever the network does. */
 class UnfitArchive extends Error {}
 
@@ -62,6 +66,7 @@ export async function downloadTarball(
       throw unavailable(request, `answers ${response.status}`)
     }
     const commit = await unpack(stall.watch(response.body), request.directory, limits, until)
+    await refuseSpecialFiles(request.directory, signal)
     return { kind: 'unpacked', ...(commit && { commit }) }
   } catch (error) {
     signal.throwIfAborted()
@@ -133,6 +138,25 @@ async function unpack(
     await ended
   }
   return parseArchiveCommit(start)
+}
+
+/** Run by root, tar makes devices, which could be this machine's disks; Nix takes neither them nor pipes. */
+async function refuseSpecialFiles(directory: string, signal: AbortSignal): Promise<void> {
+  const isSpecial = ['!', '-type', 'f', '!', '-type', 'd', '!', '-type', 'l']
+  const { kind, stdout, status } = await runProcess(
+    {
+      command: 'find',
+      args: [directory, ...isSpecial, '-printf', '%P', '-quit'],
+      environment: new Map([['PATH', process.env['PATH'] ?? '']]),
+      timeoutMs: findTimeoutMs,
+      killGraceMs: 1_000,
+      stdoutLimitBytes: messageBytes,
+      errorCodes: { missing: 'SOURCE_UNAVAILABLE', failed: 'SOURCE_UNAVAILABLE' },
+    },
+    signal,
+  )
+  if (stdout !== '') throw new UnfitArchive(`${stdout} is no file, directory or link`)
+  if (kind !== 'succeeded') throw new Error(`looking through the archive ended with ${status}`)
 }
 
 /** Waits for an end that is an error or none; whoever still reads must not wait for more. */

@@ -49,7 +49,8 @@ export class SourceTrees {
   static async open(options: SourceTreesOptions): Promise<SourceTrees> {
     return guardFilesystem(`cannot use the directory ${options.directory}`, async () => {
       const unfinished = join(options.directory, '.unfinished')
-      await mkdir(unfinished, { recursive: true })
+      // Not for other users: what is in there was not looked at yet.
+      await mkdir(unfinished, { recursive: true, mode: 0o700 })
       await sweepDeadOwners(unfinished, Date.now())
       // Nix compares real paths with what evaluation may read.
       const directory = await realpath(options.directory)
