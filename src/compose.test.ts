@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { findProgram } from '#adapters/process/find-program.ts'
 import { pino } from 'pino'
@@ -47,5 +47,41 @@ test('compose() leaves nothing behind when a later step fails', { skip: !nix }, 
   )
   for (const owned of ['leases', 'served', 'storage/staging']) {
     assert.deepEqual(await readdir(join(directory, owned)), [], owned)
+  }
+})
+
+test('compose() refuses stored specs that give no image', { skip: !nix }, async (context) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nixery-compose-'))
+  context.after(() => rm(directory, { recursive: true, force: true }))
+  const set = join(directory, 'set.nix')
+  await writeFile(set, '{ }')
+  const images = join(directory, 'images')
+  const refusal = async () => {
+    const settings = { NIXERY_STATE_DIRECTORY: directory, NIXERY_PKGS_PATH: set }
+    const config = readConfig({ PATH, ...settings, NIXERY_IMAGES_DIR: images })
+    const composing = compose(config, pino({ level: 'silent' }), new AbortController().signal)
+    const error: unknown = await composing.then(
+      () => assert.fail('it started'),
+      (cause) => cause,
+    )
+    assert.ok(error instanceof ConfigError, String(error))
+    return error.message.replace(`NIXERY_IMAGES_DIR=${images}`, '')
+  }
+  assert.equal(await refusal(), ' cannot be read: it must be a directory')
+  const specs: ReadonlyArray<readonly [file: string, text: string, message: RegExp]> = [
+    ['a.yaml', 'packages: [amd64]', /^: the spec a names a platform but no package/],
+    ['a.yaml', 'packages: [jq]\nsource: ours', /^: the spec a .* not configured: ours$/],
+    ['A.yaml', 'packages: [jq]', /^: the spec A has a name that no registry client can ask for$/],
+    [
+      'shell/a.yaml',
+      'packages: [jq]',
+      /^: the spec shell\/a is called like the meta-package shell/,
+    ],
+  ]
+  for (const [file, text, message] of specs) {
+    await mkdir(dirname(join(images, file)), { recursive: true })
+    await writeFile(join(images, file), text)
+    assert.match(await refusal(), message)
+    await rm(images, { recursive: true })
   }
 })

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
@@ -13,16 +14,15 @@ import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
 import { isRepositoryName } from '#core/oci/route.ts'
-import { metaPackages } from '#core/request/image-request.ts'
+import { metaPackages, type NameGrammar } from '#core/request/image-request.ts'
 import { buildImage, type BuildTools } from '#engine/build-image.ts'
 import type { ImageBuilder } from '#engine/image-builder.ts'
 import { limitBuilds } from '#engine/limit-builds.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { ImageSpec, ImageSpecs } from '#engine/ports/image-specs.ts'
-import type { PackageSources } from '#engine/ports/package-source.ts'
 import type { Compression } from '#engine/ports/packer.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
-import { refuseName, serveManifest } from '#engine/serve-manifest.ts'
+import { readSpec, refuseName, serveManifest } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, type Config } from './config.ts'
 import { nixOptions, openNix } from './open-nix.ts'
@@ -60,7 +60,7 @@ export async function compose(
     sourceNames: new Set([...sources.keys()].filter((name) => name !== '')),
     maxPackages: config.maxPackages,
   }
-  const specs = await openSpecs(config, sources)
+  const specs = await openSpecs(config, grammar)
   const packer = createWorkerPacker({ threads: config.packThreads })
   opened.defer(() => packer.close())
   const popularity = await openPopularity(config, logger, signal)
@@ -158,33 +158,30 @@ function stackBuilder(
 }
 
 /** A spec that no pull could ever reach, or that none can be made of, is found now. */
-async function openSpecs(
-  { imagesDirectory }: Config,
-  sources: PackageSources,
-): Promise<ImageSpecs> {
+async function openSpecs({ imagesDirectory }: Config, grammar: NameGrammar): Promise<ImageSpecs> {
   if (imagesDirectory === undefined) return noImageSpecs
+  const setting = `NIXERY_IMAGES_DIR=${imagesDirectory}`
+  const found = await stat(imagesDirectory).catch(() => undefined)
+  if (found?.isDirectory() !== true)
+    throw new ConfigError(`${setting} cannot be read: it must be a directory`)
   const specs = openImageDirectory(imagesDirectory)
   for (const [name, spec] of await specs.list()) {
-    const problem = findSpecProblem(name, spec, sources)
-    if (problem !== undefined)
-      throw new ConfigError(`NIXERY_IMAGES_DIR=${imagesDirectory}: the spec ${name} ${problem}`)
+    const problem = findSpecProblem(name, spec, grammar)
+    if (problem !== undefined) throw new ConfigError(`${setting}: ${problem}`)
   }
   return specs
 }
 
-function findSpecProblem(
-  name: string,
-  spec: ImageSpec,
-  sources: PackageSources,
-): string | undefined {
+function findSpecProblem(name: string, spec: ImageSpec, grammar: NameGrammar): string | undefined {
   const [first = ''] = name.split('/')
-  if (!isRepositoryName(name)) return 'has a name that no registry client can ask for'
-  if (sources.has(first)) return `is hidden by the package source ${first}: rename one of them`
+  if (!isRepositoryName(name))
+    return `the spec ${name} has a name that no registry client can ask for`
+  if (grammar.sourceNames.has(first))
+    return `the spec ${name} is called like the package source ${first}: give it another name`
   if (metaPackages.includes(first))
-    return `is called like the meta-package ${first}: give it another name`
-  if (!sources.has(spec.source))
-    return `names a package source that is not configured: ${spec.source}`
-  return undefined
+    return `the spec ${name} is called like the meta-package ${first}: give it another name`
+  const read = readSpec(name, spec, grammar)
+  return read.kind === 'invalid' ? read.message : undefined
 }
 
 /** A snapshot that cannot be loaded costs layers that are shared less, not the service. */

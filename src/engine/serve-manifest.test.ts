@@ -227,6 +227,24 @@ test('a stored spec gives packages and options, and the digest of an equal name'
   assert.equal(other.built[0]?.source.identity, 'ours-1')
 })
 
+test('a stored spec that became wrong is the operator’s to mend', async () => {
+  const wrong: ReadonlyArray<readonly [spec: Partial<ImageSpec>, message: RegExp]> = [
+    [
+      { source: 'gone' },
+      /^the spec ci\/image names a package source that is not configured: gone$/,
+    ],
+    [{ packages: ['amd64'] }, /no package: add one, such as amd64\/shell$/],
+    [{ packages: ['amd64', 'arm64', 'jq'] }, /amd64 and arm64 at once/],
+  ]
+  for (const [change, message] of wrong) {
+    const { pull, tools } = start({
+      spec: { packages: ['jq'], source: '', options: {}, ...change },
+    })
+    await assert.rejects(pull('ci/image'), { code: 'SPEC_INVALID', message })
+    await assert.rejects(refuseName(tools, 'ci/image'), { code: 'SPEC_INVALID' })
+  }
+})
+
 test('the tag of a stored spec stands for latest', async () => {
   const tags: string[] = []
   const source = setSource(set)

@@ -17,7 +17,7 @@ import type { ImageBuilder } from './image-builder.ts'
 import { OperatingError } from './operating-error.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { EntryStore } from './ports/entry-store.ts'
-import type { ImageSpecs } from './ports/image-specs.ts'
+import type { ImageSpec, ImageSpecs } from './ports/image-specs.ts'
 import { findSource, type PackageSources, type PinnedSource } from './ports/package-source.ts'
 import type { Compression } from './ports/packer.ts'
 import { publishDocument } from './publish-document.ts'
@@ -143,8 +143,23 @@ async function readName(
 ): Promise<ReadName> {
   const spec = await specs.find(name)
   if (spec === undefined) return { parsed: parseImageRequest(name, grammar), latest: 'latest' }
-  const { packages, source, options, tag = 'latest' } = spec
-  return { parsed: readComponents(name, packages, source, options, grammar), latest: tag }
+  const parsed = readSpec(name, spec, grammar)
+  if (parsed.kind === 'invalid') throw new OperatingError('SPEC_INVALID', parsed.message)
+  return { parsed, latest: spec.tag ?? 'latest' }
+}
+
+/** What a stored spec asks for; `invalid` is for its operator to mend. */
+export function readSpec(
+  name: string,
+  { packages, source, options }: ImageSpec,
+  grammar: NameGrammar,
+): ImageRequestOutcome {
+  const subject = `the spec ${name}`
+  if (source !== '' && !grammar.sourceNames.has(source)) {
+    const message = `${subject} names a package source that is not configured: ${source}`
+    return { kind: 'invalid', message }
+  }
+  return readComponents(subject, packages, source, options, grammar)
 }
 
 /** What all images of one answer are made from, whatever changes meanwhile. */

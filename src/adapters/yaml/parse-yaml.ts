@@ -8,14 +8,14 @@ export type ParsedYaml<Value> =
 
 /**
  * Reads a value from YAML 1.2, of which JSON is a part. Aliases are refused: a few lines of them
- * can stand for gigabytes.
+ * can stand for gigabytes. Nothing is written to the log, which has lines of its own form.
  */
 export function parseYaml<Schema extends z.ZodType>(
   schema: Schema,
   text: string,
 ): ParsedYaml<z.output<Schema>> {
   try {
-    const result = schema.safeParse(parse(text, { maxAliasCount: 0 }))
+    const result = schema.safeParse(parse(text, { maxAliasCount: 0, logLevel: 'error' }))
     if (result.success) return { kind: 'value', value: result.data }
     return { kind: 'wrong', message: describeIssue(result.error) }
   } catch (error) {

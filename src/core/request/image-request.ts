@@ -78,11 +78,9 @@ export function readComponents(
     )
   }
   if (packages.size === 0) {
-    return invalid(
-      metas.length === 0
-        ? `${name} names a package source but no package: add one, such as ${name}/shell`
-        : `${name} names a platform but no package: add one, such as ${name}/shell`,
-    )
+    const named = metas.length === 0 ? 'a package source' : 'a platform'
+    const example = [...(source === '' ? [] : [source]), ...components, 'shell'].join('/')
+    return invalid(`${name} names ${named} but no package: add one, such as ${example}`)
   }
   if (asked.size > grammar.maxPackages) {
     return invalid(
