@@ -273,6 +273,9 @@ test('what the operator must mend is a 5xx and logged, overload a 503 to be trie
   const unknown = await send('GET', '/v2/git/manifests/latest')
   assert.deepEqual([unknown.status, errorCode(unknown)], [500, 'UNKNOWN'])
   assert.ok(!unknown.body.includes('secret'))
+  errors.unshift(new OperatingError('SOURCE_UNAVAILABLE', 'no route to the mirror'))
+  assert.equal((await send('GET', '/v2/git/manifests/latest')).status, 503)
+  assert.deepEqual(failures.at(-1), errors[0], 'a 503 that somebody has to mend')
 })
 
 test('a client that hangs up stops waiting', async (context) => {

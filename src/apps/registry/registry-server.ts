@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream'
 import { formatRegistryError } from '#core/oci/error-codes.ts'
 import { parseRoute, type Route } from '#core/oci/route.ts'
-import { operatingErrors, OperatingError } from '#engine/operating-error.ts'
+import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 import type { RequestLog } from '#engine/ports/request-log.ts'
 import { operatingRefusal } from './failure-refusal.ts'
 import type { Registry } from './registry.ts'
@@ -167,6 +167,13 @@ function refuse(log: RequestLog, exchange: Exchange, error: unknown): void {
 }
 
 /** Overload and patience are part of normal work; the request log has them. */
+const expected: readonly unknown[] = [
+  'OVERLOADED',
+  'STILL_BUILDING',
+  'STARTING',
+  'SHUTTING_DOWN',
+] satisfies OperatingCode[]
+
 function isExpected(error: unknown): boolean {
-  return error instanceof OperatingError && operatingErrors[error.code].status === 503
+  return error instanceof OperatingError && expected.includes(error.code)
 }
