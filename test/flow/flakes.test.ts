@@ -495,6 +495,11 @@ describe('flakes', { skip }, () => {
     for (const [text, message] of cases) {
       assert.match(await failureOf(await makeFlake({ 'flake.lock': text })), message)
     }
+    const long = 'long'.repeat(25_000)
+    const nodes = { root: { inputs: { x: long } }, [long]: { locked: { type: 'path', path: '.' } } }
+    const text = JSON.stringify({ version: 7, root: 'root', nodes })
+    const wordy = await makeFlake({ 'flake.nix': '{ }', 'flake.lock': text })
+    assert.match(await failureOf(wordy), /are too long/)
     const linked = await makeFlake({ 'flake.nix': '{ }' })
     await symlink('/etc/passwd', join(linked, 'flake.lock'))
     assert.match(await failureOf(linked), /symbolic link/)

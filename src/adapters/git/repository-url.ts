@@ -19,12 +19,21 @@ export function parseRepositoryUrl(text: string): RepositoryUrl {
     url.username === '' && url.password === ''
       ? undefined
       : {
-          username: decodeURIComponent(url.username),
-          password: decodeURIComponent(url.password),
+          username: decodePercents(url.username),
+          password: decodePercents(url.password),
         }
   url.username = ''
   url.password = ''
   return { url: url.href, origin: url.origin, credential }
+}
+
+/** A password with a percent sign that nobody escaped is that password. */
+function decodePercents(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /**

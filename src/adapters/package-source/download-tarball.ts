@@ -80,7 +80,10 @@ export async function downloadTarball(
   }
 }
 
-function authorization(credential: Credential | undefined): Readonly<Record<string, string>> {
+/** The header for a login, none without. */
+export function authorization(
+  credential: Credential | undefined,
+): Readonly<Record<string, string>> {
   if (credential === undefined) return {}
   const { username, password } = credential
   return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` }

@@ -53,8 +53,10 @@ export interface PrepareFlakeOptions {
 /** A lock of a thousand nodes has some hundred kilobytes. */
 const lockLimitBytes = 4 * 1024 * 1024
 
-/** They reach Nix as one argument, which Linux bounds at 128 KiB: 300 bytes each, and names of packages. */
 const mostInputs = 200
+
+/** They reach Nix as one argument with the names of packages, and Linux bounds each at 128 KiB. */
+const mostInputBytes = 90 * 1024
 
 const fetchesAtOnce = 4
 
@@ -70,7 +72,10 @@ export function createPrepareFlake(options: PrepareFlakeOptions): PrepareFlake {
     try {
       const lock = await readLock(tree)
       const fetched = await new LockedInputs(options, lock, tree).fetch(signal)
-      return { nodes: { ...fetched, [lock.root]: { path: tree, info: rootInfo(pinned) } } }
+      const nodes = { ...fetched, [lock.root]: { path: tree, info: rootInfo(pinned) } }
+      if (Buffer.byteLength(JSON.stringify(nodes)) > mostInputBytes)
+        throw new UnusableFlake('the names and places of its inputs are too long')
+      return { nodes }
     } catch (error) {
       if (!(error instanceof UnusableFlake)) throw error
       return { kind: 'unusable-source', revision: pinned.revision, message: error.message }

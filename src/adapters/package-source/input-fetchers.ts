@@ -1,10 +1,12 @@
 import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { GitRemote } from '#adapters/git/git-remote.ts'
+import { hideCredentials, parseRepositoryUrl } from '#adapters/git/repository-url.ts'
+import type { Credential } from '#core/request/netrc.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { FindCredential } from './credentials.ts'
-import { downloadTarball } from './download-tarball.ts'
-import type { InputFetchers } from './flake-inputs.ts'
+import { authorization, downloadTarball } from './download-tarball.ts'
+import type { InputEnd, InputFetchers } from './flake-inputs.ts'
 
 export interface InputFetcherOptions {
   /** Where repositories are kept. */
@@ -29,13 +31,14 @@ export function createInputFetchers(options: InputFetcherOptions): InputFetchers
     },
 
     async file(url, path, signal) {
-      const until = AbortSignal.any([signal, AbortSignal.timeout(fileTimeoutMs)])
-      const response = await request(url, until)
-      if (response.status === 404 || response.status === 410) return { kind: 'missing' }
-      if (!response.ok || response.body === null)
-        throw new OperatingError('SOURCE_UNAVAILABLE', `${url} answers ${response.status}`)
-      await pipeline(response.body, limited(url), createWriteStream(path), { signal: until })
-      return { kind: 'fetched' }
+      try {
+        return await downloadFile(url, path, await findCredential?.(url), signal)
+      } catch (cause) {
+        signal.throwIfAborted()
+        if (cause instanceof TooLong) return { kind: 'unfit', message: cause.message }
+        if (cause instanceof OperatingError) throw cause
+        throw unavailable(url, 'cannot be read', cause)
+      }
     },
 
     async git(url, commit, directory, signal) {
@@ -52,26 +55,36 @@ export function createInputFetchers(options: InputFetcherOptions): InputFetchers
   }
 }
 
-async function request(url: string, signal: AbortSignal): Promise<Response> {
-  try {
-    return await fetch(url, { signal })
-  } catch (cause) {
-    signal.throwIfAborted()
-    throw new OperatingError('SOURCE_UNAVAILABLE', `${url} cannot be read`, { cause })
+class TooLong extends Error {}
+
+async function downloadFile(
+  url: string,
+  path: string,
+  credential: Credential | undefined,
+  signal: AbortSignal,
+): Promise<InputEnd> {
+  const until = AbortSignal.any([signal, AbortSignal.timeout(fileTimeoutMs)])
+  const address = parseRepositoryUrl(url)
+  const headers = authorization(address.credential ?? credential)
+  const response = await fetch(address.url, { signal: until, headers })
+  if (!response.ok || response.body === null) {
+    await response.body?.cancel()
+    if (response.status === 404 || response.status === 410) return { kind: 'missing' }
+    throw unavailable(url, `answers ${response.status}`)
   }
+  await pipeline(response.body, limited, createWriteStream(path), { signal: until })
+  return { kind: 'fetched' }
 }
 
-function limited(url: string) {
-  return async function* limit(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    let sizeBytes = 0
-    for await (const chunk of chunks) {
-      sizeBytes += chunk.length
-      if (sizeBytes > mostFileBytes)
-        throw new OperatingError(
-          'SOURCE_UNAVAILABLE',
-          `${url} has more than ${mostFileBytes} bytes`,
-        )
-      yield chunk
-    }
+function unavailable(url: string, why: string, cause?: unknown): OperatingError {
+  return new OperatingError('SOURCE_UNAVAILABLE', `${hideCredentials(url)} ${why}`, { cause })
+}
+
+async function* limited(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let sizeBytes = 0
+  for await (const chunk of chunks) {
+    sizeBytes += chunk.length
+    if (sizeBytes > mostFileBytes) throw new TooLong(`it has more than ${mostFileBytes} bytes`)
+    yield chunk
   }
 }
