@@ -98,9 +98,9 @@ function describeBuildFailure(
 ): string {
   switch (failure.kind) {
     case 'build-failed':
-      return `${failure.name} failed to build: ${failure.message}`
+      return `${failure.name} failed to build: ${failure.message}${lastWords(failure.logTail)}`
     case 'build-timed-out':
-      return `${failure.name} took too long to build: ${failure.message}`
+      return `${failure.name} took too long to build: ${failure.message}${lastWords(failure.logTail)}`
     case 'source-unavailable':
       return `the source of ${failure.name} cannot be downloaded, it may have been replaced by a newer version: ${failure.message}`
     case 'not-substitutable':
@@ -116,6 +116,12 @@ function describeBuildFailure(
     case 'deadline-passed':
       return `the build was not done after ${Math.round(failure.deadlineMs / 1000)} seconds: ask for fewer packages or try again later`
   }
+}
+
+/** What a builder said before it ended tells more than how it ended. */
+function lastWords(logTail: readonly string[]): string {
+  const words = logTail.findLast((line) => line.trim() !== '')?.trim()
+  return words === undefined ? '' : `, after saying: ${words}`
 }
 
 /**
