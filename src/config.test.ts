@@ -64,6 +64,9 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
     ['NIXERY_TRUSTED_KEYS', 'own-1:AAAA'],
     ['NIXERY_PUSH_CACHE', '/srv/cache'],
     ['NIXERY_NIXPKGS_TARBALL', 'https://example.org/archive.tar.gz'],
+    ['NIXERY_CHANNEL', '../nixos'],
+    ['NIXERY_PKGS_REPO', '--upload-pack=x'],
+    ['NIXERY_NIXPKGS_REPO', 'nixpkgs'],
     ['NIXERY_IMAGES_DIR', 'images'],
     ['NIXERY_MAX_PACKAGES', '129'],
     ['LOG_LEVEL', 'loud'],
@@ -85,6 +88,11 @@ test('readConfig() refuses settings that would be ignored', () => {
     () => readConfig({ NIXERY_CHANNEL: 'nixos-unstable', NIXERY_PKGS_PATH: '/set' }),
     /NIXERY_CHANNEL and NIXERY_PKGS_PATH/,
   )
+  for (const source of [{}, { NIXERY_PKGS_PATH: '/set' }, { NIXERY_SOURCES: '/sources.yaml' }])
+    assert.throws(
+      () => readConfig({ ...source, NIXERY_TAGS: 'v*' }),
+      /^ConfigError: NIXERY_TAGS=v\* is for NIXERY_CHANNEL and NIXERY_PKGS_REPO/,
+    )
 })
 
 test('readConfig() reads what to serve', () => {

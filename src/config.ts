@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { SourceSettings } from '#adapters/package-source/sources-file.ts'
 import { isPublicKey, isSettingValue, isStoreAddress } from '#core/nix/nix-setting.ts'
 import { platformOf, type Platforms } from '#core/nix/system.ts'
+import { isGitAddress, isReferenceName } from '#core/request/git-reference.ts'
 import { mostPackages } from '#core/request/image-request.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
 
@@ -32,6 +33,10 @@ function wordList<Item extends z.ZodType<string, string>>(item: Item, most: numb
 /** Text that can be told apart from the settings around it. */
 const oneLine = z.string().regex(/^\P{Cc}{1,4096}$/u)
 const oneWord = z.string().regex(/^[^\s\p{Cc}]{1,4096}$/u)
+
+const gitAddress = oneLine.refine(isGitAddress)
+const gitAddressAllowed =
+  'an address that git understands: a URL, host:path, or the absolute path of a repository'
 
 /** What goes into nix.conf and must stay the one setting that it is. */
 const settingText = oneLine.refine(isSettingValue)
@@ -80,13 +85,13 @@ export const variables = {
     about: 'Directory of the filesystem backend; `storage` in the state directory unless set.',
   },
   NIXERY_CHANNEL: {
-    schema: oneLine.optional(),
+    schema: oneLine.refine(isReferenceName).optional(),
     allowed: 'a channel of nixpkgs such as nixos-unstable, a branch, or a commit of 40 hex digits',
     about: 'Serve nixpkgs instead of the bundled Debian set; see [sources.md](sources.md).',
   },
   NIXERY_PKGS_REPO: {
-    schema: oneLine.optional(),
-    allowed: 'an address that git understands',
+    schema: gitAddress.optional(),
+    allowed: gitAddressAllowed,
     about:
       'Serve a git repository instead of the bundled Debian set: tags of images are its branches, tags and commits.',
   },
@@ -124,8 +129,8 @@ export const variables = {
     about: 'Unpacked revisions of package sources that stay in the state directory.',
   },
   NIXERY_NIXPKGS_REPO: {
-    schema: oneLine.optional(),
-    allowed: 'an address that git understands',
+    schema: gitAddress.optional(),
+    allowed: gitAddressAllowed,
     about:
       'The git repository of nixpkgs, where it is a mirror or a fork; https://github.com/NixOS/nixpkgs unless set.',
   },
@@ -389,8 +394,10 @@ export interface Config {
   readonly popularityRefreshMs: number
   readonly logLevel: string
   /** Of the process; what Nix and git inherit of it is listed where they are called. */
-  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly environment: Environment
 }
+
+type Environment = Readonly<Record<string, string | undefined>>
 
 /** A variable with a value that is not allowed. The message is the one line that stops the start. */
 export class ConfigError extends Error {
@@ -398,7 +405,7 @@ export class ConfigError extends Error {
 }
 
 /** Reads the environment; an empty variable counts as not set. Throws `ConfigError`. */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(environment: Environment): Config {
   refuseUnserved(environment)
   const values = readVariables(environment)
   const stateDirectory = values.NIXERY_STATE_DIRECTORY ?? join(stateHome(environment), 'nixery')
@@ -407,7 +414,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     host: values.NIXERY_HOST,
     stateDirectory,
     storageDirectory: values.STORAGE_PATH ?? join(stateDirectory, 'storage'),
-    source: readSource(values),
+    source: readSource(values, environment),
     sourcesFile: values.NIXERY_SOURCES,
     origins: {
       nixpkgsRepository: values.NIXERY_NIXPKGS_REPO,
@@ -464,7 +471,10 @@ const sourceVariables = [
   'NIXERY_SOURCES',
 ] as const
 
-function readSource(values: Values): SourceSettings {
+/** The variables that only a source with tags has. */
+const tagVariables = ['NIXERY_TAGS', 'NIXERY_ANY_COMMIT'] as const
+
+function readSource(values: Values, environment: Environment): SourceSettings {
   const [first, second] = sourceVariables.filter((name) => values[name] !== undefined)
   if (first !== undefined && second !== undefined)
     throw new ConfigError(
@@ -475,6 +485,11 @@ function readSource(values: Values): SourceSettings {
     return { kind: 'nixpkgs', channel: values.NIXERY_CHANNEL, ...tagSettings }
   if (values.NIXERY_PKGS_REPO !== undefined)
     return { kind: 'git', url: values.NIXERY_PKGS_REPO, ...tagSettings }
+  const ignored = tagVariables.find((name) => environment[name])
+  if (ignored !== undefined)
+    throw new ConfigError(
+      `${ignored}=${environment[ignored]} is for NIXERY_CHANNEL and NIXERY_PKGS_REPO: unset it, or say it of a source in the NIXERY_SOURCES file`,
+    )
   if (values.NIXERY_PKGS_PATH !== undefined) return { kind: 'path', path: values.NIXERY_PKGS_PATH }
   return { kind: 'bundled' }
 }
@@ -495,7 +510,7 @@ function readPolicy(values: Values): PackagePolicy {
 /** Settings of the original that would silently serve something else than was asked for. */
 const unserved = ['GCS_BUCKET'] as const
 
-function refuseUnserved(environment: Readonly<Record<string, string | undefined>>): void {
+function refuseUnserved(environment: Environment): void {
   for (const name of unserved) {
     if (environment[name]) {
       throw new ConfigError(
@@ -505,7 +520,7 @@ function refuseUnserved(environment: Readonly<Record<string, string | undefined>
   }
 }
 
-function readVariables(environment: Readonly<Record<string, string | undefined>>): Values {
+function readVariables(environment: Environment): Values {
   const values = Object.entries(variables).map(([name, variable]) => {
     const text = environment[name] === '' ? undefined : environment[name]
     const parsed = (variable as Variable).schema.safeParse(text)
@@ -516,7 +531,7 @@ function readVariables(environment: Readonly<Record<string, string | undefined>>
   return Object.fromEntries(values) as Values
 }
 
-function stateHome(environment: Readonly<Record<string, string | undefined>>): string {
+function stateHome(environment: Environment): string {
   const configured = environment['XDG_STATE_HOME']
   return configured?.startsWith('/') === true ? configured : join(homedir(), '.local', 'state')
 }

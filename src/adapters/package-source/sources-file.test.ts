@@ -38,7 +38,9 @@ test('parseSourcesFile() says what is wrong, and where', () => {
     ['sources: {}', /sources: at least one source/],
     ['sources: { Ours: { path: /a } }', /sources/],
     ['sources: { ours: { path: a } }', /sources\.ours\.path/],
-    ['sources: { ours: { path: /a, git: b } }', /sources\.ours: one of bundled/],
+    ['sources: { ours: { git: packages } }', /sources\.ours\.git: an address/],
+    ['sources: { ours: { channel: nixos..unstable } }', /sources\.ours\.channel: a channel/],
+    ['sources: { ours: { path: /a, git: /b } }', /sources\.ours: one of bundled/],
     ['default: x\nsources: { ours: { path: /a } }', /default: there is no source x/],
     ['sources: { ours: { path: /a } }\nmore: 1', /more/],
   ]

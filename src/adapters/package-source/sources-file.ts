@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { parseYaml } from '#adapters/yaml/parse-yaml.ts'
+import { isGitAddress, isReferenceName } from '#core/request/git-reference.ts'
 
 /** What one package source is configured as. */
 export type SourceSettings =
@@ -46,8 +47,15 @@ const tagSettings = {
 const settingsSchema = z.union(
   [
     z.strictObject({ bundled: z.literal('debian') }),
-    z.strictObject({ channel: line, ...tagSettings }),
-    z.strictObject({ git: line, entry: line.optional(), ...tagSettings }),
+    z.strictObject({
+      channel: line.refine(isReferenceName, 'a channel, a branch or a commit'),
+      ...tagSettings,
+    }),
+    z.strictObject({
+      git: line.refine(isGitAddress, 'an address that git understands'),
+      entry: line.optional(),
+      ...tagSettings,
+    }),
     z.strictObject({ path: line.startsWith('/') }),
   ],
   'one of bundled: debian, channel: …, git: … or path: /…, with tags, anyCommit and entry where they apply',

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isReferenceName, matchesTagPatterns, parseGitReference } from './git-reference.ts'
+import {
+  isGitAddress,
+  isReferenceName,
+  matchesTagPatterns,
+  parseGitReference,
+} from './git-reference.ts'
 
 const commit = '0123456789abcdef0123456789abcdef01234567'
 
@@ -47,4 +52,29 @@ test('matchesTagPatterns() takes * for any text and knows case', () => {
   assert.ok(!matches('ab*ba', 'aba'))
   assert.ok(!matches('a*b*c', 'a.c'))
   assert.ok(!matchesTagPatterns([], 'v1'))
+})
+
+test('isGitAddress() takes URLs, hosts with paths and absolute paths', () => {
+  for (const text of [
+    'https://git.example.org/a b.git',
+    'ssh://git@git.example.org:22/~ada/set',
+    'git@git.example.org:team/packages.git',
+    'host:set',
+    'git@[::1]:set',
+    '/srv/set',
+    'file:///srv/set',
+  ])
+    assert.ok(isGitAddress(text), text)
+  for (const text of [
+    '',
+    '--upload-pack=x',
+    '-host:x',
+    'set',
+    './set',
+    'a b',
+    'ext::sh -c x',
+    '/',
+    'host:',
+  ])
+    assert.ok(!isGitAddress(text), text)
 })

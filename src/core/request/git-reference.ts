@@ -37,6 +37,16 @@ export function isReferenceName(name: string): boolean {
   return name.split('/').every((part) => part !== '' && !/^\.|\.lock$/.test(part))
 }
 
+// A URL, `user@host:path`, an absolute path. A relative one would depend on where the service was
+// started; `ext::` runs a command.
+const gitAddress =
+  /^(?:[a-z][a-z0-9+.-]*:\/\/|\/|(?!-)[^\s:/]+:(?!:)|(?!-)[^\s:/]*\[[0-9a-f:]+\]:)./i
+
+/** Whether git can take a text for the address of a repository, wherever it runs. */
+export function isGitAddress(text: string): boolean {
+  return gitAddress.test(text)
+}
+
 /** Whether a repository name's tag can spell the name; a branch with a slash has none. */
 export function isTag(name: string): boolean {
   return /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/.test(name)
