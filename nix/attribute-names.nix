@@ -3,7 +3,7 @@
 { request }:
 let
   inherit (builtins.fromJSON request) entry system policy flake path;
-  set = import ./package-set.nix { inherit entry system policy flake; };
+  set = (import ./package-set.nix { inherit entry system policy flake; }).packages;
   level = builtins.foldl' (value: name: value.${name}) set path;
 in
 if builtins.isAttrs level then builtins.attrNames level else [ ]

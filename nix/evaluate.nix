@@ -10,8 +10,8 @@ let
   try = if catch then builtins.tryEval else value: { success = true; inherit value; };
 
   set = import ./package-set.nix { inherit entry system policy flake; };
-  refusalOf = import ./refusal.nix { inherit system policy; };
-  lookUp = import ./lookup.nix { inherit try; } set;
+  refusalOf = import ./refusal.nix { inherit system policy; inherit (set) isTold; };
+  lookUp = import ./lookup.nix { inherit try; } set.packages;
 
   defaultOutput = value: [ (value.outputName or "out") ];
 

@@ -1,6 +1,8 @@
 # Imports a package set as the service's users configured it: a function gets those of the
 # arguments it names, anything else is taken as it is; of a flake, its packages. The names are data,
 # never code. `flake` is null, or the fetched inputs of the flake in the directory `entry`.
+#   packages  the set
+#   isTold    whether it knows the system; one that does not has packages for a system of its choice
 { entry, system, policy, flake }:
 let
   imported = import entry;
@@ -15,13 +17,18 @@ let
     overlays = [ ];
   };
   named = builtins.functionArgs imported;
-in
-if flake != null then
-  import ./call-flake.nix { inherit entry system; inputs = flake; }
-else if !builtins.isFunction imported then
-  imported
-else if named == { } then
   # `args: …` and `{ ... }: …` name nothing and take everything.
-  imported offered
-else
-  imported (builtins.intersectAttrs named offered)
+  takesAll = named == { };
+in
+if flake != null then {
+  packages = import ./call-flake.nix { inherit entry system; inputs = flake; };
+  isTold = true;
+}
+else if !builtins.isFunction imported then {
+  packages = imported;
+  isTold = false;
+}
+else {
+  packages = imported (if takesAll then offered else builtins.intersectAttrs named offered);
+  isTold = takesAll || named ? system;
+}

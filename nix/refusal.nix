@@ -1,7 +1,8 @@
 # What meta says of a package that the operator's policy forbids: { reason, details }, or null.
 # nixpkgs refuses such packages itself; plain sets, and flakes that import nixpkgs with a
-# configuration of their own, only note it. `policy` is { unfree, broken, insecure }.
-{ system, policy }:
+# configuration of their own, only note it. `policy` is { unfree, broken, insecure }; `isTold` says
+# whether the set knows the system.
+{ system, policy, isTold }:
 let
   inherit (builtins) all any elem filter genList elemAt isAttrs isList isString length;
 
@@ -27,6 +28,10 @@ let
       || elem system (listOf (meta.badPlatforms or [ ]));
   unsupported = meta: meta.unsupported or (excludes meta || meta.available or true == false);
 
+  # What a set that is not told the system has for another one would be a wrong image, not a failure.
+  madeFor = value: value.stdenv.hostPlatform.system or (value.system or system);
+  isElsewhere = value: !isTold && !elem (madeFor value) [ system "builtin" ];
+
   nameWithVersion = value: value.name or "${value.pname or "?"}-${value.version or "?"}";
 in
 value:
@@ -41,4 +46,5 @@ else if insecure meta && !elem (nameWithVersion value) policy.insecure then
 # What makes a package unavailable may be what the policy allows.
 else if !(unfree meta || meta.broken or false || insecure meta) && unsupported meta then
   refused "unsupported-system" (listOf (meta.platforms or [ ]))
+else if isElsewhere value then refused "unsupported-system" [ (madeFor value) ]
 else null

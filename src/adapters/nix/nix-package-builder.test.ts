@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -225,6 +225,27 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
         messages,
       )
       assert.equal(outcomes.at(-1)?.kind, 'found', 'patterns are for the set itself to judge')
+    })
+
+    test('takes what a plain set has for one system for no other', async () => {
+      const entry = join(directory, 'plain.nix')
+      await writeFile(
+        entry,
+        `rec {
+          program = derivation { name = "program"; system = "x86_64-linux"; builder = "/x"; };
+          text = derivation { name = "text"; system = "builtin"; builder = "/x"; };
+          crossed = program // { stdenv.hostPlatform.system = "aarch64-linux"; };
+        }`,
+      )
+      const plain = { identity: 'plain', fixed: false, entry, readablePaths: [] }
+      const kindsOn = async (it: System) => {
+        const request = { set: plain, policy: strictPolicy, system: it, optionalPackages: [] }
+        const packages = ['program', 'text', 'crossed']
+        const outcomes = await nix.evaluate({ ...request, packages }, AbortSignal.timeout(60_000))
+        return outcomes.map(({ kind }) => kind)
+      }
+      assert.deepEqual(await kindsOn('x86_64-linux'), ['found', 'found', 'unsupported-system'])
+      assert.deepEqual(await kindsOn('aarch64-linux'), ['unsupported-system', 'found', 'found'])
     })
 
     test('finds what the policy allows, and no more', async () => {
