@@ -303,7 +303,7 @@ test('a client that hangs up stops waiting', async (context) => {
 test('a manifest says what it was made of, and since when the origin is away', async (context) => {
   const asked: ManifestRequest[] = []
   const staleSinceMs = Date.UTC(2026, 0, 2, 3, 4, 5)
-  const { send } = await startRegistry(context, async (request) => {
+  const { send, requests } = await startRegistry(context, async (request) => {
     asked.push(request)
     return { ...image(), pinned: { ...pinned, source: 'ours', staleSinceMs } } as ManifestOutcome
   })
@@ -312,6 +312,11 @@ test('a manifest says what it was made of, and since when the origin is away', a
   assert.equal(headers['nixery-revision'], 'r1')
   assert.equal(headers['nixery-source'], 'ours')
   assert.equal(headers['nixery-stale-since'], '2026-01-02T03:04:05.000Z')
+  assert.deepEqual(
+    requests.map(({ revision, staleSince }) => [revision, staleSince]),
+    [['r1', '2026-01-02T03:04:05.000Z']],
+    'the log says the same of an answer from cache',
+  )
   await send('GET', path, { Accept: `${mediaTypes.dockerManifest}, ${mediaTypes.ociIndex}` })
   assert.deepEqual(
     asked.map(({ acceptsIndex }) => acceptsIndex),

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { formatRegistryError } from '#core/oci/error-codes.ts'
 import { parseRoute, type Route } from '#core/oci/route.ts'
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
-import type { RequestLog } from '#engine/ports/request-log.ts'
+import type { RequestFacts, RequestLog } from '#engine/ports/request-log.ts'
 import { operatingRefusal } from './failure-refusal.ts'
 import type { Registry } from './registry.ts'
 import { sendBody, sendRefusal, type Exchange } from './response.ts'
@@ -102,6 +102,7 @@ async function answer(
       sentBytes: request.socket.bytesWritten - sentBefore,
       durationMs: performance.now() - startedAt,
       userAgent: request.headers['user-agent'] ?? '',
+      ...sourceFacts(response),
       complete: response.writableFinished,
     })
   })
@@ -114,6 +115,16 @@ async function answer(
     await dispatch(served, exchange, parseRoute(exchange.path))
   } catch (error) {
     refuse(served.log, exchange, error)
+  }
+}
+
+/** What the headers say of the package source: an answer from cache has no build whose log says it. */
+function sourceFacts(response: ServerResponse): Pick<RequestFacts, 'revision' | 'staleSince'> {
+  const revision = response.getHeader('Nixery-Revision')
+  const staleSince = response.getHeader('Nixery-Stale-Since')
+  return {
+    ...(typeof revision === 'string' && { revision }),
+    ...(typeof staleSince === 'string' && { staleSince }),
   }
 }
 
