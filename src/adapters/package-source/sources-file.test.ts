@@ -38,6 +38,7 @@ test('parseSourcesFile() says what is wrong, and where', () => {
     ['sources: {}', /sources: at least one source/],
     ['sources: { Ours: { path: /a } }', /sources/],
     ['sources: { ours: { path: a } }', /sources\.ours\.path/],
+    ['sources: { ours: { git: /a, tags: ["v[0-9]"] } }', /sources\.ours\.tags\.0: a pattern/],
     ['sources: { ours: { git: packages } }', /sources\.ours\.git: an address/],
     ['sources: { ours: { channel: nixos..unstable } }', /sources\.ours\.channel: a channel/],
     ['sources: { ours: { path: /a, git: /b } }', /sources\.ours: one of bundled/],

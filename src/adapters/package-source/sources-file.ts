@@ -40,7 +40,10 @@ const name = z
   .string()
   .regex(/^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/, 'a component of a repository name')
 const tagSettings = {
-  tags: z.array(line).max(100).default(['*']),
+  tags: z
+    .array(line.regex(/^[-+._*a-zA-Z0-9]+$/, 'a pattern of tags'))
+    .max(100)
+    .default(['*']),
   anyCommit: z.boolean().default(false),
 }
 
