@@ -238,7 +238,7 @@ export const variables = {
     schema: patterns.default([]),
     allowed: 'patterns of package names with commas between them, * standing for any text',
     about:
-      'Packages that are not served, by the name asked for, the attribute it stands for, or the name of its derivation. Wins over `NIXERY_ALLOW`. What other packages need is not looked at.',
+      'Packages that are not served, by the name asked for, the attribute it stands for or lies in, or the name of its derivation. Wins over `NIXERY_ALLOW`. What other packages need is not looked at.',
   },
   NIXERY_MAX_PACKAGES: {
     schema: wholeNumber(1, mostPackages).default(mostPackages),

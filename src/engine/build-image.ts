@@ -128,11 +128,15 @@ async function evaluate(
     : { kind: 'denied', package: denied.package, attributePath: denied.attributePath }
 }
 
-/** What the deny list is compared with: however a request spells a package, these stay the same. */
+/**
+ * What the deny list is compared with: however a request spells a package, these stay the same. What
+ * lies in a package, such as its source, is denied with it.
+ */
 function namesOf({ attributePath, derivation }: FoundPackage): readonly string[] {
   const name = storePathName(derivation).replace(/\.drv$/, '')
   // Nix takes the first dash before something that is no letter as the end of the name (parseDrvName).
-  return [formatAttributePath(attributePath), name, name.replace(/-[^a-zA-Z].*$/, '')]
+  const paths = attributePath.map((_, index) => attributePath.slice(0, index + 1))
+  return [...paths.map(formatAttributePath), name, name.replace(/-[^a-zA-Z].*$/, '')]
 }
 
 function closureSizeBytes(graph: ClosureGraph): number {
