@@ -158,6 +158,7 @@ test(
     await symlink('/etc', join(work, 'out'))
     await symlink('/etc/passwd', join(work, 'empty', 'default.nix'))
     await symlink('../default.nix', join(work, 'pkgs', 'default.nix'))
+    await symlink('circle', join(work, 'circle'))
     await runPlainGit(work, 'add', '.')
     await runPlainGit(work, 'commit', '--quiet', '--message=x')
     await runPlainGit(work, 'push', '--quiet', 'origin', 'HEAD:main')
@@ -181,6 +182,8 @@ test(
     assert.match(await refused('../..'), /leads out/)
     assert.match(await refused('empty'), /neither default\.nix nor flake\.nix in empty/)
     assert.match(await refused('none'), /has no none/)
+    assert.match(await refused('circle'), /has no circle/)
+    assert.match(await refused('default.nix/x'), /has no default\.nix\/x/)
   },
 )
 

@@ -1,6 +1,6 @@
 import { realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { guardFilesystem, unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
+import { guardFilesystem } from '#adapters/filesystem/filesystem-error.ts'
 import type {
   FetchOutcome,
   FlakeInputs,
@@ -58,10 +58,19 @@ export async function locatePackageSet(
   return 'kind' in flake ? flake : { kind: 'fetched', set: { ...set, flake } }
 }
 
-/** The real path; `undefined` when it leads nowhere. */
+/** The real path; `undefined` when it leads nowhere, through a file or in a circle. */
 function find(path: string): Promise<string | undefined> {
-  return guardFilesystem('cannot read a source', () => unlessMissing(realpath(path)))
+  return guardFilesystem('cannot read a source', async () => {
+    try {
+      return await realpath(path)
+    } catch (error) {
+      if (leadsNowhere.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+      throw error
+    }
+  })
 }
+
+const leadsNowhere: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']
 
 async function isInside(tree: string, path: string): Promise<boolean> {
   const found = await find(path)

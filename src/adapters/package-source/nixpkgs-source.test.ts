@@ -152,6 +152,12 @@ test(
     const { site, repository, daemon, first, second, state, start } = await setUp(context)
     await repository.git('branch', 'nixos-unstable', second)
     const source = await start()
+    assert.equal(expectPinned(await source.pin('latest', signal)).revision, first)
+    const git = createGitSource({ ...(await site.start()), url: `${daemon.url}/nixpkgs.git` })
+    const branch = expectPinned(await git.pin('nixos-unstable', signal))
+    assert.equal(branch.revision, second, 'the branch is not the channel')
+    await git.close()
+    site.advance(60_000)
     state.status = 503
     assert.equal(expectPinned(await source.pin('latest', signal)).revision, second, 'by git')
     await assert.rejects(

@@ -88,7 +88,8 @@ export function createNixpkgsSource(
         return (await refuseCommit(rule, wanted, signal)) ?? pinned({ commit: wanted })
       if (!isReferenceName(wanted)) return describeUnknown(wanted, [])
       const ask = (until: AbortSignal) => resolveName(remote, channels, wanted, until)
-      const pin = await pins.resolve(wanted, ask, signal)
+      // Not to be taken for the branch of that name, which a git source of the same address pins.
+      const pin = await pins.resolve(`channel ${wanted}`, ask, signal)
       if (pin === undefined) return unknownTag(wanted, remote, signal)
       await pins.remember(pin.commit)
       return pinned(pin)
