@@ -23,7 +23,11 @@ test('createInputFetchers() downloads a file, and shows nobody its login', async
   })
   const port = await listen(server)
   context.after(() => stop(server))
-  const fetchers = createInputFetchers({ gitDirectory: directory, environment: {} })
+  const fetchers = createInputFetchers({
+    gitDirectory: directory,
+    environment: {},
+    findCredential: async () => ({ username: 'operator', password: 'never in the clear' }),
+  })
   const path = join(directory, 'file')
   const get = (name: string, login = 'ada:100%@') =>
     fetchers.file(`http://${login}127.0.0.1:${port}/${name}`, path, signal)

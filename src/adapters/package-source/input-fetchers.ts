@@ -22,17 +22,20 @@ const fileTimeoutMs = 10 * 60_000
 
 /** Brings locked inputs of flakes here, with the logins that package sources have. */
 export function createInputFetchers(options: InputFetcherOptions): InputFetchers {
-  const { gitDirectory, findCredential, environment } = options
+  const { gitDirectory, environment } = options
+  // A lock file is a stranger's: it shall not have a password sent in the clear.
+  const findCredential: FindCredential = async (url) =>
+    /^https:/i.test(url) ? options.findCredential?.(url) : undefined
   return {
     async tarball(url, directory, signal) {
-      const credential = await findCredential?.(url)
+      const credential = await findCredential(url)
       const end = await downloadTarball({ url, directory, credential }, signal)
       return end.kind === 'unpacked' ? { kind: 'fetched' } : end
     },
 
     async file(url, path, signal) {
       try {
-        return await downloadFile(url, path, await findCredential?.(url), signal)
+        return await downloadFile(url, path, await findCredential(url), signal)
       } catch (cause) {
         signal.throwIfAborted()
         if (cause instanceof TooLong) return { kind: 'unfit', message: cause.message }
@@ -46,7 +49,7 @@ export function createInputFetchers(options: InputFetcherOptions): InputFetchers
         url,
         directory: gitDirectory,
         environment,
-        ...(findCredential && { findCredential }),
+        findCredential,
       })
       if ((await remote.fetchCommit(commit, signal)) === 'missing') return { kind: 'missing' }
       await remote.export(commit, directory, signal)

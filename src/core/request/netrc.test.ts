@@ -30,9 +30,9 @@ test('findInNetrc() knows nothing of comments, macros, other hosts and missing p
     assert.equal(findInNetrc(text, host), undefined, host)
 })
 
-test('findInNetrc() falls back to the default, wherever it stands', () => {
+test('findInNetrc() gives the default to nobody', () => {
   const withDefault = `default login any password thing\n${text}`
-  assert.deepEqual(findInNetrc(withDefault, 'new.example'), { username: 'any', password: 'thing' })
+  assert.equal(findInNetrc(withDefault, 'new.example'), undefined)
   assert.deepEqual(findInNetrc(withDefault, 'git.example'), {
     username: 'ada',
     password: 's3cret#1',

@@ -5,17 +5,14 @@ export interface Credential {
 }
 
 /**
- * The credential that a netrc file has for a host: of the first `machine` with its name, else of
- * `default`. Texts may be in double quotes, as curl takes them; macros are skipped.
+ * The credential that a netrc file has for a host: of the first `machine` with its name. `default`
+ * is for nobody, because locked inputs of flakes name hosts as well. Texts may be in double quotes,
+ * as curl takes them; macros are skipped.
  */
 export function findInNetrc(text: string, host: string): Credential | undefined {
-  let fallback: Credential | undefined
-  for (const { machine, login, password } of parseEntries(text)) {
-    const credential = password === undefined ? undefined : { username: login ?? '', password }
-    if (machine === host) return credential
-    if (machine === undefined) fallback ??= credential
-  }
-  return fallback
+  const found = parseEntries(text).find(({ machine }) => machine === host)
+  if (found?.password === undefined) return undefined
+  return { username: found.login ?? '', password: found.password }
 }
 
 interface Entry {
