@@ -1,6 +1,8 @@
 import { hideCredentials, parseRepositoryUrl } from '#adapters/git/repository-url.ts'
 import { isCommit } from '#core/request/git-reference.ts'
 import { OperatingError } from '#engine/operating-error.ts'
+import type { FindCredential } from './credentials.ts'
+import { authorization } from './download-tarball.ts'
 
 // A redirect to the release and forty letters.
 const deadlineMs = 20_000
@@ -13,16 +15,18 @@ const maxBytes = 1024
 export async function readChannelRevision(
   channelsUrl: string,
   channel: string,
+  findCredential: FindCredential | undefined,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { url } = parseRepositoryUrl(channelsUrl)
+  const { url, credential } = parseRepositoryUrl(channelsUrl)
   const names = channel.split('/').map(encodeURIComponent).join('/')
   const address = `${url.replace(/\/$/, '')}/${names}/git-revision`
   const unavailable = (why: string, cause?: unknown) =>
     new OperatingError('SOURCE_UNAVAILABLE', `${hideCredentials(address)} ${why}`, { cause })
   const until = AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)])
   try {
-    const response = await fetch(address, { signal: until })
+    const headers = authorization(credential ?? (await findCredential?.(url)))
+    const response = await fetch(address, { signal: until, headers })
     const text = await readStart(response)
     // A bucket answers 403 for files that it does not have.
     if ([403, 404, 410].includes(response.status)) return undefined

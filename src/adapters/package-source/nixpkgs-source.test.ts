@@ -25,7 +25,7 @@ async function setUp(context: TestContext) {
   const second = await repository.commit('main', { 'default.nix': '{ }: 2' })
   const channels = new Map([['nixos-unstable', first]])
   const archives = new Map<string, string>()
-  const state = { status: 200, downloads: 0 }
+  const state = { status: 200, downloads: 0, logins: new Set<string>() }
   const has = (commit: string) => repository.git('cat-file', '-e', commit).then(isDone, isNot)
   const answer = async (path: string): Promise<string | Buffer | undefined> => {
     const [, folder = '', name = '', file = ''] = path.split('/')
@@ -38,6 +38,7 @@ async function setUp(context: TestContext) {
     return makeGitArchive(repository.path, archives.get(wanted) ?? wanted)
   }
   const server = createServer((request, response) => {
+    if (request.headers.authorization) state.logins.add(request.headers.authorization)
     const sent = answer(request.url ?? '').then((body) => {
       const status = state.status === 200 && body === undefined ? 404 : state.status
       return response.writeHead(status).end(body)
@@ -74,7 +75,7 @@ test(
   'createNixpkgsSource() takes latest for its channel, and channels, branches and commits for themselves',
   { skip },
   async (context) => {
-    const { daemon, first, second, channels, start } = await setUp(context)
+    const { site, daemon, first, second, channels, state, start } = await setUp(context)
     channels.set('nixos-24.05', second)
     const source = await start()
     const pin = async (tag: string) => expectPinned(await source.pin(tag, signal))
@@ -91,6 +92,11 @@ test(
     assert.equal((await source.pin('mian', signal)).kind, 'unknown-tag')
     assert.match(messageOf(await source.pin('mian', signal)), /did you mean main\?/)
     assert.equal((await source.pin('a..b', signal)).kind, 'unknown-tag')
+
+    site.advance(60_000)
+    const findCredential = async () => ({ username: 'ada', password: 's3cret' })
+    expectPinned(await (await start({ findCredential })).pin('latest', signal))
+    assert.deepEqual([...state.logins], [`Basic ${Buffer.from('ada:s3cret').toString('base64')}`])
 
     const branch = await start({ channel: 'main' })
     assert.equal(expectPinned(await branch.pin('latest', signal)).revision, second)

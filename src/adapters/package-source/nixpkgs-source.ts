@@ -87,7 +87,7 @@ export function createNixpkgsSource(
       if (isCommit(wanted))
         return (await refuseCommit(rule, wanted, signal)) ?? pinned({ commit: wanted })
       if (!isReferenceName(wanted)) return describeUnknown(wanted, [])
-      const ask = (until: AbortSignal) => resolveName(remote, channels, wanted, until)
+      const ask = (until: AbortSignal) => resolveName(options, remote, channels, wanted, until)
       // Not to be taken for the branch of that name, which a git source of the same address pins.
       const pin = await pins.resolve(`channel ${wanted}`, ask, signal)
       if (pin === undefined) return unknownTag(wanted, remote, signal)
@@ -123,6 +123,7 @@ function archiveTemplate(repository: string): string {
  * be lost; but what one of them does not have counts as gone only when the other was asked too.
  */
 async function resolveName(
+  { findCredential }: NixpkgsSourceOptions,
   remote: GitRemote,
   channels: string,
   name: string,
@@ -130,7 +131,7 @@ async function resolveName(
 ): Promise<string | undefined> {
   let lost: OperatingError | undefined
   try {
-    const commit = await readChannelRevision(channels, name, signal)
+    const commit = await readChannelRevision(channels, name, findCredential, signal)
     if (commit !== undefined) return commit
   } catch (error) {
     if (!(error instanceof OperatingError)) throw error
