@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OperatingError } from '#engine/operating-error.ts'
-import { describeGitEnd, runGit, type GitSetting } from './run-git.ts'
+import { describeGitEnd, gitError, runGit, type GitSetting } from './run-git.ts'
 
 // A hundred thousand files on a slow disk.
 const exportTimeoutMs = 15 * 60 * 1000
@@ -22,6 +21,9 @@ const exactSettings = [
 /** The same for the attributes in the tree: no line ends, encodings, keywords or filters. */
 const exactAttributes = '* -text -eol -ident -filter -working-tree-encoding\n'
 
+/** Names that no directory can hold, or that would lead out of it. */
+export class UnfitTree extends Error {}
+
 /**
  * Writes the files of a commit or tree into `directory`, which is there and empty: the exact bytes,
  * symbolic links and the executable bit. It goes through a repository of its own that borrows the
@@ -37,8 +39,10 @@ export async function exportTree(
   const git = async (...args: readonly string[]): Promise<void> => {
     const command = { args, config: exactSettings, timeoutMs: exportTimeoutMs }
     const end = await runGit(setting, command, signal)
-    if (end.kind !== 'succeeded')
-      throw new OperatingError('SOURCE_UNAVAILABLE', `cannot write ${tree}: ${describeGitEnd(end)}`)
+    if (end.kind === 'succeeded') return
+    if (/invalid path|File name too long/.test(end.stderrTail))
+      throw new UnfitTree(`the files of ${tree} cannot be written: ${describeGitEnd(end)}`)
+    throw gitError(`cannot write ${tree}`, end)
   }
   try {
     await git('init', '--quiet', '--bare', '--template=', '--', repository)

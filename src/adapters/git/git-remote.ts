@@ -6,17 +6,10 @@ import type { ProcessEnd } from '#adapters/process/run-process.ts'
 import { digestHex, digestOf } from '#core/oci/digest.ts'
 import { isCommit, type GitReference } from '#core/request/git-reference.ts'
 import type { Credential } from '#core/request/netrc.ts'
-import { OperatingError } from '#engine/operating-error.ts'
 import { exportTree } from './export-tree.ts'
 import { parseReferences, type References } from './references.ts'
 import { parseRepositoryUrl, type RepositoryUrl } from './repository-url.ts'
-import {
-  describeGitEnd,
-  runGit,
-  type GitCommand,
-  type GitLock,
-  type GitSetting,
-} from './run-git.ts'
+import { gitError, runGit, type GitCommand, type GitLock, type GitSetting } from './run-git.ts'
 import { abortable, SharedWork } from './shared-work.ts'
 import { Turns } from './turns.ts'
 
@@ -366,7 +359,7 @@ export class GitRemote {
     const command = { args, lock: this.#lock(repository), timeoutMs: localTimeoutMs }
     const end = await runGit({ inherited: this.#inherited }, command, signal)
     if (end.kind === 'succeeded') return
-    throw new OperatingError('SOURCE_UNAVAILABLE', `git cannot begin: ${describeGitEnd(end)}`)
+    throw gitError('git cannot begin', end)
   }
 
   async #setting(): Promise<GitSetting> {
@@ -395,10 +388,7 @@ export class GitRemote {
   /** What git printed, or an error for the operator. */
   #expect(end: ProcessEnd): string {
     if (end.kind === 'succeeded') return end.stdout
-    throw new OperatingError(
-      'SOURCE_UNAVAILABLE',
-      `the git repository ${this.url} cannot be read: ${describeGitEnd(end)}`,
-    )
+    throw gitError(`the git repository ${this.url} cannot be read`, end)
   }
 }
 

@@ -1,6 +1,7 @@
 import { findProgram } from '#adapters/process/find-program.ts'
 import { endWithParent, runProcess, type ProcessEnd } from '#adapters/process/run-process.ts'
 import type { Credential } from '#core/request/netrc.ts'
+import { OperatingError } from '#engine/operating-error.ts'
 import { hideCredentials } from './repository-url.ts'
 
 // Everything else of the service's environment stays outside: GIT_DIR and its like would lead git to
@@ -164,6 +165,15 @@ function loginEnvironment(login: GitSetting['login']): readonly (readonly [strin
     ['NIXERY_GIT_USERNAME', login.credential.username],
     ['NIXERY_GIT_PASSWORD', login.credential.password],
   ]
+}
+
+/** What a failed command means for the operator. A full disk is not the origin's fault. */
+export function gitError(what: string, end: ProcessEnd): OperatingError {
+  const isFull = end.stderrTail
+    .split(/[\r\n]+/)
+    .some((line) => !line.startsWith('remote:') && /No space left|Disk quota exceeded/.test(line))
+  const code = isFull ? 'NO_SPACE' : 'SOURCE_UNAVAILABLE'
+  return new OperatingError(code, `${what}: ${describeGitEnd(end)}`)
 }
 
 /** Why git failed, in one line of its own words. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, realpath, rename, symlink } from 'node:fs/promises'
+import { mkdir, readFile, realpath, rename, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { FlakeInputs, PinOutcome } from '#engine/ports/package-source.ts'
@@ -145,6 +145,21 @@ test(
     assert.equal(site.log.at(-1), `back ${repository.path}`)
   },
 )
+
+test('createGitSource() takes no tree that leads out of itself', { skip }, async (context) => {
+  const { repository, start } = await setUp(context)
+  const blob = await repository.git('rev-parse', 'main:default.nix')
+  const entry = [Buffer.from('100644 ../../evil\0'), Buffer.from(blob, 'hex')]
+  const file = join(repository.path, 'evil-tree')
+  await writeFile(file, Buffer.concat(entry))
+  const tree = await repository.git('hash-object', '-t', 'tree', '-w', '--literally', file)
+  const evil = await repository.git('commit-tree', tree, '-m', 'x')
+  await repository.git('tag', 'evil', evil)
+  const source = await start()
+  const outcome = await source.fetch(expectPinned(await source.pin('evil', signal)), signal)
+  assert.ok(outcome.kind === 'unusable-source')
+  assert.match(outcome.message, /cannot be written: invalid path/)
+})
 
 test(
   'createGitSource() finds its entry inside of the repository alone',

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { UnfitTree } from '#adapters/git/export-tree.ts'
 import { GitRemote } from '#adapters/git/git-remote.ts'
 import type { References } from '#adapters/git/references.ts'
 import { foldAttributeName } from '#core/nix/attribute-path.ts'
@@ -151,6 +152,8 @@ async function fetchTree(
   try {
     return await trees.tree(`git-${revision}`, fill, signal)
   } catch (error) {
+    if (error instanceof UnfitTree)
+      return { kind: 'unusable-source', revision, message: error.message }
     if (!(error instanceof MissingCommit)) throw error
     const message = `the repository has no commit ${revision}`
     return { kind: 'unusable-source', revision, message }

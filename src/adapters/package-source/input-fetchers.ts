@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { UnfitTree } from '#adapters/git/export-tree.ts'
 import { GitRemote } from '#adapters/git/git-remote.ts'
 import { hideCredentials, parseRepositoryUrl } from '#adapters/git/repository-url.ts'
 import type { Credential } from '#core/request/netrc.ts'
@@ -52,8 +53,13 @@ export function createInputFetchers(options: InputFetcherOptions): InputFetchers
         findCredential,
       })
       if ((await remote.fetchCommit(commit, signal)) === 'missing') return { kind: 'missing' }
-      await remote.export(commit, directory, signal)
-      return { kind: 'fetched' }
+      try {
+        await remote.export(commit, directory, signal)
+        return { kind: 'fetched' }
+      } catch (error) {
+        if (!(error instanceof UnfitTree)) throw error
+        return { kind: 'unfit', message: error.message }
+      }
     },
   }
 }
