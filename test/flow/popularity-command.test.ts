@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { suite, test } from 'node:test'
@@ -188,5 +188,26 @@ suite('nixery popularity --packages', { skip: skipUnless(nixCommands) }, () => {
     await writeFile(join(directory, 'default.nix'), 'throw "this set is closed"')
     const closed = await count()
     assert.match(closed.stderr, /^nixery: \S+ is no package set: this set is closed\n$/)
+  })
+  test('lets a set download what the configuration allows', async () => {
+    await using scratch = await makeScratchDirectory()
+    const directory = join(scratch.path, 'set')
+    await mkdir(directory)
+    await prepareAwkwardSet(directory)
+    await rename(join(directory, 'default.nix'), join(directory, 'awkward.nix'))
+    await using site = await startChannelSite(manyPackages(1))
+    const fetching = `{ system }:
+      assert builtins.pathExists (builtins.fetchurl "${site.channel}/store-paths.xz");
+      { inherit (import ./awkward.nix { inherit system; }) remote; }`
+    await writeFile(join(directory, 'default.nix'), fetching)
+    const count = (environment: Readonly<Record<string, string>>) =>
+      start(['--packages', directory, '--out', join(scratch.path, 'out.json')], {
+        NIXERY_STATE_DIRECTORY: join(scratch.path, 'state'),
+        ...environment,
+      }).ended
+    const refused = await count({})
+    assert.match(refused.stderr, /forbidden in restricted mode/)
+    const allowed = await count({ NIXERY_ALLOWED_URIS: `${site.channel}/` })
+    assert.equal(allowed.exitCode, 0, allowed.stderr)
   })
 })
