@@ -16,9 +16,10 @@ import {
 const publishing: ReadonlyArray<readonly [calls: string, error: string, nth: number]> = [
   ['fsync', 'EIO', 1],
   ['fsync', 'EIO', 4],
-  // The first two name the service's own directories for leases and staging.
-  ['?rename,?renameat,?renameat2', 'EIO', 3],
-  ['?rename,?renameat,?renameat2', 'ENOSPC', 5],
+  // The first three name the service's own directories for leases, sources and staging.
+  ['?rename,?renameat,?renameat2', 'EIO', 4],
+  ['?rename,?renameat,?renameat2', 'EIO', 5],
+  ['?rename,?renameat,?renameat2', 'ENOSPC', 7],
   // The first one finds out at the start whether there are links.
   ['?link,?linkat', 'EIO', 2],
   ['?link,?linkat', 'EDQUOT', 3],
