@@ -95,6 +95,12 @@ test('readConfig() refuses settings that would be ignored', () => {
     )
 })
 
+test('readConfig() asks where the archives of a repository without web address are', () => {
+  const repository = { NIXERY_NIXPKGS_REPO: 'git@git.example.org:nixpkgs' }
+  assert.throws(() => readConfig(repository), /NIXERY_NIXPKGS_TARBALL/)
+  readConfig({ ...repository, NIXERY_NIXPKGS_TARBALL: 'https://example.org/{commit}.tar.gz' })
+})
+
 test('readConfig() reads what to serve', () => {
   const tagged = { tags: ['nixos-*', 'v1'], anyCommit: true }
   const environment = { NIXERY_TAGS: 'nixos-*, v1', NIXERY_ANY_COMMIT: 'on' }

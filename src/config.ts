@@ -481,6 +481,8 @@ function readSource(values: Values, environment: Environment): SourceSettings {
       `${first} and ${second} are set, and each says what to serve: unset one, or name both sources in a NIXERY_SOURCES file`,
     )
   const tagSettings = { tags: values.NIXERY_TAGS, anyCommit: values.NIXERY_ANY_COMMIT }
+  if (values.NIXERY_NIXPKGS_REPO !== undefined && values.NIXERY_NIXPKGS_TARBALL === undefined)
+    refuseWithoutArchives(values.NIXERY_NIXPKGS_REPO)
   if (values.NIXERY_CHANNEL !== undefined)
     return { kind: 'nixpkgs', channel: values.NIXERY_CHANNEL, ...tagSettings }
   if (values.NIXERY_PKGS_REPO !== undefined)
@@ -492,6 +494,14 @@ function readSource(values: Values, environment: Environment): SourceSettings {
     )
   if (values.NIXERY_PKGS_PATH !== undefined) return { kind: 'path', path: values.NIXERY_PKGS_PATH }
   return { kind: 'bundled' }
+}
+
+/** Archives come by http, so where they are cannot be derived from any other address. */
+function refuseWithoutArchives(repository: string): void {
+  if (/^https?:/i.test(repository)) return
+  throw new ConfigError(
+    `NIXERY_NIXPKGS_REPO=${repository} is no http or https address: say in NIXERY_NIXPKGS_TARBALL where archives of its commits are`,
+  )
 }
 
 function readPolicy(values: Values): PackagePolicy {

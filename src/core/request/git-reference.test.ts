@@ -68,6 +68,8 @@ test('isGitAddress() takes URLs, hosts with paths and absolute paths', () => {
   for (const text of [
     '',
     '--upload-pack=x',
+    'https://ada:pass/word@git.example.org/set',
+    'https:/git.example.org/set',
     '-host:x',
     'set',
     './set',

@@ -42,9 +42,13 @@ export function isReferenceName(name: string): boolean {
 const gitAddress =
   /^(?:[a-z][a-z0-9+.-]*:\/\/|\/|(?!-)[^\s:/]+:(?!:)|(?!-)[^\s:/]*\[[0-9a-f:]+\]:)./i
 
-/** Whether git can take a text for the address of a repository, wherever it runs. */
+/**
+ * Whether git can take a text for the address of a repository, wherever it runs. A web address that
+ * is none hides no password: one with a slash in it would be shown as a part of the path.
+ */
 export function isGitAddress(text: string): boolean {
-  return gitAddress.test(text)
+  if (!/^https?:/i.test(text)) return gitAddress.test(text)
+  return /^https?:\/\//i.test(text) && URL.canParse(text)
 }
 
 /** Whether a repository name's tag can spell the name; a branch with a slash has none. */
