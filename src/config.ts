@@ -257,7 +257,8 @@ export const variables = {
   },
   NIXERY_SUBSTITUTERS: {
     schema: wordList(storeAddress, 100).default([]),
-    allowed: 'addresses of binary caches, with spaces between them',
+    allowed:
+      'addresses of binary caches without logins, which NIXERY_NETRC has, with spaces between them',
     about: 'Binary caches beside those of `nix.conf`.',
   },
   NIXERY_TRUSTED_KEYS: {
@@ -278,7 +279,7 @@ export const variables = {
   },
   NIXERY_PUSH_CACHE: {
     schema: storeAddress.optional(),
-    allowed: 'the address of a Nix store such as file:///srv/cache or s3://bucket',
+    allowed: 'the address of a Nix store such as file:///srv/cache or s3://bucket, without a login',
     about: 'Where what was built or downloaded is copied to, in the background.',
   },
   NIX_TIMEOUT: {

@@ -13,8 +13,12 @@ test('isSettingValue() refuses what would become another setting or a comment', 
 })
 
 test('isStoreAddress() wants a scheme, and one word', () => {
-  for (const text of ['https://cache.nixos.org', 'file:///c?secret-key=/k', 's3://b?region=x']) {
+  const right = ['https://cache.nixos.org', 'file:///c?secret-key=/k', 's3://b?region=x']
+  for (const text of [...right, 'ssh://me@builder', 'https://cache/x@1']) {
     assert.ok(isStoreAddress(text), text)
+  }
+  for (const text of ['https://me:secret@cache', 'http://token@cache', 'ssh://me:secret@builder']) {
+    assert.ok(!isStoreAddress(text), text)
   }
   const wrong = ['', 'cache.nixos.org', '/srv/cache', '--option', 'https://a b', 'https://cache#x']
   for (const text of [...wrong, 'https://cache\u0000', 'https://']) {

@@ -10,9 +10,16 @@ export function isSettingValue(text: string): boolean {
 // What has no scheme may be a path, a host or an option.
 const storeAddressPattern = /^[a-z][a-z0-9+.-]*:\/\/\S+$/
 
-/** Whether a text is the address of a Nix store, such as `https://cache.nixos.org` or `file:///srv/cache`. */
+// ssh has users, but passwords nowhere.
+const loginPattern = /^https?:\/\/[^/]*@|:\/\/[^/@]*:[^/]*@/
+
+/**
+ * Whether a text is the address of a Nix store, such as `https://cache.nixos.org` or
+ * `file:///srv/cache`. Not with a login: builders that may use the network can read Nix's settings
+ * (`impureEnvVars`), and every user of the machine its arguments.
+ */
 export function isStoreAddress(text: string): boolean {
-  return storeAddressPattern.test(text) && isSettingValue(text)
+  return storeAddressPattern.test(text) && isSettingValue(text) && !loginPattern.test(text)
 }
 
 // `name:` and 32 bytes in base 64.
