@@ -22,6 +22,7 @@ import { OperatingError } from '#engine/operating-error.ts'
 import type { ImageSpec, ImageSpecs } from '#engine/ports/image-specs.ts'
 import type { Compression } from '#engine/ports/packer.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
+import { rememberFailures } from '#engine/remember-failures.ts'
 import { readSpec, refuseName, serveManifest } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, type Config } from './config.ts'
@@ -136,7 +137,10 @@ function reportNix({ version, access }: NixProbe, logger: Logger): void {
   }
 }
 
-/** The bare build flow, recorded, limited, and shared by everybody who asks for the same image. */
+/**
+ * The bare build flow, recorded, limited, shared by everybody who asks for the same image, and not
+ * begun again at once when it has failed.
+ */
 function stackBuilder(
   config: Config,
   logger: Logger,
@@ -154,7 +158,7 @@ function stackBuilder(
   const limits = { maxRunning: config.maxBuilds, maxQueued: config.maxQueuedBuilds }
   const limited = limitBuilds(recorded, limits, () => shared.cancelOneAbandoned())
   const shared = shareBuilds(limited, systemClock, config.buildGraceMs)
-  return shared
+  return { ...rememberFailures(shared, systemClock), close: () => shared.close() }
 }
 
 /** A spec that no pull could ever reach, or that none can be made of, is found now. */

@@ -21,6 +21,14 @@ export interface ImageRequest extends Omit<PlatformRequest, 'platform'> {
   readonly askedPackages: readonly string[]
 }
 
+/** The image that a request stands for on one of its platforms. */
+export function onPlatform(
+  { shell, packages, options }: ImageRequest,
+  platform: Platform,
+): PlatformRequest {
+  return { platform, shell, packages, options }
+}
+
 export type ImageRequestOutcome =
   | { readonly kind: 'request'; readonly request: ImageRequest }
   | { readonly kind: 'invalid'; readonly message: string }

@@ -1,0 +1,183 @@
+import { assembleIndex, type PlatformManifests } from '#core/assembly/image-index.ts'
+import type { Platform } from '#core/nix/system.ts'
+import type { CacheKey } from '#core/request/cache-key.ts'
+import { onPlatform, type ImageRequest } from '#core/request/image-request.ts'
+import type { BuildFailure } from './build-outcome.ts'
+import {
+  imageKey,
+  indexKey,
+  readUsableManifest,
+  type Basis,
+  type ImageSettings,
+} from './cached-manifests.ts'
+import type { ImageBuilder } from './image-builder.ts'
+import type { BlobStore } from './ports/blob-store.ts'
+import type { EntryStore } from './ports/entry-store.ts'
+import type { PinnedSource } from './ports/package-source.ts'
+import { publishDocument } from './publish-document.ts'
+import { describeDocument, parseManifestEntry, type ManifestEntry } from './stored-entries.ts'
+import { takeTurns } from './take-turns.ts'
+
+export interface PlatformTools extends ImageSettings {
+  readonly builder: ImageBuilder
+  readonly entries: EntryStore
+  readonly blobs: BlobStore
+}
+
+export interface ServedImage {
+  readonly kind: 'image'
+  /** An image, or an index of images: what `manifests` lists. */
+  readonly image: ManifestEntry
+  readonly cached: boolean
+  readonly pinned: PinnedSource
+}
+
+export interface FailedImage {
+  readonly kind: 'failed'
+  readonly buildId: string
+  readonly failure: BuildFailure
+  readonly pinned: PinnedSource
+  /** Of the image that failed, when the name stands for several. */
+  readonly platform?: Platform
+}
+
+/** The image of one of the platforms that a name stands for. */
+export async function serveImage(
+  tools: PlatformTools,
+  image: ImageRequest,
+  platform: Platform,
+  basis: Basis,
+  signal: AbortSignal,
+): Promise<ServedImage | FailedImage> {
+  const request = onPlatform(image, platform)
+  const { pinned, popularity } = basis
+  const key = imageKey(tools, request, basis)
+  const cached = await readUsableManifest(tools, key, pinned, signal)
+  if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
+
+  const outcome = await tools.builder.build({ key, request, source: pinned, popularity }, signal)
+  return outcome.kind === 'built'
+    ? { kind: 'image', image: outcome.image, cached: false, pinned }
+    : { ...outcome, pinned }
+}
+
+/** For clients that read no index: the first platform that has all packages. */
+export async function serveFirstImage(
+  tools: PlatformTools,
+  request: ImageRequest,
+  basis: Basis,
+  signal: AbortSignal,
+): Promise<ServedImage | FailedImage> {
+  const [platform, second, ...more] = request.platforms
+  const outcome = await serveImage(tools, request, platform, basis, signal)
+  if (second === undefined || !isUnsupported(outcome)) return namePlatform(outcome, platform)
+  return serveFirstImage(tools, { ...request, platforms: [second, ...more] }, basis, signal)
+}
+
+/** The images of all platforms, made side by side, behind one index. */
+export async function serveIndex(
+  tools: PlatformTools,
+  request: ImageRequest,
+  basis: Basis,
+  signal: AbortSignal,
+): Promise<ServedImage | FailedImage> {
+  const { pinned } = basis
+  const key = indexKey(tools, request, basis)
+  const cached = await readUsableManifest(tools, key, pinned, signal)
+  if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
+
+  const outcomes = await servePlatforms(tools, request, basis, signal)
+  const failed = outcomes.find(endsIndex)
+  if (failed !== undefined) return failed
+  const images = outcomes.flatMap((outcome, index) =>
+    outcome.kind === 'image'
+      ? [{ platform: request.platforms[index]!, image: outcome.image, cached: outcome.cached }]
+      : [],
+  )
+  // No platform has all packages: the first one's refusal says which are missing.
+  if (images.length === 0) return outcomes[0]!
+  const image = await publishIndex(tools, key, images, pinned, signal)
+  return { kind: 'image', image, cached: images.every(({ cached }) => cached), pinned }
+}
+
+/**
+ * What each platform gives, or the first failure that ends the index: nobody waits for the others
+ * then, and their builds are left like those of any caller who goes.
+ */
+async function servePlatforms(
+  tools: PlatformTools,
+  request: ImageRequest,
+  basis: Basis,
+  signal: AbortSignal,
+): Promise<readonly (ServedImage | FailedImage)[]> {
+  const leaving = new AbortController()
+  const waiting = AbortSignal.any([signal, leaving.signal])
+  const { promise: ended, resolve: end } =
+    Promise.withResolvers<readonly [ServedImage | FailedImage]>()
+  const serve = async (platform: Platform) => {
+    const outcome = namePlatform(
+      await serveImage(tools, request, platform, basis, waiting),
+      platform,
+    )
+    if (endsIndex(outcome)) end([outcome])
+    return outcome
+  }
+  try {
+    return await Promise.race([ended, takeTurns(request.platforms, serve)])
+  } finally {
+    leaving.abort()
+  }
+}
+
+/** Whether a failure is one that no index is made with. */
+function endsIndex(outcome: ServedImage | FailedImage): boolean {
+  return outcome.kind === 'failed' && !isUnsupported(outcome)
+}
+
+/** Whether evaluation says that a package does not exist for the platform; then the platform is left out. */
+function isUnsupported(outcome: ServedImage | FailedImage): boolean {
+  return (
+    outcome.kind === 'failed' &&
+    outcome.failure.kind === 'packages' &&
+    outcome.failure.failures.every(({ kind }) => kind === 'unsupported-system')
+  )
+}
+
+/** Says of a failure which of the images it is about. */
+function namePlatform(
+  outcome: ServedImage | FailedImage,
+  platform: Platform | undefined,
+): ServedImage | FailedImage {
+  return outcome.kind === 'failed' && platform !== undefined ? { ...outcome, platform } : outcome
+}
+
+interface PlatformImage {
+  readonly platform: Platform
+  readonly image: ManifestEntry
+}
+
+async function publishIndex(
+  tools: PlatformTools,
+  key: CacheKey,
+  images: readonly PlatformImage[],
+  pinned: PinnedSource,
+  signal: AbortSignal,
+): Promise<ManifestEntry> {
+  const { ociIndex, dockerList } = assembleIndex(images.map(platformManifests))
+  for (const document of [ociIndex, dockerList]) {
+    await publishDocument(tools.blobs, document, signal)
+  }
+  const needed = images.flatMap(({ image }) => [...image.manifests, ...image.blobs])
+  const index: ManifestEntry = {
+    manifests: [ociIndex, dockerList].map(describeDocument),
+    blobs: [...new Map(needed.map(({ digest, size }) => [digest, { digest, size }])).values()],
+  }
+  if (!pinned.fixed) return index
+  return parseManifestEntry(await tools.entries.putFirst('manifests', key, index, signal)) ?? index
+}
+
+function platformManifests({ platform, image }: PlatformImage): PlatformManifests {
+  const [oci, docker] = image.manifests
+  if (oci === undefined || docker === undefined) throw new Error('an image has two manifests')
+  return { platform, oci, docker }
+}
