@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { platformOf } from '#core/nix/system.ts'
-import { ConfigError, readConfig, variables } from './config.ts'
+import { ConfigError, findIdleSettings, readConfig, variables } from './config.ts'
 
 test('readConfig() serves the bundled set on 8080 from the state directory when nothing is set', () => {
   const config = readConfig({})
@@ -56,6 +56,8 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
     ['NIXERY_PLATFORMS', 'linux/arm64,linux/arm64'],
     ['NIXERY_ALLOW_UNFREE', 'yes'],
     ['NIXERY_ALLOW_INSECURE', 'a b'],
+    ['NIXERY_ALLOW_INSECURE', 'openssl'],
+    ['NIXERY_ALLOW_INSECURE', 'openssl-1.1.1w,openssl'],
     ['NIXERY_DENY', 'git,'],
     ['NIXERY_BUILDERS', 'a\nsandbox = false'],
     ['NIXERY_BUILDERS', 'ssh://a # b'],
@@ -93,6 +95,24 @@ test('readConfig() refuses settings that would be ignored', () => {
       () => readConfig({ ...source, NIXERY_TAGS: 'v*' }),
       /^ConfigError: NIXERY_TAGS=v\* is for NIXERY_CHANNEL and NIXERY_PKGS_REPO/,
     )
+})
+
+test('findIdleSettings() tells settings that the configured sources do not look at', () => {
+  const environment = {
+    NIXERY_PIN_TTL: '60',
+    NIXERY_CHANNELS_URL: 'https://channels.example.org',
+    NIXERY_REFRESH_HOURS: '1',
+    NIXERY_KEPT_SOURCES: '',
+    NIXERY_POPULARITY_REFRESH_HOURS: '1',
+  }
+  const popularity = 'NIXERY_POPULARITY_REFRESH_HOURS'
+  const config = readConfig(environment)
+  const bundled = ['NIXERY_PIN_TTL', 'NIXERY_CHANNELS_URL', popularity]
+  assert.deepEqual(findIdleSettings(config, ['bundled']), bundled)
+  const nixpkgs = ['NIXERY_REFRESH_HOURS', popularity]
+  assert.deepEqual(findIdleSettings(config, ['nixpkgs', 'path']), nixpkgs)
+  const served = readConfig({ ...environment, NIX_POPULARITY_URL: 'file:///p.json' })
+  assert.deepEqual(findIdleSettings(served, ['nixpkgs', 'bundled']), [])
 })
 
 test('readConfig() asks where the archives of a repository without web address are', () => {

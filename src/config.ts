@@ -7,6 +7,7 @@ import { platformOf, type Platforms } from '#core/nix/system.ts'
 import { isGitAddress, isReferenceName } from '#core/request/git-reference.ts'
 import { mostPackages } from '#core/request/image-request.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
+import { findUnknownVariable } from './unknown-variables.ts'
 
 /** Whole number within bounds, from text. */
 const wholeNumber = (min: number, max: number) =>
@@ -44,6 +45,11 @@ const storeAddress = oneWord.refine(isStoreAddress)
 
 /** Patterns are compared with every name of a request. */
 const patterns = commaList(z.string().regex(/^[-+._*a-zA-Z0-9]+$/), 1000)
+
+/** Nix compares it whole: without the version it would allow nothing. Versions have a digit. */
+const nameWithVersion = z
+  .string()
+  .regex(/^[+._?=a-zA-Z0-9][-+._?=a-zA-Z0-9]*-[-+._?=a-zA-Z0-9]*\d[-+._?=a-zA-Z0-9]*$/)
 
 interface Variable {
   readonly schema: z.ZodType
@@ -224,7 +230,7 @@ export const variables = {
     about: 'Serve packages that are marked as broken.',
   },
   NIXERY_ALLOW_INSECURE: {
-    schema: commaList(z.string().regex(/^[-+._?=a-zA-Z0-9]+$/), 1000).default([]),
+    schema: commaList(nameWithVersion, 1000).default([]),
     allowed: 'names with version such as openssl-1.1.1w, with commas between them',
     about: 'Packages that are served in spite of known vulnerabilities.',
   },
@@ -408,6 +414,7 @@ export class ConfigError extends Error {
 /** Reads the environment; an empty variable counts as not set. Throws `ConfigError`. */
 export function readConfig(environment: Environment): Config {
   refuseUnserved(environment)
+  refuseUnknown(environment)
   const values = readVariables(environment)
   const stateDirectory = values.NIXERY_STATE_DIRECTORY ?? join(stateHome(environment), 'nixery')
   return Object.freeze({
@@ -497,6 +504,34 @@ function readSource(values: Values, environment: Environment): SourceSettings {
   return { kind: 'bundled' }
 }
 
+/** Variables that only some kinds of sources look at. */
+const settingsOfSources: ReadonlyArray<
+  readonly [kinds: ReadonlyArray<SourceSettings['kind']>, names: readonly VariableName[]]
+> = [
+  [['nixpkgs', 'git'], ['NIXERY_PIN_TTL']],
+  [
+    ['nixpkgs', 'git', 'path'],
+    ['NIXERY_KEPT_SOURCES', 'NIXERY_ALLOWED_URIS', 'NIXERY_GITHUB_TARBALL'],
+  ],
+  [['nixpkgs'], ['NIXERY_NIXPKGS_REPO', 'NIXERY_NIXPKGS_TARBALL', 'NIXERY_CHANNELS_URL']],
+  [['bundled'], ['NIXERY_DEBIAN_MIRROR', 'NIXERY_DEBIAN_SECURITY_MIRROR', 'NIXERY_REFRESH_HOURS']],
+]
+
+/**
+ * Variables that are set and change nothing, given the kinds of the configured sources. They may
+ * stand in a file that several services share, so they are worth a line in the log, and no more.
+ */
+export function findIdleSettings(
+  { environment, popularityUrl }: Config,
+  kinds: ReadonlyArray<SourceSettings['kind']>,
+): readonly string[] {
+  const idle = settingsOfSources.flatMap(([served, names]) =>
+    kinds.some((kind) => served.includes(kind)) ? [] : names,
+  )
+  if (popularityUrl === undefined) idle.push('NIXERY_POPULARITY_REFRESH_HOURS')
+  return idle.filter((name) => environment[name])
+}
+
 /** Archives come by http, so where they are cannot be derived from any other address. */
 function refuseWithoutArchives(repository: string): void {
   if (/^https?:/i.test(repository)) return
@@ -529,6 +564,15 @@ function refuseUnserved(environment: Environment): void {
       )
     }
   }
+}
+
+function refuseUnknown(environment: Environment): void {
+  const unknown = findUnknownVariable(environment, Object.keys(variables))
+  if (unknown === undefined) return
+  const { name, near } = unknown
+  const hint =
+    near === undefined ? 'docs/configuration.md lists all settings' : `did you mean ${near}?`
+  throw new ConfigError(`${name}=${environment[name]} is no setting: ${hint}`)
 }
 
 function readVariables(environment: Environment): Values {
