@@ -71,6 +71,11 @@ test('compose() refuses stored specs that give no image', { skip: !nix }, async 
   const specs: ReadonlyArray<readonly [file: string, text: string, message: RegExp]> = [
     ['a.yaml', 'packages: [amd64]', /^: the spec a names a platform but no package/],
     ['a.yaml', 'packages: [jq]\nsource: ours', /^: the spec a .* not configured: ours$/],
+    [
+      'a.yaml',
+      'packages: [jq]\ntag: nope',
+      /^: the spec a wants the tag nope, and its package source has latest only/,
+    ],
     ['A.yaml', 'packages: [jq]', /^: the spec A has a name that no registry client can ask for$/],
     [
       'shell/a.yaml',

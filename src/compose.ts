@@ -27,11 +27,16 @@ import { readSpec, refuseName, serveManifest } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, type Config } from './config.ts'
 import { nixOptions, openNix } from './open-nix.ts'
-import { openSources, servesOnlyBundled } from './open-sources.ts'
+import { makeDirectory } from './make-directory.ts'
+import { openSources, servesOnlyBundled, type OpenedSources } from './open-sources.ts'
 
 /** The wired product. */
 export interface System {
   readonly registry: Registry
+  /** What is served, as its operator wrote it. */
+  readonly sources: readonly string[]
+  /** The name of an image that can be pulled, where one is known. */
+  readonly example: string | undefined
   /** Tells the clients of all builds to come back, and ends the builds. */
   endBuilds(): Promise<void>
   /** Ends threads and schedules, and leaves nothing in staging. Builds must have ended. */
@@ -50,18 +55,21 @@ export async function compose(
   // A start that fails half-way leaves nothing behind.
   await using opened = new AsyncDisposableStack()
   const compression: Compression = { codec: 'gzip', level: config.gzipLevel }
+  await makeDirectory('NIXERY_STATE_DIRECTORY', config.stateDirectory)
+  await makeDirectory('STORAGE_PATH', config.storageDirectory)
   reportNix(await probeNix(nixOptions(config), signal), logger)
   const nix = await openNix(config, logger, substitution(config))
   opened.defer(() => nix.close())
   const storage = await openFilesystemStorage(config.storageDirectory)
   opened.defer(() => storage.close())
-  const { sources } = opened.use(await openSources(config, logger, signal))
+  const opening = opened.use(await openSources(config, logger, signal))
+  const { sources } = opening
   const grammar = {
     platforms: config.platforms,
     sourceNames: new Set([...sources.keys()].filter((name) => name !== '')),
     maxPackages: config.maxPackages,
   }
-  const specs = await openSpecs(config, grammar)
+  const { specs, names: specNames } = await openSpecs(config, grammar, opening)
   const packer = createWorkerPacker({ threads: config.packThreads })
   opened.defer(() => packer.close())
   const popularity = await openPopularity(config, logger, signal)
@@ -93,9 +101,13 @@ export async function compose(
     compression,
     labelRevision: config.labelRevision,
   }
+  const example = await findExample([...opening.examples, ...specNames], tools)
   const ending = new AbortController()
   const resources = opened.move()
+  void opening.lookUpLatest()
   return {
+    sources: opening.descriptions,
+    example,
     registry: {
       manifest: (request, signal) =>
         serveManifest(tools, request, AbortSignal.any([signal, ending.signal])),
@@ -161,19 +173,47 @@ function stackBuilder(
   return { ...rememberFailures(shared, systemClock), close: () => shared.close() }
 }
 
+/** The first name that the policy lets through. */
+async function findExample(
+  names: readonly string[],
+  tools: Parameters<typeof refuseName>[0],
+): Promise<string | undefined> {
+  for (const name of names) if ((await refuseName(tools, name)) === undefined) return name
+  return undefined
+}
+
+interface OpenedSpecs {
+  readonly specs: ImageSpecs
+  readonly names: readonly string[]
+}
+
 /** A spec that no pull could ever reach, or that none can be made of, is found now. */
-async function openSpecs({ imagesDirectory }: Config, grammar: NameGrammar): Promise<ImageSpecs> {
-  if (imagesDirectory === undefined) return noImageSpecs
+async function openSpecs(
+  { imagesDirectory }: Config,
+  grammar: NameGrammar,
+  sources: OpenedSources,
+): Promise<OpenedSpecs> {
+  if (imagesDirectory === undefined) return { specs: noImageSpecs, names: [] }
   const setting = `NIXERY_IMAGES_DIR=${imagesDirectory}`
   const found = await stat(imagesDirectory).catch(() => undefined)
   if (found?.isDirectory() !== true)
     throw new ConfigError(`${setting} cannot be read: it must be a directory`)
   const specs = openImageDirectory(imagesDirectory)
-  for (const [name, spec] of await specs.list()) {
-    const problem = findSpecProblem(name, spec, grammar)
+  const all = await specs.list()
+  for (const [name, spec] of all) {
+    const problem = findSpecProblem(name, spec, grammar) ?? findTagProblem(name, spec, sources)
     if (problem !== undefined) throw new ConfigError(`${setting}: ${problem}`)
   }
-  return specs
+  return { specs, names: [...all.keys()] }
+}
+
+function findTagProblem(
+  name: string,
+  { source, tag }: ImageSpec,
+  sources: OpenedSources,
+): string | undefined {
+  const refused = tag === undefined ? undefined : sources.refuseTag(source, tag)
+  return refused && `the spec ${name} wants ${refused}: give it another tag, or none`
 }
 
 function findSpecProblem(name: string, spec: ImageSpec, grammar: NameGrammar): string | undefined {
@@ -195,13 +235,17 @@ async function openPopularity(
   signal: AbortSignal,
 ): Promise<{ current(): Popularity; close(): void }> {
   if (url === undefined) return { current: () => ({ kind: 'closure' }), close: () => {} }
-  return watchPopularity(
+  const watched = await watchPopularity(
     {
       url,
       directory: join(stateDirectory, 'popularity'),
       refreshMs,
       clock: systemClock,
-      onChange: () => logger.info({ url }, 'popularity changed: digests of images may differ'),
+      onChange: (popularity) =>
+        logger.info(
+          { url, ...popularityFacts(popularity) },
+          'popularity changed: digests of images may differ',
+        ),
       onFailure: (error, serving) =>
         logger.warn(
           { url, error: describeError(error) },
@@ -212,4 +256,14 @@ async function openPopularity(
     },
     signal,
   )
+  const current = watched.current()
+  if (current.kind === 'snapshot')
+    logger.info({ url, ...popularityFacts(current) }, 'popularity in use')
+  return watched
+}
+
+function popularityFacts(popularity: Popularity) {
+  return popularity.kind === 'closure'
+    ? {}
+    : { names: popularity.ratings.size, version: popularity.version }
 }

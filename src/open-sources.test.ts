@@ -3,15 +3,21 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { pino } from 'pino'
+import { pino, type Logger } from 'pino'
 import { findProgram } from '#adapters/process/find-program.ts'
+import { makeGitRepository } from '#test/sources/git-repository.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { openSources } from './open-sources.ts'
 
 const PATH = process.env['PATH'] ?? ''
 const skip = (await findProgram('nix-store', PATH)) === undefined && 'there is no nix-store'
 
-async function open(context: TestContext, environment: Record<string, string>, file?: string) {
+async function open(
+  context: TestContext,
+  environment: Record<string, string>,
+  file?: string,
+  logger: Logger = pino({ level: 'silent' }),
+) {
   const directory = await mkdtemp(join(tmpdir(), 'nixery-sources-'))
   context.after(() => rm(directory, { recursive: true, force: true }))
   const path = join(directory, 'sources.yaml')
@@ -22,7 +28,7 @@ async function open(context: TestContext, environment: Record<string, string>, f
     ...(file === undefined ? {} : { NIXERY_SOURCES: path }),
     ...environment,
   })
-  const opened = await openSources(config, pino({ level: 'silent' }), AbortSignal.timeout(30_000))
+  const opened = await openSources(config, logger, AbortSignal.timeout(30_000))
   context.after(() => opened[Symbol.asyncDispose]())
   return opened
 }
@@ -33,6 +39,33 @@ test('openSources() gives the usual source a second name', { skip }, async (cont
   assert.deepEqual([...sources.keys()].sort(), ['', 'a', 'b'])
   assert.equal(sources.get(''), sources.get('a'))
 })
+
+test(
+  'OpenedSources.lookUpLatest() tells at the start what a pull would find',
+  { skip },
+  async (context) => {
+    const directory = await mkdtemp(join(tmpdir(), 'nixery-origin-'))
+    context.after(() => rm(directory, { recursive: true, force: true }))
+    const repository = await makeGitRepository(join(directory, 'set.git'))
+    const messages = async (url: string) => {
+      const lines: string[] = []
+      const logger = pino({ base: null }, { write: (line) => lines.push(line) })
+      const opened = await open(context, { NIXERY_PKGS_REPO: url }, undefined, logger)
+      assert.deepEqual(opened.descriptions, [`NIXERY_PKGS_REPO=${url}`])
+      await opened.lookUpLatest()
+      return lines.map((line) => JSON.parse(line).msg as string)
+    }
+    const [lost, ...others] = await messages('/not/there.git')
+    assert.match(lost ?? '', /^NIXERY_PKGS_REPO=\/not\/there\.git cannot be reached: /)
+    assert.deepEqual(others, [])
+    assert.match((await messages(repository.path)).join(), /^no image can be pulled as latest: /)
+    await repository.commit('main', { 'default.nix': '1' })
+    assert.deepEqual(await messages(repository.path), [
+      'reference looked up',
+      'package source found',
+    ])
+  },
+)
 
 test('openSources() refuses what would be a surprise', { skip }, async (context) => {
   const wrong: ReadonlyArray<

@@ -3,6 +3,7 @@ import { access, constants, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
+import { hideCredentials } from '#adapters/git/repository-url.ts'
 import { openSourceStore } from '#adapters/nix/source-store.ts'
 import { createBundledSource } from '#adapters/package-source/bundled-source.ts'
 import { credentialsFromFiles, type FindCredential } from '#adapters/package-source/credentials.ts'
@@ -12,6 +13,7 @@ import { createInputFetchers } from '#adapters/package-source/input-fetchers.ts'
 import type { PrepareFlake } from '#adapters/package-source/locate-package-set.ts'
 import { createNixpkgsSource } from '#adapters/package-source/nixpkgs-source.ts'
 import { createPathSource } from '#adapters/package-source/path-source.ts'
+import { refuseTag } from '#adapters/package-source/served-tags.ts'
 import { SourceTrees } from '#adapters/package-source/source-trees.ts'
 import {
   parseSourcesFile,
@@ -21,13 +23,29 @@ import {
 } from '#adapters/package-source/sources-file.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import { metaPackages } from '#core/request/image-request.ts'
-import type { PackageSource, PackageSources } from '#engine/ports/package-source.ts'
-import { ConfigError, type Config } from './config.ts'
+import { OperatingError } from '#engine/operating-error.ts'
+import {
+  findSource,
+  type PackageSource,
+  type PackageSources,
+} from '#engine/ports/package-source.ts'
+import { ConfigError, findIdleSettings, type Config } from './config.ts'
 import { nixOptions } from './open-nix.ts'
 
 /** The configured package sources; those that renew themselves do so until they are closed. */
 export interface OpenedSources extends AsyncDisposable {
   readonly sources: PackageSources
+  /** What the operator calls each of them: setting and value, without credentials. */
+  readonly descriptions: readonly string[]
+  /** Names that are sure to be there; of own sets nobody knows. */
+  readonly examples: readonly string[]
+  /** Why a tag of a source can never be pulled; `undefined` when it may be there. */
+  refuseTag(source: string, tag: string): string | undefined
+  /**
+   * Asks each origin for `latest`, so that the log has a wrong address before anybody pulls. Ends
+   * when the sources are closed; never fails.
+   */
+  lookUpLatest(): Promise<void>
 }
 
 /** First components of names that may come to mean something else than a source. */
@@ -41,6 +59,7 @@ export async function openSources(
 ): Promise<OpenedSources> {
   await using opened = new AsyncDisposableStack()
   const { usual, settings } = readSettings(config)
+  reportIdle(config, [...settings.values()], logger)
   const tools = await openTools(config, logger)
   opened.defer(() => tools.trees.close())
   const sources = new Map<string, PackageSource>()
@@ -50,8 +69,83 @@ export async function openSources(
     sources.set(name, source)
     if (name === usual) sources.set('', source)
   }
+  const closing = new AbortController()
+  opened.defer(() => closing.abort(new DOMException('the service ends', 'AbortError')))
   const resources = opened.move()
-  return { sources, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return {
+    sources,
+    descriptions: [...settings].map(([name, each]) => describeSource(name, each)),
+    examples: [...settings]
+      .filter(([, { kind }]) => kind === 'bundled')
+      .map(([name]) => (name === usual ? 'shell/git' : `${name}/shell/git`)),
+    refuseTag: (name, tag) => refuseSourceTag(settings.get(name === '' ? usual : name), tag),
+    async lookUpLatest() {
+      // One after the other: there may be a hundred, and each takes a process.
+      for (const [name, each] of settings) {
+        if (closing.signal.aborted) return
+        if (each.kind === 'git' || each.kind === 'nixpkgs')
+          await lookUp(
+            describeSource(name, each),
+            findSource(sources, name),
+            logger,
+            closing.signal,
+          )
+      }
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+}
+
+function reportIdle(config: Config, settings: readonly SourceSettings[], logger: Logger): void {
+  const kinds = settings.map(({ kind }) => kind)
+  for (const setting of findIdleSettings(config, kinds))
+    logger.warn({ setting }, `${setting} changes nothing: no configured source looks at it`)
+}
+
+/** What a lost origin says is told by the source itself. */
+async function lookUp(
+  origin: string,
+  source: PackageSource,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const pin = await source.pin('latest', signal)
+    if (pin.kind !== 'pinned')
+      logger.warn({ source: origin }, `no image can be pulled as latest: ${pin.message}`)
+    else if (pin.pinned.staleSinceMs === undefined)
+      logger.info({ source: origin, revision: pin.pinned.revision }, 'package source found')
+  } catch (error) {
+    if (signal.aborted || isUnavailable(error)) return
+    logger.warn({ source: origin, error: describeError(error) }, 'package source not looked up')
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof OperatingError && error.code === 'SOURCE_UNAVAILABLE'
+}
+
+function refuseSourceTag(settings: SourceSettings | undefined, tag: string): string | undefined {
+  if (settings === undefined || tag === 'latest') return undefined
+  if (settings.kind === 'bundled' || settings.kind === 'path')
+    return `the tag ${tag}, and its package source has latest only`
+  return refuseTag(settings.tags, tag) && `the tag ${tag}, which its package source does not serve`
+}
+
+/** A source as its operator wrote it. */
+function describeSource(name: string, settings: SourceSettings): string {
+  const isNamed = name !== ''
+  const where = isNamed ? `NIXERY_SOURCES: ${name}: ` : ''
+  switch (settings.kind) {
+    case 'bundled':
+      return `${where}the bundled Debian set`
+    case 'nixpkgs':
+      return `${where}${isNamed ? 'channel: ' : 'NIXERY_CHANNEL='}${settings.channel}`
+    case 'git':
+      return `${where}${isNamed ? 'git: ' : 'NIXERY_PKGS_REPO='}${hideCredentials(settings.url)}`
+    case 'path':
+      return `${where}${isNamed ? 'path: ' : 'NIXERY_PKGS_PATH='}${settings.path}`
+  }
 }
 
 interface NamedSettings {
@@ -172,9 +266,11 @@ async function openSource(
 
 function remoteOptions(
   name: string,
-  { tags, anyCommit }: TagSettings,
+  settings: SourceSettings & TagSettings,
   { config, logger, trees, findCredential, prepareFlake }: SourceTools,
 ): RemoteSourceOptions & { readonly prepareFlake: PrepareFlake } {
+  const { tags, anyCommit } = settings
+  const source = describeSource(name, settings)
   return {
     name,
     stateDirectory: config.stateDirectory,
@@ -188,10 +284,16 @@ function remoteOptions(
     environment: config.environment,
     onOutage: (origin, error) =>
       logger.warn(
-        { origin, error: describeError(error) },
-        'the origin of packages cannot be reached: what it last said is served',
+        { source, origin, error: describeError(error) },
+        `${source} cannot be reached: tags whose commit is remembered are served from there, others get a 503`,
       ),
-    onRecovery: (origin) => logger.info({ origin }, 'the origin of packages is back'),
+    onRecovery: (origin) => logger.info({ source, origin }, 'the origin of packages is back'),
+    onMove: (reference, commit, before) =>
+      logger.info(
+        { source, reference, commit, ...(before !== undefined && { before }) },
+        before === undefined ? 'reference looked up' : 'reference moved',
+      ),
+    onFetch: (revision) => logger.info({ source, revision }, 'package set fetched'),
   }
 }
 

@@ -29,9 +29,12 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
     system = await composeUnlessStopped(config, logger, starting.signal)
     if (system === undefined) return
     const { port } = server.address() as AddressInfo
+    const { sources, example } = system
     logger.info(
-      { port, storage: config.storageDirectory },
-      `ready: docker pull localhost:${port}/shell/git`,
+      { port, storage: config.storageDirectory, sources },
+      example === undefined
+        ? `ready: serving on port ${port}`
+        : `ready: docker pull localhost:${port}/${example}`,
     )
     const signal = await stopped
     logger.info({ signal }, 'draining')

@@ -16,7 +16,7 @@ import type {
 import { refuseCommit } from './check-commit.ts'
 import type { FindCredential } from './credentials.ts'
 import { locatePackageSet, type PrepareFlake } from './locate-package-set.ts'
-import { PinMemory, type RememberedPin } from './remembered-pins.ts'
+import { PinMemory, type PinMemoryOptions, type RememberedPin } from './remembered-pins.ts'
 import { refuseTag } from './served-tags.ts'
 import type { SourceTrees } from './source-trees.ts'
 
@@ -37,9 +37,13 @@ export interface RemoteSourceOptions {
   readonly clock: Clock
   readonly now?: () => number
   readonly environment?: Readonly<NodeJS.ProcessEnv>
-  /** Called once when the origin is lost while its packages are still served, and once when it is back. */
+  /** Called once when the origin is lost, and once when it is back. */
   readonly onOutage: (origin: string, error: unknown) => void
   readonly onRecovery: (origin: string) => void
+  /** A reference of the origin leads to another commit than `before`, or was not known. */
+  readonly onMove?: PinMemoryOptions['onMove']
+  /** The files of a revision are on this machine, and were not before. */
+  readonly onFetch?: ((revision: string) => void) | undefined
 }
 
 export interface GitSourceOptions extends RemoteSourceOptions {
@@ -60,7 +64,7 @@ class MissingCommit extends Error {}
 export function createGitSource(
   options: GitSourceOptions,
 ): PackageSource & { close(): Promise<void> } {
-  const { name, trees, entry, allowedTags, anyCommit, prepareFlake } = options
+  const { name, entry, allowedTags, anyCommit, prepareFlake } = options
   const remote = openRemote(options, options.url)
   const pins = openPins(options, remote.url)
   const rule = { remote, pins, anyCommit }
@@ -104,7 +108,7 @@ export function createGitSource(
     },
 
     async fetch(source, signal) {
-      const tree = await fetchTree(trees, remote, source, signal)
+      const tree = await fetchTree(options, remote, source, signal)
       if (typeof tree !== 'string') return tree
       return locatePackageSet({ tree, pinned: source, entry, prepareFlake }, signal)
     },
@@ -136,11 +140,12 @@ export function openPins(options: RemoteSourceOptions, origin: string): PinMemor
     ...(options.now && { now: options.now }),
     onOutage: (error) => options.onOutage(origin, error),
     onRecovery: () => options.onRecovery(origin),
+    onMove: options.onMove,
   })
 }
 
 async function fetchTree(
-  trees: SourceTrees,
+  { trees, onFetch }: RemoteSourceOptions,
   remote: GitRemote,
   { revision }: PinnedSource,
   signal: AbortSignal,
@@ -148,6 +153,7 @@ async function fetchTree(
   const fill = async (directory: string, until: AbortSignal) => {
     if ((await remote.fetchCommit(revision, until)) === 'missing') throw new MissingCommit()
     await remote.export(revision, directory, until)
+    onFetch?.(revision)
   }
   try {
     return await trees.tree(`git-${revision}`, fill, signal)

@@ -40,7 +40,7 @@ class UnusableArchive extends Error {}
 export function createNixpkgsSource(
   options: NixpkgsSourceOptions,
 ): PackageSource & { close(): Promise<void> } {
-  const { name, channel, trees, allowedTags, anyCommit, findCredential } = options
+  const { name, channel, trees, allowedTags, anyCommit, findCredential, onFetch } = options
   const channels = options.channels ?? defaultChannels
   const remote = openRemote(options, options.repository ?? defaultRepository)
   const tarball = options.tarball ?? archiveTemplate(options.repository ?? defaultRepository)
@@ -73,6 +73,7 @@ export function createNixpkgsSource(
         throw new UnusableArchive(`the archive of ${revision} cannot be used: ${end.message}`)
       if (end.commit !== undefined && end.commit !== revision)
         throw new UnusableArchive(`the archive of ${revision} is that of ${end.commit}`)
+      onFetch?.(revision)
     }
     return trees.tree(`archive-${revision}`, fill, signal)
   }

@@ -24,6 +24,7 @@ async function setUp(context: TestContext, directory?: string) {
   const path = directory ?? (await makeDirectory(context))
   const origin = { answer: async (): Promise<string | undefined> => first, asked: 0 }
   const log: string[] = []
+  const moves: unknown[] = []
   const time = { ms: startMs }
   const pins = new PinMemory({
     directory: path,
@@ -32,6 +33,7 @@ async function setUp(context: TestContext, directory?: string) {
     now: () => time.ms,
     onOutage: (error) => log.push(`lost: ${(error as Error).message}`),
     onRecovery: () => log.push('back'),
+    onMove: (...move) => moves.push(move),
   })
   context.after(() => pins.close())
   const ask = () => {
@@ -43,7 +45,7 @@ async function setUp(context: TestContext, directory?: string) {
     time.ms += ms
     clock.advance(ms)
   }
-  return { directory: path, pins, origin, log, resolve, advance }
+  return { directory: path, pins, origin, log, moves, resolve, advance }
 }
 
 async function fail(): Promise<never> {
@@ -64,6 +66,25 @@ test('PinMemory.resolve() asks once for many, and again when the time is over', 
     { commit: second },
   ])
   assert.equal(origin.asked, 2)
+})
+
+test('PinMemory.resolve() tells what is new and what moved, and nothing of what stays', async (context) => {
+  const { directory, moves, origin, resolve, advance } = await setUp(context)
+  await resolve()
+  advance(ttlMs)
+  await resolve()
+  assert.deepEqual(moves, [['main', first, undefined]])
+  origin.answer = async () => second
+  advance(ttlMs)
+  await resolve()
+  assert.deepEqual(moves.slice(1), [['main', second, first]])
+  // A restart has not forgotten.
+  const later = await setUp(context, directory)
+  later.origin.answer = async () => second
+  later.advance(4 * ttlMs)
+  await later.resolve()
+  assert.equal(later.origin.asked, 1)
+  assert.deepEqual(later.moves, [])
 })
 
 test('PinMemory.resolve() goes on with the old answer while the origin is lost', async (context) => {

@@ -20,6 +20,8 @@ export interface PinMemoryOptions {
   /** Called once when the origin is lost, and once when it is back. */
   readonly onOutage: (error: unknown) => void
   readonly onRecovery: () => void
+  /** A reference leads elsewhere than before; `before` is unset for one that was not known. */
+  readonly onMove?: ((reference: string, commit: string, before?: string) => void) | undefined
 }
 
 /** What a reference leads to; stale when the origin cannot say whether it still does. */
@@ -200,6 +202,8 @@ export class PinMemory {
       return
     }
     const checkedAtMs = this.#now()
+    const before = this.#pins.get(reference)?.commit
+    if (commit !== before) this.#options.onMove?.(reference, commit, before)
     this.#negatives.delete(reference)
     setBounded(this.#pins, reference, { commit, checkedAtMs, retryAtMs: 0 })
     await guardFilesystem('cannot remember a reference', () =>
