@@ -40,6 +40,7 @@ export async function exportTree(
     const command = { args, config: exactSettings, timeoutMs: exportTimeoutMs }
     const end = await runGit(setting, command, signal)
     if (end.kind === 'succeeded') return
+    if (end.kind === 'printed-too-much') throw new UnfitTree(`${tree} has too many files`)
     if (/invalid path|File name too long/.test(end.stderrTail))
       throw new UnfitTree(`the files of ${tree} cannot be written: ${describeGitEnd(end)}`)
     throw gitError(`cannot write ${tree}`, end)
@@ -50,6 +51,9 @@ export async function exportTree(
     await writeFile(join(repository, 'info', 'attributes'), exactAttributes)
     await writeFile(join(repository, 'objects', 'info', 'alternates'), `${objects}\n`)
     const inRepository = [`--git-dir=${repository}`, `--work-tree=${directory}`]
+    // A few kilobytes of trees can name each other for a hundred million files: the list of names is
+    // bounded before anything is made of it, at some 500,000.
+    await git(...inRepository, 'ls-tree', '-r', '-z', '--name-only', tree)
     await git(...inRepository, 'read-tree', tree)
     await git(...inRepository, 'checkout-index', '--all', '--force', '--quiet')
   } finally {

@@ -17,6 +17,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { parseGitReference } from '#core/request/git-reference.ts'
 import { OperatingError } from '#engine/operating-error.ts'
@@ -275,6 +276,43 @@ test('GitRemote takes the id of a file or directory for no commit', { skip }, as
     assert.equal(await remote.fetchCommit(id, signal), 'missing', 'also the second time')
   }
 })
+
+test('GitRemote takes the id of an annotated tag for no commit', { skip }, async (context) => {
+  const { repository, open } = await setUp(context)
+  await repository.commit('main', { 'default.nix': '1' })
+  const people = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org']
+  await repository.git(...people, 'tag', '--annotate', '--message=v1', 'v1', 'main')
+  const tag = await repository.git('rev-parse', 'v1')
+  assert.equal(await open(repository.path).fetchCommit(tag, signal), 'missing')
+})
+
+test(
+  'GitRemote.export() makes nothing of a tree with too many files',
+  { skip },
+  async (context) => {
+    const { directory, repository, open } = await setUp(context)
+    await repository.commit('main', { file: 'x' })
+    // Eight levels of ten entries each: a hundred million files in a kilobyte of objects.
+    let tree = await repository.git('rev-parse', 'main^{tree}')
+    for (let level = 0; level < 8; level++) {
+      const entries = Array.from({ length: 10 }, (_, index) => `040000 tree ${tree}\t${index}`)
+      tree = await makeTree(repository, entries)
+    }
+    const commit = await repository.git('commit-tree', '-m', 'bomb', tree)
+    await repository.git('update-ref', 'refs/heads/main', commit)
+    const remote = open(repository.path)
+    assert.equal(await remote.fetchCommit(commit, signal), 'fetched')
+    const target = await mkdtemp(join(directory, 'bomb-'))
+    await assert.rejects(remote.export(commit, target, signal), /has too many files/)
+    assert.deepEqual(await readdir(target), [])
+  },
+)
+
+async function makeTree({ path }: GitRepository, entries: readonly string[]): Promise<string> {
+  const child = spawn('git', ['-C', path, 'mktree'], { env: plainGitEnvironment() })
+  child.stdin.end(`${entries.join('\n')}\n`)
+  return (await text(child.stdout)).trim()
+}
 
 test('GitRemote gets over the lock files of a git that was killed', { skip }, async (context) => {
   const { directory, repository, open } = await setUp(context)

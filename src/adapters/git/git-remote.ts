@@ -279,9 +279,10 @@ export class GitRemote {
   }
 
   async #isCommit(commit: string, signal: AbortSignal): Promise<boolean> {
-    const args = ['cat-file', 'commit', commit]
+    // Asked for a commit, git takes the id of an annotated tag for the one that it names.
+    const args = ['cat-file', '-t', commit]
     const end = await this.#inRepository('commits', { args, timeoutMs: localTimeoutMs }, signal)
-    return end.kind === 'succeeded'
+    return end.kind === 'succeeded' && end.stdout === 'commit\n'
   }
 
   async #keptReferences(signal: AbortSignal): Promise<readonly string[]> {
