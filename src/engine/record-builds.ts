@@ -30,7 +30,8 @@ export function recordBuilds(steps: BuildSteps, options: RecordOptions): ImageBu
       const stopDeadline = clock.after(deadlineMs, () =>
         deadline.abort(new Error('deadline passed')),
       )
-      observe({ kind: 'started', request: target.request, revision: target.source.revision })
+      const { source, revision } = target.source
+      observe({ kind: 'started', request: target.request, source, revision })
       try {
         const result = await steps(target, observe, AbortSignal.any([signal, deadline.signal]))
         if ('kind' in result) {

@@ -8,11 +8,21 @@ export function describeError(error: unknown): string {
   const messages: string[] = []
   let current: unknown = error
   for (let depth = 0; current instanceof Error && depth < maxCauses; depth += 1) {
-    // An adapter's own message often ends with that of its cause.
-    if (messages.at(-1)?.includes(current.message) !== true) messages.push(current.message)
+    const { cause } = current
+    const message = current.message || nameOf(current)
+    // An adapter's own message often ends with that of its cause, or of the cause's cause.
+    const isSaid = messages.some((said) => said.includes(message))
+    // What Node's fetch says of every failure; the cause is the failure.
+    const isEmpty = message === 'fetch failed' && cause instanceof Error
+    if (!isSaid && !isEmpty) messages.push(message)
     current = current.cause
   }
   const advice = error instanceof OperatingError ? `; ${operatingErrors[error.code].advice}` : ''
   const code = error instanceof OperatingError ? `${error.code}: ` : ''
   return messages.length === 0 ? String(error) : `${code}${messages.join(': ')}${advice}`
+}
+
+/** Of an error without words, as Node has for an address of which no connection could be made. */
+function nameOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
+import { platformOf } from '#core/nix/system.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { describeError } from './described-error.ts'
 import { logBuilds } from './logged-builds.ts'
@@ -19,6 +20,28 @@ test('logBuilds() writes one line per milestone, under the build id, that no pac
   assert.deepEqual(others, [], 'details stay below info')
   assert.deepEqual([planned.build, planned.msg, planned.layers], ['b1', 'layers planned', 2])
   assert.deepEqual([failed.build, failed.failure.message], ['b1', message])
+})
+
+test('logBuilds() says which source a build is of, where sources have names', () => {
+  const lines: string[] = []
+  const builds = logBuilds(pino({ base: null }, { write: (line) => lines.push(line) }))
+  const platform = platformOf('amd64')
+  const request = { packages: ['git'], platform, shell: false, options: {} }
+  for (const source of ['ours', ''])
+    builds.observe('b1', {
+      kind: 'started',
+      request: { ...request, source },
+      source,
+      revision: 'r1',
+    })
+  const facts = lines.map((line) => JSON.parse(line))
+  assert.deepEqual(
+    facts.map(({ msg, source, revision, packages }) => [msg, source, revision, packages]),
+    [
+      ['build started', 'ours', 'r1', ['git']],
+      ['build started', undefined, 'r1', ['git']],
+    ],
+  )
 })
 
 test('logBuilds() makes no logger per event, and names the build in every line', () => {
@@ -48,6 +71,13 @@ test('describeError() says what happened, why, and what to do', () => {
   assert.equal(describeError('text'), 'text')
   const repeated = new Error('cannot open x: ENOENT', { cause: new Error('ENOENT') })
   assert.equal(describeError(repeated), 'cannot open x: ENOENT')
+  const refused = new Error('connect ECONNREFUSED 127.0.0.1:9')
+  const fetching = new TypeError('fetch failed', { cause: refused })
+  assert.equal(describeError(fetching), 'connect ECONNREFUSED 127.0.0.1:9')
+  const wordless = Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })
+  assert.equal(describeError(new TypeError('fetch failed', { cause: wordless })), 'ECONNREFUSED')
+  const unread = new Error(`x cannot be read: ${refused.message}`, { cause: fetching })
+  assert.equal(describeError(unread), 'x cannot be read: connect ECONNREFUSED 127.0.0.1:9')
   const ring = new Error('ring')
   ring.cause = ring
   assert.equal(describeError(ring), 'ring')

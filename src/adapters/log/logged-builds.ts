@@ -13,6 +13,7 @@ export function logBuilds(logger: Logger): BuildObserver {
               build,
               packages: event.request.packages,
               platform: event.request.platform.architecture,
+              ...(event.source !== '' && { source: event.source }),
               revision: event.revision,
             },
             'build started',

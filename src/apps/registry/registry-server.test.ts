@@ -204,7 +204,7 @@ test('HEAD of a blob knows no ranges', async (context) => {
 })
 
 test('every refusal is JSON with a code of the specification', async (context) => {
-  const { send } = await startRegistry(context)
+  const { send, requests } = await startRegistry(context)
   const absent = digestOf('absent')
   const cases: ReadonlyArray<
     readonly [method: string, path: string, status: number, code: string]
@@ -226,6 +226,8 @@ test('every refusal is JSON with a code of the specification', async (context) =
   for (const [method, path, status, code] of cases) {
     const answer = await send(method, path)
     assert.deepEqual([answer.status, errorCode(answer)], [status, code], `${method} ${path}`)
+    const { message } = JSON.parse(answer.body).errors[0]
+    assert.equal(requests.at(-1)?.reason, message, 'the log has the reason')
     if (status === 405) assert.equal(answer.headers.allow, 'GET, HEAD')
   }
 })
@@ -313,8 +315,8 @@ test('a manifest says what it was made of, and since when the origin is away', a
   assert.equal(headers['nixery-source'], 'ours')
   assert.equal(headers['nixery-stale-since'], '2026-01-02T03:04:05.000Z')
   assert.deepEqual(
-    requests.map(({ revision, staleSince }) => [revision, staleSince]),
-    [['r1', '2026-01-02T03:04:05.000Z']],
+    requests.map(({ source, revision, staleSince }) => [source, revision, staleSince]),
+    [['ours', 'r1', '2026-01-02T03:04:05.000Z']],
     'the log says the same of an answer from cache',
   )
   await send('GET', path, { Accept: `${mediaTypes.dockerManifest}, ${mediaTypes.ociIndex}` })
@@ -490,4 +492,5 @@ test('requests are logged with what was sent', async (context) => {
     },
   )
   assert.ok(sentBytes > blob.length)
+  assert.ok(!('reason' in requests[0]!), 'nothing was refused')
 })

@@ -89,6 +89,7 @@ async function answer(
     response,
     path: (request.url ?? '/').split('?', 1)[0] ?? '/',
     signal: hangUp.signal,
+    noted: {},
   }
   const method = request.method ?? ''
   const sentBefore = request.socket.bytesWritten
@@ -103,6 +104,7 @@ async function answer(
       durationMs: performance.now() - startedAt,
       userAgent: request.headers['user-agent'] ?? '',
       ...sourceFacts(response),
+      ...exchange.noted,
       complete: response.writableFinished,
     })
   })
@@ -119,10 +121,14 @@ async function answer(
 }
 
 /** What the headers say of the package source: an answer from cache has no build whose log says it. */
-function sourceFacts(response: ServerResponse): Pick<RequestFacts, 'revision' | 'staleSince'> {
+function sourceFacts(
+  response: ServerResponse,
+): Pick<RequestFacts, 'source' | 'revision' | 'staleSince'> {
+  const source = response.getHeader('Nixery-Source')
   const revision = response.getHeader('Nixery-Revision')
   const staleSince = response.getHeader('Nixery-Stale-Since')
   return {
+    ...(typeof source === 'string' && { source }),
     ...(typeof revision === 'string' && { revision }),
     ...(typeof staleSince === 'string' && { staleSince }),
   }

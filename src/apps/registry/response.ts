@@ -9,6 +9,8 @@ export interface Exchange {
   readonly path: string
   /** Aborts when the client hangs up. */
   readonly signal: AbortSignal
+  /** What the request log has to know beside status and headers. */
+  readonly noted: { reason?: string }
 }
 
 export type Headers = Readonly<Record<string, string | number>>
@@ -34,6 +36,7 @@ export function sendBody(
 }
 
 export function sendRefusal(exchange: Exchange, refusal: Refusal): void {
+  exchange.noted.reason = refusal.message
   sendBody(
     exchange,
     refusal.status,

@@ -4,7 +4,13 @@ import type { BuildFailure } from '../build-outcome.ts'
 
 /** One fact of a build's progress. Times are the observer's business. */
 export type BuildEvent =
-  | { readonly kind: 'started'; readonly request: PlatformRequest; readonly revision: string }
+  | {
+      readonly kind: 'started'
+      readonly request: PlatformRequest
+      /** Name of the package source; '' for the one that needs none. */
+      readonly source: string
+      readonly revision: string
+    }
   | { readonly kind: 'evaluated'; readonly derivations: number }
   | { readonly kind: 'realising'; readonly progress: RealiseProgress }
   | {

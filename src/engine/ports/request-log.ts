@@ -12,10 +12,14 @@ export interface RequestFacts {
   readonly sentBytes: number
   readonly durationMs: number
   readonly userAgent: string
+  /** The named package source that the answer was made from. */
+  readonly source?: string
   /** Of the package source that the answer was made from. */
   readonly revision?: string
   /** When the source's origin was there last; only while it is not. */
   readonly staleSince?: string
+  /** What a refused client was told, in one line. */
+  readonly reason?: string
   /** False when the client hung up before the end of the response. */
   readonly complete: boolean
 }
