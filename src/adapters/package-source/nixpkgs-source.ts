@@ -53,8 +53,9 @@ export function createNixpkgsSource(
       pinned: {
         source: name,
         revision: commit,
-        // As of the same commit through git.
-        identity: `git:${commit}`,
+        // Not that of the same commit through git: an archive is made by the rules of .gitattributes,
+        // and what it says of itself is all that vouches for it.
+        identity: `archive:${commit}`,
         fixed: true,
         origin: remote.url,
         ...(staleSinceMs !== undefined && { staleSinceMs }),
