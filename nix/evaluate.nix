@@ -62,7 +62,11 @@ let
         && builtins.seq forced.value (!forced.success);
     in
     if !isDerivation.success then throws path value
-    else if !isDerivation.value then { kind = "not-a-derivation"; inherit path; }
+    else if !isDerivation.value then {
+      kind = "not-a-derivation";
+      inherit path;
+      valueType = builtins.typeOf value;
+    }
     else if !forbidden.success then throws path value
     else if forbidden.value != null && !isUnexplained forbidden.value then
       { kind = "refused"; inherit path; } // forbidden.value

@@ -48,7 +48,7 @@ test('recordBuilds() tells the beginning and the end of a build', async () => {
 test('recordBuilds() gives a failure its build id', async () => {
   const failure = {
     kind: 'packages',
-    failures: [{ kind: 'not-a-derivation', package: 'lib' }],
+    failures: [{ kind: 'not-a-derivation', package: 'lib', valueType: 'set' }],
   } as const
   const { recorded, kinds } = setUp(async () => failure)
   assert.deepEqual(await recorded.build(buildTarget('lib'), patient), {

@@ -1,10 +1,14 @@
 import { formatAttributePath } from '#core/nix/attribute-path.ts'
-import { classifyEvaluationError } from '#core/nix/evaluation-message.ts'
+import {
+  classifyEvaluationError,
+  explainUnsupported,
+  formatEvaluationError,
+} from '#core/nix/evaluation-message.ts'
 import type { PackageFailure, PackageOutcome, PackageOutput } from '#core/nix/package-outcome.ts'
 import { formatRefusal, type RefusalReason } from '#core/nix/refusal-message.ts'
 import { parseStorePath } from '#core/nix/store-path.ts'
 import type { MissingName } from './name-suggestions.ts'
-import type { EvaluationResult, LookUpAnswer, PackageSetQuery } from './package-set-query.ts'
+import type { EvaluationResult, LookUpError, PackageSetQuery } from './package-set-query.ts'
 
 /** One package of a request. */
 export interface WantedPackage {
@@ -96,7 +100,7 @@ export class Evaluation {
           candidates: result.candidates.map(formatAttributePath).sort(),
         }
       case 'not-a-derivation':
-        return { kind: 'not-a-derivation', package: name }
+        return { kind: 'not-a-derivation', package: name, valueType: result.valueType }
       case 'refused':
         return {
           kind: result.reason,
@@ -131,10 +135,7 @@ function optionalAnswer(name: string, result: EvaluationResult): Answer {
   return outcome.kind === 'found' ? outcome : absent(name, false)
 }
 
-function refusedAnswer(
-  { name, isOptional }: WantedPackage,
-  answer: Extract<LookUpAnswer, { readonly message: string }>,
-): Answer {
+function refusedAnswer({ name, isOptional }: WantedPackage, answer: LookUpError): Answer {
   return isOptional ? absent(name, false) : failureOf(name, answer)
 }
 
@@ -142,13 +143,25 @@ function absent(name: string, isCertain: boolean): AbsentPackage {
   return { kind: 'absent', package: name, isCertain }
 }
 
-function failureOf(
-  name: string,
-  { kind, message }: Extract<LookUpAnswer, { readonly message: string }>,
-  refusal?: RefusalReason,
-): PackageFailure {
-  const known = kind === 'error' ? classifyEvaluationError(message) : kind
-  return { kind: refusal ?? known, package: name, message }
+function failureOf(name: string, answer: LookUpError, noted?: RefusalReason): PackageFailure {
+  const { message, where, trace = [] } = answer
+  const kind = noted ?? kindOf(answer)
+  const isError = kind === 'evaluation-error'
+  return {
+    kind,
+    package: name,
+    message: formatEvaluationError(
+      kind === 'unsupported-system' ? explainUnsupported(message) : message,
+      // A refusal is no mistake that somebody would look for.
+      isError ? where : undefined,
+    ),
+    ...(isError && trace.length > 0 && { trace }),
+  }
+}
+
+function kindOf({ kind, message, isOwnWords }: LookUpError) {
+  if (kind === 'nix-too-old') return kind
+  return isOwnWords ? classifyEvaluationError(message) : 'evaluation-error'
 }
 
 function unreadable(name: string, message: string): PackageFailure {

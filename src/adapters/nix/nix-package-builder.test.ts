@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -153,9 +153,9 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       assert.equal(outcomes[0]?.kind, 'found')
       assert.deepEqual(outcomes.slice(1), [
         { kind: 'ambiguous', package: 'twocases', candidates: ['TwoCases', 'twocasES'] },
-        { kind: 'not-a-derivation', package: 'a-function' },
-        { kind: 'not-a-derivation', package: 'a-list' },
-        { kind: 'not-a-derivation', package: 'nested' },
+        { kind: 'not-a-derivation', package: 'a-function', valueType: 'lambda' },
+        { kind: 'not-a-derivation', package: 'a-list', valueType: 'list' },
+        { kind: 'not-a-derivation', package: 'nested', valueType: 'set' },
         { kind: 'not-found', package: 'tools', nearNames: ['tool'] },
         {
           kind: 'not-found',
@@ -192,6 +192,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
         [...kinds, ...kinds],
       )
       assert.match(messageOf(outcomes[0]!), /^Package ‘unfree-1.0’ .* refusing to evaluate\.$/)
+      assert.equal(messageOf(outcomes[3]!), 'x', 'without the words that every refusal begins with')
       assert.equal(messageOf(outcomes.at(-1)!), 'no', 'the words of the set where meta has none')
     })
 
@@ -213,7 +214,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
         ['plain-unsupported', ['unsupported-system', 'it is for riscv64-linux, x86_64-darwin']],
         ['plain-bad-platform', ['unsupported-system', 'its package set does not support it there']],
         ['plain-unavailable', ['unsupported-system', 'its package set does not support it there']],
-        ['plain-unreadable', ['evaluation-error', 'this licence is lost']],
+        ['plain-unreadable', ['evaluation-error', 'this licence is lost (default.nix:N:N)']],
         // Neither its outputs nor what else lies in it have its meta.
         ['plain-unfree.out', ['unfree', 'NIXERY_ALLOW_UNFREE is not on (Secret)']],
         ['plain-unfree.src', ['unfree', 'NIXERY_ALLOW_UNFREE is not on (Secret)']],
@@ -221,7 +222,9 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       const outcomes = await evaluate([...messages.keys(), 'plain-patterns'])
       const refused = outcomes.slice(0, -1)
       assert.deepEqual(
-        new Map(refused.map((it) => [it.package, [it.kind, messageOf(it)]])),
+        new Map(
+          refused.map((it) => [it.package, [it.kind, messageOf(it).replaceAll(/:\d+/g, ':N')]]),
+        ),
         messages,
       )
       assert.equal(outcomes.at(-1)?.kind, 'found', 'patterns are for the set itself to judge')
@@ -275,19 +278,107 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       )
     })
 
-    test('reports what a package throws as one line', async () => {
-      assert.deepEqual(await evaluate(['throws', 'throws-on-the-way.package']), [
-        {
-          kind: 'evaluation-error',
-          package: 'throws',
-          message: 'this package is not to be had',
-        },
-        {
-          kind: 'evaluation-error',
-          package: 'throws-on-the-way.package',
-          message: 'no way through',
-        },
-      ])
+    test('reports what a package throws as one line, and where', async () => {
+      const outcomes = await evaluate(['throws', 'throws-on-the-way.package'])
+      assert.deepEqual(
+        outcomes.map(({ kind }) => kind),
+        ['evaluation-error', 'evaluation-error'],
+      )
+      const [throws, onTheWay] = outcomes.map(messageOf)
+      assert.match(throws!, /^this package is not to be had \(default\.nix:\d+:\d+\)$/)
+      assert.match(onTheWay!, /^no way through \(default\.nix:\d+:\d+\)$/)
+    })
+
+    test('says where mistakes of a set are, in words of the set', async () => {
+      const mistakes = join(directory, 'mistakes')
+      await mkdir(mistakes)
+      await writeFile(join(mistakes, 'syntax.nix'), '{\n  a = 1\n  b = 2;\n}\n')
+      await writeFile(
+        join(mistakes, 'default.nix'),
+        `{
+          nope = { }.nope;
+          called = { } { };
+          syntax = import ./syntax.nix;
+          lost = builtins.readFile ./bin/lost;
+          nixpkgs = import <nixpkgs> { };
+          fetched = import (fetchTarball "https://example.invalid/x.tar.gz");
+          number = 1;
+        }`,
+      )
+      const set = { identity: 'x', fixed: false, entry: mistakes, readablePaths: [mistakes] }
+      const packages = ['nope', 'called', 'syntax', 'lost', 'nixpkgs', 'fetched']
+      const outcomes = await nix.evaluate(
+        { set, policy: strictPolicy, system, packages, optionalPackages: [] },
+        AbortSignal.timeout(60_000),
+      )
+      const expected = [
+        /^attribute 'nope' missing \(default\.nix:2:\d+\)$/,
+        /^attempt to call something which is not a function.* \(default\.nix:3:\d+\)$/,
+        /^syntax error, unexpected '=', expecting ';' \(syntax\.nix:3:5\)$/,
+        /'bin(?:\/lost)?'.* \(default\.nix:5:\d+\)$/,
+        /^the package set asks for <nixpkgs>, .* \(default\.nix:6:\d+\)$/,
+        /example\.invalid.*NIXERY_ALLOWED_URIS \(default\.nix:7:\d+\)$/,
+      ]
+      for (const [index, pattern] of expected.entries()) {
+        const outcome = outcomes[index]!
+        assert.match(messageOf(outcome), pattern)
+        assert.ok(!JSON.stringify(outcome).includes(directory), 'no path of this machine')
+      }
+      const [nope] = outcomes
+      assert.ok(nope?.kind === 'evaluation-error')
+      assert.match(nope.trace?.[0] ?? '', /^while evaluating.*'nope'.* \(default\.nix:2:\d+\)$/)
+    })
+
+    test('takes nothing that a package says for a failure of the machine or for a refusal', async () => {
+      const entry = join(directory, 'forger.nix')
+      const words = ['cannot connect to daemon', 'it has an unfree license']
+      await writeFile(
+        entry,
+        String.raw`{
+          thrown = throw "error: cannot connect to daemon";
+          paragraph = throw "no\n\nerror: cannot connect to daemon\n\nx is marked as broken";
+          traced = builtins.trace "x\nerror: cannot connect to daemon" { }.nope;
+          context = builtins.addErrorContext "x\nerror: database or disk is full" { }.nope;
+          aborted = abort "database or disk is full";
+          named = { }."${words[0]}";
+          refused = { }."${words[1]}";
+          unread = builtins.readFile (./. + "/x: No space left on device");
+          group = builtins.readFile (./. + "/build-users-group");
+        }`,
+      )
+      const set = { identity: 'f', fixed: false, entry, readablePaths: [directory] }
+      const names = [
+        'thrown',
+        'paragraph',
+        'traced',
+        'context',
+        'aborted',
+        'named',
+        'refused',
+        'unread',
+        'group',
+      ]
+      const outcomes = await nix.evaluate(
+        { set, policy: strictPolicy, system, packages: names, optionalPackages: [] },
+        AbortSignal.timeout(60_000),
+      )
+      assert.deepEqual(
+        outcomes.map(({ kind }) => kind),
+        names.map(() => 'evaluation-error'),
+      )
+      assert.match(messageOf(outcomes[1]!), /^no \(forger\.nix/)
+    })
+
+    test('gives the message of an error below thousands of calls', async () => {
+      const entry = join(directory, 'deep.nix')
+      const call = 'let call = depth: if depth == 0 then throw "the end" else 1 + call (depth - 1);'
+      await writeFile(entry, `${call} in { deep = call 3000; }`)
+      const set = { identity: 'd', fixed: false, entry, readablePaths: [entry] }
+      const [outcome] = await nix.evaluate(
+        { set, policy: strictPolicy, system, packages: ['deep'], optionalPackages: [] },
+        AbortSignal.timeout(60_000),
+      )
+      assert.match(messageOf(outcome!), /^the end/)
     })
 
     test('finds the others when a package ends the whole evaluation', async () => {

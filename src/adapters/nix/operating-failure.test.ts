@@ -22,6 +22,11 @@ const failures: readonly (readonly [string, string | undefined])[] = [
   ['error: This version of Nixpkgs requires Nix >= 2.18, please upgrade:', undefined],
   ['   > tar: write error: No space left on device', undefined],
   ["warning: the group 'nixbld' specified in 'build-users-group' does not exist", undefined],
+  ["error: the group 'nixbld' specified in 'build-users-group' does not exist", 'NIX_FAILED'],
+  ["error: the build users group 'nixbld' has no members", 'NIX_FAILED'],
+  ["error: getting status of '/set/build-users-group': No such file or directory", undefined],
+  ["error: attribute 'cannot connect to daemon' missing", undefined],
+  ["error: getting status of '/set/database or disk is full': Not a directory", undefined],
   ["error: opening file '/etc/shadow': Permission denied", undefined],
   ["error: builder for '/nix/store/x.drv' failed with exit code 1", undefined],
 ]

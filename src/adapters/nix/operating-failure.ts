@@ -5,15 +5,20 @@ import { stripTerminalCodes } from '#core/nix/structured-log.ts'
 import type { CacheFailure } from '#core/nix/substitution-report.ts'
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 
-// What Nix itself says when the machine is at fault, not the package (libstore, libutil).
+// What Nix itself says when the machine is at fault, not the package (libstore, libutil). Names that
+// a package set chose may stand in the middle of a message, so the beginning or the end decides.
 const failures: readonly (readonly [RegExp, OperatingCode])[] = [
   [/: (?:No space left on device|Disk quota exceeded)$/, 'NO_SPACE'],
-  [/executing SQLite statement .*disk I\/O error/, 'NIX_FAILED'],
-  [/database or disk is full|lack of free disk space/, 'NO_SPACE'],
+  [/^error: executing SQLite statement .*disk I\/O error/, 'NIX_FAILED'],
+  [/^error: executing SQLite statement.*: database or disk is full/, 'NO_SPACE'],
+  [/^note: build failure may have been caused by lack of free disk space/, 'NO_SPACE'],
   [/^error: .*'\/nix\/\S*'.*: (?:Permission denied|Read-only file system)$/, 'NO_PERMISSION'],
-  [/(?:could not set|changing) .* '\/nix\/\S*'/, 'NO_PERMISSION'],
-  [/cannot connect to (?:socket|daemon)/, 'NIX_FAILED'],
-  [/build-users-group|build users group/, 'NIX_FAILED'],
+  [/^error: (?:could not set|changing) .* '\/nix\/\S*'/, 'NO_PERMISSION'],
+  [/^error: cannot connect to (?:socket|daemon)/, 'NIX_FAILED'],
+  [
+    /^error: the (?:group '[^']*' specified in 'build-users-group'|build users group)/,
+    'NIX_FAILED',
+  ],
 ]
 
 /**

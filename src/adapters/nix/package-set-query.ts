@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { z } from 'zod'
 
 import type { ProcessEnd } from '#adapters/process/run-process.ts'
-import { parseEvaluationError, parseNixDemand } from '#core/nix/evaluation-message.ts'
+import {
+  explainEvaluationError,
+  formatOneLine,
+  parseEvaluationError,
+  parseNixDemand,
+  type EvaluationError,
+} from '#core/nix/evaluation-message.ts'
+import { SetPaths } from '#core/nix/set-paths.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
 import { findOperatingFailure } from './operating-failure.ts'
@@ -35,7 +42,7 @@ const resultSchema = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('not-found'), path, rest: z.string() }),
   z.object({ kind: z.literal('ambiguous'), candidates: z.array(path) }),
-  z.object({ kind: z.literal('not-a-derivation'), path }),
+  z.object({ kind: z.literal('not-a-derivation'), path, valueType: z.string() }),
   z.object({
     kind: z.literal('throws'),
     path,
@@ -60,7 +67,22 @@ export type PackageSetView = Pick<EvaluateRequest, 'set' | 'policy' | 'system'>
 export type LookUpAnswer =
   | { readonly kind: 'results'; readonly results: readonly EvaluationResult[] }
   | { readonly kind: 'timed-out' }
-  | { readonly kind: 'error' | 'nix-too-old'; readonly message: string }
+  | LookUpError
+
+/** An error that ended the process, in words for who asked. */
+export interface LookUpError {
+  readonly kind: 'error' | 'nix-too-old'
+  readonly message: string
+  /** Where in the set, as `default.nix:14:3`. */
+  readonly where?: string | undefined
+  /** What was being evaluated there, the innermost first. */
+  readonly trace?: readonly string[]
+  /** The set chose the words itself, so that they may name a refusal of its own. */
+  readonly isOwnWords: boolean
+}
+
+/** The innermost frames tell what went wrong; those above are the same for every package. */
+const keptFrames = 20
 
 /**
  * Questions to one package set, each answered by one process in restricted evaluation, all before
@@ -92,24 +114,36 @@ export class PackageSetQuery {
     packages: readonly string[],
     mode: { readonly catch: boolean },
   ): Promise<LookUpAnswer> {
-    const end = await this.#run('evaluate.nix', { packages, ...mode })
+    let error: EvaluationError | undefined
+    const keepError = (line: string) => {
+      error = parseEvaluationError(line) ?? error
+    }
+    const end = await this.#run('evaluate.nix', { packages, ...mode }, keepError)
     switch (end.kind) {
       case 'succeeded':
         return readResults(end.stdout)
       case 'timed-out':
         return { kind: 'timed-out' }
       case 'printed-too-much':
-        return { kind: 'error', message: 'the package set gives an answer of more than 64 MiB' }
+        return refusedAnswer('the package set gives an answer of more than 64 MiB')
       case 'failed':
         break
     }
-    const operating = findOperatingFailure(lastError(end.stderrTail))
-    if (operating) throw operating
-    const message = this.#errorMessage(end)
-    const demand = parseNixDemand(message)
-    return demand === undefined
-      ? { kind: 'error', message }
-      : { kind: 'nix-too-old', message: this.#tooOldFor(demand) }
+    const isOwnWords = !mode.catch || error?.isAborted === true
+    // Of the machine tell only errors of Nix itself, and those are nowhere in a package set.
+    if (error !== undefined && !isOwnWords && error.position === undefined) {
+      const operating = findOperatingFailure(`error: ${error.message}`)
+      if (operating) throw operating
+    }
+    const limit = this.#limitReached(end, error)
+    if (limit !== undefined || error === undefined) {
+      return refusedAnswer(limit ?? `nix-instantiate ended with ${end.status}`)
+    }
+    const demand = isOwnWords ? parseNixDemand(error.message) : undefined
+    if (demand !== undefined) {
+      return { kind: 'nix-too-old', message: this.#tooOldFor(demand), isOwnWords }
+    }
+    return { kind: 'error', isOwnWords, ...(await this.#inTheSet(error)) }
   }
 
   #tooOldFor(demand: string): string {
@@ -117,24 +151,40 @@ export class PackageSetQuery {
     return `the package set needs ${demand}, and this registry has Nix ${version}; NIXERY_NIX_BIN chooses another`
   }
 
-  #errorMessage(end: ProcessEnd): string {
-    const message = parseEvaluationError(end.stderrTail)
-    if (/out of memory/i.test(message) || end.status === 'signal SIGABRT') {
-      return `evaluation needs more memory than the ${this.#options.evaluationMemoryMiB} MiB it may use`
-    }
-    if (message !== '') return message
-    return `nix-instantiate ended with ${end.status}`
+  #limitReached(end: ProcessEnd, error: EvaluationError | undefined): string | undefined {
+    const isOutOfMemory =
+      end.status === 'signal SIGABRT' || /^out of memory/i.test(error?.message ?? '')
+    return isOutOfMemory
+      ? `evaluation needs more memory than the ${this.#options.evaluationMemoryMiB} MiB it may use`
+      : undefined
   }
 
-  async #run(expression: string, request: object): Promise<ProcessEnd> {
+  /** The error as it reads within the set; what this service's own expressions did is left out. */
+  async #inTheSet({ message, position, trace }: EvaluationError) {
+    const paths = new SetPaths(await withRealPaths(setPaths(this.#view)))
+    const places = [{ position }, ...trace].map((it) => it.position && paths.format(it.position))
+    const frames = trace.flatMap(({ text }, index) => {
+      const place = places[index + 1]
+      return place === undefined ? [] : [formatOneLine(`${paths.shorten(text)} (${place})`)]
+    })
+    return {
+      message: paths.shorten(explainEvaluationError(message)),
+      where: places.find((place) => place !== undefined),
+      trace: frames.slice(0, keptFrames),
+    }
+  }
+
+  async #run(
+    expression: string,
+    request: object,
+    onStderrLine: (line: string) => void = () => {},
+  ): Promise<ProcessEnd> {
     const { set, system, policy } = this.#view
     const { unfree, broken, insecure } = policy
     const flake = set.flake?.nodes ?? null
     const view = { entry: set.entry, system, policy: { unfree, broken, insecure }, flake }
     const argument = JSON.stringify({ ...view, ...request })
-    const inputs = Object.values(set.flake?.nodes ?? {}).map((input) => input.path)
-    const paths = [expressionDirectory, set.entry, ...set.readablePaths, ...inputs]
-    const readable = await withRealPaths(paths)
+    const readable = await withRealPaths([expressionDirectory, ...setPaths(this.#view)])
     return this.#nix.call(
       {
         command: 'nix-instantiate',
@@ -143,6 +193,9 @@ export class PackageSetQuery {
           '--strict',
           '--json',
           '--read-write-mode',
+          '--show-trace',
+          '--log-format',
+          'internal-json',
           // The prefix keeps a path that holds `=` from being read as one.
           ...readable.flatMap((path, index) => ['-I', `nixery-${index}=${path}`]),
           join(expressionDirectory, expression),
@@ -152,6 +205,7 @@ export class PackageSetQuery {
         ],
         timeoutMs: Math.max(1, this.#deadlineMs - performance.now()),
         stdoutLimitBytes,
+        onStderrLine,
         settings: new Map([
           ['restrict-eval', 'true'],
           ['allow-import-from-derivation', 'false'],
@@ -169,12 +223,17 @@ function readResults(stdout: string): LookUpAnswer {
   const results = resultsSchema.safeParse(JSON.parse(stdout))
   return results.success
     ? { kind: 'results', results: results.data }
-    : { kind: 'error', message: 'its derivation path or outputs are not what Nix makes' }
+    : refusedAnswer('its derivation path or outputs are not what Nix makes')
 }
 
-/** A package set may say anything in a trace; only Nix's own last error tells of the machine. */
-function lastError(stderr: string): string {
-  return `error: ${parseEvaluationError(stderr)}`
+function refusedAnswer(message: string): LookUpError {
+  return { kind: 'error', message, isOwnWords: false }
+}
+
+/** Where the set lies on this machine, and the inputs of a flake. */
+function setPaths({ set }: PackageSetView): readonly string[] {
+  const inputs = Object.values(set.flake?.nodes ?? {}).map((input) => input.path)
+  return [set.entry, ...set.readablePaths, ...inputs]
 }
 
 /** Restricted evaluation compares with symbolic links resolved too, so both spellings are allowed. */

@@ -5,72 +5,93 @@ import * as fc from 'fast-check'
 
 import {
   classifyEvaluationError,
+  explainEvaluationError,
+  explainUnsupported,
+  formatEvaluationError,
   formatOneLine,
   parseEvaluationError,
   parseNixDemand,
 } from './evaluation-message.ts'
 
-const outputs: readonly (readonly [string, string, string])[] = [
+const at = { file: '/set/default.nix', line: 3, column: 5 }
+
+const errorLine = (text: string, places: object = {}) =>
+  `@nix ${JSON.stringify({ action: 'msg', level: 0, ...places, msg: `error: ${text}`, raw_msg: text })}`
+
+const lines: readonly (readonly [what: string, line: string, message: string | undefined])[] = [
   [
-    'the error first and the trace below, as Nix 2.8 prints it',
-    `warning: something\n\u001B[31;1merror:\u001B[0m attribute 'x' missing
-
-       at /set/default.nix:3:5:
-
-            2| {
-            3|   a = b.x;
-             |     ^
-            4| }
-(use '--show-trace' to show detailed location information)
-`,
-    "attribute 'x' missing",
-  ],
-  [
-    'the trace first and the error below, as later versions print it',
-    `error:
-       … while calling the 'map' builtin
-         at /set/evaluate.nix:3:5:
-            2| {
-       (stack trace truncated; use '--show-trace' to show the full, detailed trace)
-
-       error: attribute 'x' missing
-       at /set/default.nix:3:5:
-            2| {
-`,
+    'the bare message, without colours',
+    errorLine("attribute '\u001B[35;1mx\u001B[0m' missing"),
     "attribute 'x' missing",
   ],
   [
     'the first paragraph of a message of many lines',
-    `error: Package ‘a-1.0’ in /set/a.nix:1 has an unfree license (‘unfree’), refusing to evaluate.
-
-       a) To temporarily allow unfree packages, you can use an environment variable
-`,
-    'Package ‘a-1.0’ in /set/a.nix:1 has an unfree license (‘unfree’), refusing to evaluate.',
+    errorLine('Package ‘a-1.0’ in /a.nix:1 is\nunfree.\n\na) To temporarily allow it\n\nerror: b'),
+    'Package ‘a-1.0’ in /a.nix:1 is unfree.',
   ],
+  ['a message that begins with an empty line', errorLine('\n\n  It is:\n\n  - more\n'), 'It is:'],
+  ['what is printed outside of the log', 'error: stack overflow', 'stack overflow'],
   [
-    'a message that begins with an empty line',
-    'error: \n\n         This version of Nixpkgs requires Nix >= 2.18, please upgrade:\n\n  - more\n',
-    'This version of Nixpkgs requires Nix >= 2.18, please upgrade:',
+    'what has no text of its own',
+    '@nix {"action":"msg","level":0,"msg":"error: out of memory"}',
+    'out of memory',
   ],
+  ['no warning', '@nix {"action":"msg","level":1,"msg":"warning: x","raw_msg":"x"}', undefined],
   [
-    'the text of an abort',
-    "error: evaluation aborted with the following error message: '\n\n  This set is old:\n\n  - x\n'",
-    'This set is old:',
+    'nothing that a set says',
+    '@nix {"action":"msg","level":0,"msg":"trace: x\\nerror: y"}',
+    undefined,
   ],
-  [
-    'the text of an abort of one line',
-    "error: evaluation aborted with the following error message: 'the end'\n\n       at /x:1:1:\n",
-    'the end',
-  ],
-  ['the last line when there is no error', 'some\nlast words\n\n', 'last words'],
-  ['nothing of nothing', '', ''],
+  ['nothing that a set says', '@nix {"action":"msg","level":0,"msg":"trace: error: y"}', undefined],
+  ['nothing of other records', '@nix {"action":"stop","id":1}', undefined],
+  ['nothing of nothing', '', undefined],
 ]
 
-for (const [what, stderr, message] of outputs) {
+for (const [what, line, message] of lines) {
   test(`parseEvaluationError() gives ${what}`, () => {
-    assert.equal(parseEvaluationError(stderr), message)
+    assert.equal(parseEvaluationError(line)?.message, message)
   })
 }
+
+test('parseEvaluationError() tells the words of an abort', () => {
+  const abort = "evaluation aborted with the following error message: '"
+  const long = parseEvaluationError(errorLine(`${abort}\n\n  This set is old:\n\n  - x\n'`))
+  assert.deepEqual([long?.message, long?.isAborted], ['This set is old:', true])
+  const short = parseEvaluationError(errorLine(`${abort}the end'`))
+  assert.deepEqual([short?.message, short?.isAborted], ['the end', true])
+  assert.equal(parseEvaluationError(errorLine('the end'))?.isAborted, false)
+})
+
+test('parseEvaluationError() gives places, the innermost first', () => {
+  const trace = [
+    { raw_msg: 'while \u001B[35;1mevaluating\u001B[0m', ...at, line: 9 },
+    { raw_msg: 'from x' },
+  ]
+  assert.deepEqual(parseEvaluationError(errorLine('no', { ...at, trace })), {
+    message: 'no',
+    isAborted: false,
+    position: at,
+    trace: [{ text: 'while evaluating', position: { ...at, line: 9 } }, { text: 'from x' }],
+  })
+  const nowhere = parseEvaluationError(errorLine('no', { file: null, line: null, column: null }))
+  assert.deepEqual(nowhere, { message: 'no', isAborted: false, trace: [] })
+})
+
+test('parseEvaluationError() reads a record that was cut in its trace or in its text', () => {
+  const start = '@nix {"action":"msg","column":5,"file":"/set/default.nix","level":0,"line":3,'
+  const printed = String.raw`"msg":"\u001b[31;1merror:\u001b[0m no\n\n       at x`
+  const cutLate = `${start}${printed}","raw_msg":"no","trace":[{"raw_msg":"while `
+  for (const line of [cutLate, `${start}${printed}`]) {
+    assert.deepEqual(parseEvaluationError(line), {
+      message: 'no',
+      isAborted: false,
+      position: at,
+      trace: [],
+    })
+  }
+  const saying = String.raw`@nix {"action":"msg","level":0,"msg":"trace: error: no\n\nmore`
+  assert.equal(parseEvaluationError(saying), undefined)
+})
 
 test('parseEvaluationError() gives one line of at most 500 characters', () => {
   const piece = fc.oneof(
@@ -79,12 +100,60 @@ test('parseEvaluationError() gives one line of at most 500 characters', () => {
   )
   fc.assert(
     fc.property(fc.array(piece), (pieces) => {
-      const message = parseEvaluationError(pieces.join(''))
-      assert.ok(message.length <= 500)
+      const message = parseEvaluationError(errorLine(pieces.join('')))?.message
+      assert.ok(message !== undefined && message.length <= 500)
       for (const code of ['\r', '\n', '\u001B']) assert.ok(!message.includes(code))
     }),
   )
 })
+
+test('formatEvaluationError() keeps the place when it cuts the message', () => {
+  assert.equal(formatEvaluationError('no', 'a.nix:1:2'), 'no (a.nix:1:2)')
+  assert.equal(formatEvaluationError('no', undefined), 'no')
+  const long = formatEvaluationError('x'.repeat(600), 'a.nix:1:2')
+  assert.ok(long.length === 500 && long.endsWith('… (a.nix:1:2)'))
+  assert.equal(formatEvaluationError('no', 'x'.repeat(600)), 'no')
+})
+
+test('explainEvaluationError() says what helps', () => {
+  assert.equal(
+    explainEvaluationError(
+      "file 'nixpkgs/lib' was not found in the Nix search path (add it using $NIX_PATH or -I)",
+    ),
+    'the package set asks for <nixpkgs/lib>, which this registry does not have: a set has to bring everything it imports',
+  )
+  assert.match(
+    explainEvaluationError("access to URI 'https://x/y' is forbidden in restricted mode"),
+    /^access to URI .* restricted mode: .* NIXERY_ALLOWED_URIS$/,
+  )
+  assert.equal(explainEvaluationError('other'), 'other')
+})
+
+const unsupported: readonly (readonly [message: string, explanation: string])[] = [
+  [
+    'Package ‘cpuid’ is not available on the requested hostPlatform: Debian has it for other architectures than arm64',
+    'Debian has it for other architectures than arm64',
+  ],
+  [
+    'Package ‘a-1’ in /x.nix:3 is not available on the requested hostPlatform: hostPlatform.config = "aarch64-unknown-linux-gnu" package.meta.platforms = [ "x86_64-linux" ] package.meta.badPlatforms = [ ] , refusing to evaluate.',
+    'it is for x86_64-linux',
+  ],
+  [
+    'Package ‘a-1’ in /x.nix:3 is not available on the requested hostPlatform: hostPlatform.system = "x86_64-linux", refusing to evaluate.',
+    'its package set does not support it there',
+  ],
+  [
+    'Package ‘a-1’ in /x.nix:3 is not supported on ‘aarch64-linux’, refusing to evaluate.',
+    'its package set does not support it there',
+  ],
+  ['so it is not supported on ‘aarch64-linux’', 'so it is not supported on ‘aarch64-linux’'],
+]
+
+for (const [message, explanation] of unsupported) {
+  test(`explainUnsupported() makes "${explanation}" of ${message.slice(0, 80)}`, () => {
+    assert.equal(explainUnsupported(message), explanation)
+  })
+}
 
 test('formatOneLine() marks what it cuts', () => {
   assert.equal(formatOneLine(' a \n\t b '), 'a b')

@@ -1,47 +1,86 @@
 import type { PackageFailure } from './package-outcome.ts'
-import { stripTerminalCodes } from './structured-log.ts'
+import { parseErrorRecord, parseLogEvent, type ErrorRecord } from './structured-log.ts'
 
 /** What fits beside the name of a package in one line of a terminal or a log. */
 const messageLimit = 500
 
-/** One line of at most 500 characters. */
-export function formatOneLine(text: string): string {
+/** One line of at most so many characters. */
+export function formatOneLine(text: string, limit = messageLimit): string {
   const line = text.replaceAll(/\s+/g, ' ').trim()
-  return line.length <= messageLimit ? line : `${line.slice(0, messageLimit - 1)}…`
+  return line.length <= limit ? line : `${line.slice(0, limit - 1)}…`
+}
+
+/** The message, and where it comes from as far as there is room for both. */
+export function formatEvaluationError(message: string, where: string | undefined): string {
+  const suffix = where === undefined ? '' : ` (${where})`
+  // A file's name may be longer than a line.
+  if (suffix.length > messageLimit / 2) return formatOneLine(message)
+  return `${formatOneLine(message, messageLimit - suffix.length)}${suffix}`
+}
+
+/** An error that ended an evaluation. */
+export interface EvaluationError extends Omit<ErrorRecord, 'text'> {
+  /** One line: the first paragraph of what was said. */
+  readonly message: string
+  /** A text of the package set's own choosing, by `abort`. */
+  readonly isAborted: boolean
 }
 
 /**
- * The error of a failed evaluation as one line, without traces and positions. Nix up to 2.19 puts
- * the message first and the trace below; later ones begin with a bare `error:`, the trace, and put
- * the message last.
+ * Reads one line of the structured log of an evaluation; `undefined` when it tells of no error. What
+ * is not of the log is printed in a hurry, as when the stack is used up.
  */
-export function parseEvaluationError(stderr: string): string {
-  const lines = stripTerminalCodes(stderr).split('\n')
-  const start = lines.findLastIndex((line) => /^ *error:/.test(line))
-  if (start === -1) return formatOneLine(lines.findLast((line) => line.trim() !== '') ?? '')
-  const [first = '', ...others] = lines.slice(start)
-  const text = first.replace(/^ *error:/, '')
-  const aborted = text.replace(abortPrefix, '')
-  const message = firstParagraph([aborted, ...others])
-  return formatOneLine(aborted === text ? message : message.replace(/'$/, ''))
+export function parseEvaluationError(line: string): EvaluationError | undefined {
+  const record = parseErrorRecord(line)
+  if (record !== undefined) {
+    const { text, ...places } = record
+    const aborted = abortMessage.exec(text)?.[1]
+    return {
+      ...places,
+      message: formatOneLine(firstParagraph(aborted ?? text)),
+      isAborted: aborted !== undefined,
+    }
+  }
+  const event = parseLogEvent(line)
+  if (event?.kind !== 'message' || event.level !== 0) return undefined
+  const [, text] = /^error: *([^]*)/.exec(event.text) ?? []
+  if (text === undefined) return undefined
+  return { message: formatOneLine(firstParagraph(text)), isAborted: false, trace: [] }
 }
 
 /** What Nix puts around the text of `abort`, which may begin with empty lines of its own. */
-const abortPrefix = /^ *evaluation aborted with the following error message: '/
+const abortMessage = /^evaluation aborted with the following error message: '([^]*)'\s*$/
 
-/** The first lines that hold text, up to a blank line or the trace. */
-function firstParagraph(lines: readonly string[]): string {
-  const texts = lines.map((line) => line.trim())
-  const start = texts.findIndex((text) => text !== '')
-  if (start === -1) return ''
-  const paragraph = texts.slice(start)
-  const end = paragraph.findIndex((text, index) => index > 0 && (text === '' || isTraceLine(text)))
-  return (end === -1 ? paragraph : paragraph.slice(0, end)).join(' ')
+/** The first lines that hold text, up to a blank line. */
+function firstParagraph(text: string): string {
+  return text.trim().split(/\n\s*\n/, 1)[0] ?? ''
 }
 
-function isTraceLine(text: string): boolean {
-  return /^(?:at |…|\.\.\.|\d+\| |\(stack trace|\(use '--show-trace')/.test(text)
+/** What to do, where Nix's own advice is for somebody else than who asked for an image. */
+export function explainEvaluationError(message: string): string {
+  const sought = /^file '(.+)' was not found in the Nix search path/.exec(message)?.[1]
+  if (sought !== undefined) {
+    return `the package set asks for <${sought}>, which this registry does not have: a set has to bring everything it imports`
+  }
+  if (/^access to URI '.*' is forbidden in restricted mode/.test(message)) {
+    return `${message}: the registry's operator lists what sets may download in NIXERY_ALLOWED_URIS`
+  }
+  return message
 }
+
+/** Why a package does not exist for a platform, without the words that every refusal begins with. */
+export function explainUnsupported(message: string): string {
+  const [, words = ''] = unsupportedMessage.exec(message) ?? [undefined, message]
+  const platforms = /meta\.platforms = \[([^\]]*)\]/.exec(words)?.[1] ?? ''
+  const named = [...platforms.matchAll(/"([^"]+)"/g)].map(([, name = '']) => name)
+  if (named.length > 0) return `it is for ${named.slice(0, 3).join(', ')}`
+  const isBare = words === '' || words.startsWith('hostPlatform.')
+  return isBare ? 'its package set does not support it there' : words
+}
+
+/** The texts of nixpkgs, old and new, and what follows them. */
+const unsupportedMessage =
+  /^(?:Package|Refusing to evaluate package) (?:‘[^’]*’|'[^']*')(?: in \S+)?(?: because it)? is (?:not available on the requested hostPlatform|not supported on [^,:]*|not available on this platform):?\s*(.*?),?\s*(?:refusing to evaluate\.?)?$/
 
 type Refusal = Exclude<PackageFailure['kind'], 'not-found' | 'ambiguous' | 'not-a-derivation'>
 

@@ -30,7 +30,12 @@ export type PackageFailure =
       /** The attributes that all match, sorted. */
       readonly candidates: readonly string[]
     }
-  | { readonly kind: 'not-a-derivation'; readonly package: string }
+  | {
+      readonly kind: 'not-a-derivation'
+      readonly package: string
+      /** What it is, in the words of `builtins.typeOf`: `set`, `lambda`, `string`. */
+      readonly valueType: string
+    }
   | {
       readonly kind:
         | 'unfree'
@@ -43,6 +48,8 @@ export type PackageFailure =
         | 'evaluation-timed-out'
       readonly package: string
       readonly message: string
+      /** What was being evaluated, the innermost first; for the log, not for who asked. */
+      readonly trace?: readonly string[]
     }
 
 export type PackageOutcome = FoundPackage | PackageFailure

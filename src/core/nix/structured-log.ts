@@ -65,6 +65,59 @@ export function parseLogEvent(line: string): LogEvent | undefined {
   }
 }
 
+/** A place in a file, as Nix counts: both from 1. */
+export interface FilePosition {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+/** What Nix was doing when an error came up. */
+export interface TraceFrame {
+  readonly text: string
+  readonly position?: FilePosition
+}
+
+/** An error that ended a Nix command. */
+export interface ErrorRecord extends TraceFrame {
+  /** The innermost first; empty without `--show-trace`. */
+  readonly trace: readonly TraceFrame[]
+}
+
+/**
+ * Reads one line of the structured log as an error. Messages of a package set, such as those of
+ * `builtins.trace`, are never one, whatever they say: only errors have their bare text beside the
+ * printed one.
+ */
+export function parseErrorRecord(line: string): ErrorRecord | undefined {
+  if (!line.startsWith(errorPrefix)) return undefined
+  const json = line.slice(prefix.length)
+  const record = parseRecord(json) ?? mendRecord(json)
+  if (record?.['level'] !== 0 || typeof record['raw_msg'] !== 'string') return undefined
+  const trace = Array.isArray(record['trace']) ? record['trace'] : []
+  return { ...frameOf(record), trace: trace.map((frame) => frameOf(frame as LogRecord)) }
+}
+
+const errorPrefix = `${prefix}{"action":"msg"`
+
+/**
+ * A trace of thousands of frames makes a line that was cut, in the trace or in the printed text,
+ * which Nix 2.8 begins with the message. No text holds the key: its quotes would be escaped.
+ */
+function mendRecord(json: string): LogRecord | undefined {
+  const [untilTrace = ''] = json.split(',"trace":[', 1)
+  if (untilTrace !== json) return parseRecord(`${untilTrace}}`)
+  const record = parseRecord(`${json.split(String.raw`\n\n`, 1)[0]}"}`)
+  const [, message] = /^error: *([^]+)/.exec(textOf(record?.['msg'])) ?? []
+  return message === undefined ? undefined : { ...record, raw_msg: message }
+}
+
+function frameOf(record: LogRecord): TraceFrame {
+  const { raw_msg: text, file, line, column } = record
+  const isKnown = typeof file === 'string' && isNumber(line) && isNumber(column)
+  return { text: textOf(text), ...(isKnown && { position: { file, line, column } }) }
+}
+
 /** Text without the colours and cursor movements of a terminal, and without other control bytes. */
 export function stripTerminalCodes(text: string): string {
   return text.replaceAll(terminalCodes, '')
