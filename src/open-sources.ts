@@ -172,7 +172,8 @@ function readSourcesFile(path: string) {
   } catch (cause) {
     const isMissing = cause instanceof Error && 'code' in cause
     if (!isMissing && !(cause instanceof SourcesFileError)) throw cause
-    throw new ConfigError(`NIXERY_SOURCES=${path} cannot be read: ${cause.message}`, { cause })
+    const problem = isMissing ? ` cannot be read: ${cause.message}` : `: ${cause.message}`
+    throw new ConfigError(`NIXERY_SOURCES=${path}${problem}`, { cause })
   }
 }
 

@@ -70,15 +70,22 @@ test('openImageDirectory() sees changes, and follows the links of a ConfigMap', 
 
 test('openImageDirectory() says what is wrong with a spec, and where', async (context) => {
   const wrong: ReadonlyArray<readonly [text: string, message: RegExp]> = [
-    ['', /expected object/],
-    ['packages: [', /a\.yaml: /],
-    ['packages: []', /packages/],
-    ['packages: [jq]\npackage: [git]', /"package"/],
-    ['packages: ["../x"]', /packages\.0: a package name/],
-    ['packages: [jq]\nuser: "a b"', /user: a user such as/],
-    ['packages: [jq]\nworkingDir: work', /workingDir/],
-    ['packages: [jq]\nexposedPorts: [70000]', /exposedPorts\.0: a port such as/],
-    ['packages: [jq]\nenv: { "A=B": c }', /env/],
+    ['', /a\.yaml: is empty$/],
+    ['packages: [', /a\.yaml: is no YAML at line 1, column \d+: .*[^:]$/],
+    ['packages: []', /packages: must be at least 1 entry long$/],
+    ['source: ours', /packages: is missing$/],
+    ['packages: jq', /packages: must be a list$/],
+    ['packages: [1]', /packages\.0: must be text/],
+    ['packages: [jq]\npackage: [git]', /: package is not known here$/],
+    ['packages: ["../x"]', /packages\.0: must be a package name/],
+    ['packages: [jq]\nuser: "a b"', /user: must be a user such as/],
+    [
+      'packages: [jq]\nexposedPorts: [true]',
+      /exposedPorts\.0: must be a number or text in quotes$/,
+    ],
+    ['packages: [jq]\nworkingDir: work', /workingDir: must begin with \/$/],
+    ['packages: [jq]\nexposedPorts: [70000]', /exposedPorts\.0: must be a port such as/],
+    ['packages: [jq]\nenv: { "A=B": c }', /env\.A=B: its name must be a name without =$/],
     ['packages: &a [jq]\nlabels: { x: *a }', /alias/i],
   ]
   for (const [text, message] of wrong) {

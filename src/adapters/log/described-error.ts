@@ -15,7 +15,7 @@ export function describeError(error: unknown): string {
     // What Node's fetch says of every failure; the cause is the failure.
     const isEmpty = message === 'fetch failed' && cause instanceof Error
     if (!isSaid && !isEmpty) messages.push(message)
-    current = current.cause
+    current = cause
   }
   const advice = error instanceof OperatingError ? `; ${operatingErrors[error.code].advice}` : ''
   const code = error instanceof OperatingError ? `${error.code}: ` : ''

@@ -28,12 +28,7 @@ test('logBuilds() says which source a build is of, where sources have names', ()
   const platform = platformOf('amd64')
   const request = { packages: ['git'], platform, shell: false, options: {} }
   for (const source of ['ours', ''])
-    builds.observe('b1', {
-      kind: 'started',
-      request: { ...request, source },
-      source,
-      revision: 'r1',
-    })
+    builds.observe('b1', { kind: 'started', request, source, revision: 'r1' })
   const facts = lines.map((line) => JSON.parse(line))
   assert.deepEqual(
     facts.map(({ msg, source, revision, packages }) => [msg, source, revision, packages]),

@@ -33,17 +33,27 @@ test('parseSourcesFile() takes the first source as the usual one', () => {
 
 test('parseSourcesFile() says what is wrong, and where', () => {
   const wrong: ReadonlyArray<readonly [text: string, message: RegExp]> = [
-    ['', /expected object/],
-    ['sources: [', /./],
-    ['sources: {}', /sources: at least one source/],
-    ['sources: { Ours: { path: /a } }', /sources/],
-    ['sources: { ours: { path: a } }', /sources\.ours\.path/],
-    ['sources: { ours: { git: /a, tags: ["v[0-9]"] } }', /sources\.ours\.tags\.0: a pattern/],
-    ['sources: { ours: { git: packages } }', /sources\.ours\.git: an address/],
-    ['sources: { ours: { channel: nixos..unstable } }', /sources\.ours\.channel: a channel/],
-    ['sources: { ours: { path: /a, git: /b } }', /sources\.ours: one of bundled/],
+    ['', /^is empty$/],
+    ['sources: [', /^is no YAML at line 1, column \d+: .*[^:]$/],
+    ['sources: {}', /^sources: must be names with values, at least one$/],
+    ['sources: { Ours: { path: /a } }', /^sources\.Ours: its name must be a component/],
+    ['sources: { ours: { path: a } }', /^sources\.ours\.path: must begin with \/$/],
+    [
+      'sources: { ours: { git: /a, tags: ["v[0-9]"] } }',
+      /sources\.ours\.tags\.0: must be a pattern/,
+    ],
+    ['sources: { ours: { git: packages } }', /sources\.ours\.git: must be an address/],
+    [
+      'sources: { ours: { channel: nixos..unstable } }',
+      /sources\.ours\.channel: must be a channel/,
+    ],
+    ['sources: { ours: { path: /a, git: /b } }', /sources\.ours: must be one of bundled/],
+    [
+      'sources: { ours: { gti: /a } }',
+      /^sources\.ours: gti is not known here: must be one of bundled/,
+    ],
     ['default: x\nsources: { ours: { path: /a } }', /default: there is no source x/],
-    ['sources: { ours: { path: /a } }\nmore: 1', /more/],
+    ['sources: { ours: { path: /a } }\nmore: 1', /^more is not known here$/],
   ]
   for (const [text, message] of wrong) {
     assert.throws(

@@ -68,8 +68,11 @@ const fileSchema = z.strictObject({
   default: name.optional(),
   sources: z
     .record(name, settingsSchema)
-    .refine((sources) => Object.keys(sources).length > 0, 'at least one source')
-    .refine((sources) => Object.keys(sources).length <= mostSources, `at most ${mostSources}`),
+    .refine((sources) => Object.keys(sources).length > 0, 'names with values, at least one')
+    .refine(
+      (sources) => Object.keys(sources).length <= mostSources,
+      `names with values, at most ${mostSources}`,
+    ),
 })
 
 /**

@@ -68,9 +68,19 @@ test('loadPopularity() serves what it loaded last while the address cannot be re
 
 test('loadPopularity() goes without what is not a table of ratings, kept or not', async (context) => {
   const { path, url, state } = await setUp(context)
-  for (const text of ['[]', '{"a": "1"}', '{"a": -1}', 'nonsense']) {
+  const wrong: ReadonlyArray<readonly [text: string, why: string]> = [
+    ['[]', 'must be a JSON object {"name": number}'],
+    ['{"a": "1"}', 'a: must be a number from 0 on'],
+    ['{"a": -1, "b": -1}', 'a: must be a number from 0 on'],
+    ['nonsense', 'must be a JSON object {"name": number}'],
+  ]
+  for (const [text, why] of wrong) {
     await writeFile(path, text)
-    assert.equal((await loadPopularity(url, state, signal)).kind, 'missing', text)
+    const { kind, error } = { error: undefined, ...(await loadPopularity(url, state, signal)) }
+    assert.deepEqual(
+      [kind, String(error)],
+      ['missing', `Error: ${url} is no popularity file: ${why}`],
+    )
   }
   await writeFile(path, snapshot)
   await loadPopularity(url, state, signal)

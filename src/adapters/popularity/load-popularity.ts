@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { guardFilesystem, unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
+import { describeIssue } from '#adapters/yaml/describe-issue.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
 import { digestHex, digestOf } from '#core/oci/digest.ts'
 import { readAddress } from './read-address.ts'
@@ -13,7 +14,8 @@ export type LoadedPopularity =
   | { readonly kind: 'kept'; readonly popularity: Popularity; readonly error: unknown }
   | { readonly kind: 'missing'; readonly error: unknown }
 
-const ratingsSchema = z.record(z.string(), z.number().nonnegative())
+const rating = z.number('a number from 0 on').nonnegative('a number from 0 on')
+const ratingsSchema = z.record(z.string(), rating, 'a JSON object {"name": number}')
 
 // nixpkgs' whole file is 1.5 MB.
 const limits = { maxBytes: 16 * 1024 * 1024, deadlineMs: 30_000 }
@@ -33,19 +35,32 @@ export async function loadPopularity(
   const reading = await readAddress(new URL(url), limits, signal)
   if (reading.kind !== 'read') return readKept(keptPath, reading.error)
   const { bytes } = reading
-  let popularity: Popularity
-  try {
-    popularity = parseSnapshot(bytes)
-  } catch (cause) {
-    return readKept(keptPath, new Error(`${url} is no popularity file`, { cause }))
-  }
+  const parsed = parseSnapshot(bytes)
+  if (parsed.kind === 'wrong')
+    return readKept(keptPath, new Error(`${url} is no popularity file: ${parsed.message}`))
   await guardFilesystem('cannot keep the popularity', () => replaceFile(keptPath, bytes))
-  return { kind: 'loaded', popularity }
+  return { kind: 'loaded', popularity: parsed.popularity }
 }
 
-function parseSnapshot(bytes: Uint8Array): Popularity {
-  const ratings = ratingsSchema.parse(JSON.parse(new TextDecoder().decode(bytes)))
-  return { kind: 'snapshot', version: digestOf(bytes), ratings: new Map(Object.entries(ratings)) }
+type ParsedSnapshot =
+  | { readonly kind: 'snapshot'; readonly popularity: Popularity }
+  /** One line. */
+  | { readonly kind: 'wrong'; readonly message: string }
+
+function parseSnapshot(bytes: Uint8Array): ParsedSnapshot {
+  const parsed = ratingsSchema.safeParse(parseJson(bytes), { reportInput: true })
+  if (!parsed.success) return { kind: 'wrong', message: describeIssue(parsed.error) }
+  const ratings = new Map(Object.entries(parsed.data))
+  return { kind: 'snapshot', popularity: { kind: 'snapshot', version: digestOf(bytes), ratings } }
+}
+
+/** `undefined` for what is no JSON. */
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return undefined
+  }
 }
 
 async function readKept(path: string, error: unknown): Promise<LoadedPopularity> {
@@ -53,9 +68,8 @@ async function readKept(path: string, error: unknown): Promise<LoadedPopularity>
     unlessMissing(readFile(path)),
   )
   if (bytes === undefined) return { kind: 'missing', error }
-  try {
-    return { kind: 'kept', popularity: parseSnapshot(bytes), error }
-  } catch {
-    return { kind: 'missing', error: new Error(`${path} is damaged`, { cause: error }) }
-  }
+  const parsed = parseSnapshot(bytes)
+  return parsed.kind === 'snapshot'
+    ? { kind: 'kept', popularity: parsed.popularity, error }
+    : { kind: 'missing', error: new Error(`${path} is damaged`, { cause: error }) }
 }

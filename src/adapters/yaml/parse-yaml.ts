@@ -1,5 +1,6 @@
 import { parse, YAMLError } from 'yaml'
 import type { z } from 'zod'
+import { describeIssue } from './describe-issue.ts'
 
 /** A value, or in one line which part of the text is not what it should be. */
 export type ParsedYaml<Value> =
@@ -15,20 +16,23 @@ export function parseYaml<Schema extends z.ZodType>(
   text: string,
 ): ParsedYaml<z.output<Schema>> {
   try {
-    const result = schema.safeParse(parse(text, { maxAliasCount: 0, logLevel: 'error' }))
+    const result = schema.safeParse(parse(text, { maxAliasCount: 0, logLevel: 'error' }), {
+      reportInput: true,
+    })
     if (result.success) return { kind: 'value', value: result.data }
     return { kind: 'wrong', message: describeIssue(result.error) }
   } catch (error) {
-    // Aliases beyond the bound are a ReferenceError of the library.
-    if (error instanceof YAMLError || error instanceof ReferenceError)
-      return { kind: 'wrong', message: error.message.split('\n')[0] ?? '' }
+    if (error instanceof YAMLError) return { kind: 'wrong', message: describeSyntax(error) }
+    // Aliases beyond the bound, of which there is none.
+    if (error instanceof ReferenceError)
+      return { kind: 'wrong', message: 'has an alias (*name), which is not allowed here' }
     throw error
   }
 }
 
-function describeIssue(error: z.ZodError): string {
-  const [issue] = error.issues
-  if (issue === undefined) return 'not what is expected here'
-  const where = issue.path.join('.')
-  return where === '' ? issue.message : `${where}: ${issue.message}`
+/** The library's first line ends with the place, which is what somebody looks for first. */
+function describeSyntax(error: YAMLError): string {
+  const [line = ''] = error.message.split('\n')
+  const [, what = line, where = 'in it'] = /^(.*) (at line \d+, column \d+):?$/.exec(line) ?? []
+  return `is no YAML ${where}: ${what}`
 }
