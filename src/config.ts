@@ -127,7 +127,7 @@ export const variables = {
     schema: wholeNumber(0, 7 * 86_400).default(300),
     allowed: 'seconds from 0 to 604800',
     about:
-      'How long the commit of a channel or branch is taken for current before its origin is asked again.',
+      'How long the commit of a channel or branch is taken for current before its origin is asked again; with 0 it is asked at every pull, and at most every five seconds.',
   },
   NIXERY_KEPT_SOURCES: {
     schema: wholeNumber(1, 1000).default(8),

@@ -416,6 +416,8 @@ test('GitRemote says in one line why an origin cannot be read', { skip }, async 
     return isUnavailable(/127\.0\.0\.1.*connect/)(error)
   })
   await assert.rejects(down.fetchCommit('0'.repeat(40), signal), isUnavailable(/connect/))
+  const deaf = open(`git://127.0.0.1:${port}/set.git`)
+  await assert.rejects(resolve(deaf, 'latest'), isUnavailable(/connect to.*Connection refused/))
   await assert.rejects(down.reaches('0'.repeat(40), signal), isUnavailable(/connect/))
   await assert.rejects(
     resolve(open(join(served, 'none.git')), 'latest'),

@@ -181,8 +181,12 @@ export function describeGitEnd({ kind, stderrTail, status }: ProcessEnd): string
   if (kind === 'timed-out') return 'took too long'
   if (kind === 'printed-too-much') return `printed more than ${stdoutLimitBytes} bytes`
   const lines = stderrTail.split(/[\r\n]+/).filter((line) => !line.startsWith('{"event":'))
+  const first = lines.findIndex((line) => /^(remote: )?(fatal|error):/i.test(line))
+  // `unable to connect to 127.0.0.1:`, and the line below has the reason.
   const said =
-    lines.find((line) => /^(remote: )?(fatal|error):/i.test(line)) ?? lines.findLast(Boolean)
+    first === -1
+      ? lines.findLast(Boolean)
+      : lines.slice(first, lines[first]!.endsWith(':') ? first + 2 : first + 1).join(' ')
   return hideCredentials((said ?? status).replace(/^(fatal|error): /, '')).slice(0, maxLineLength)
 }
 

@@ -37,8 +37,7 @@ export async function readChannelRevision(
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof OperatingError) throw error
-    const { message, cause } = error as Error
-    throw unavailable(`cannot be read: ${cause instanceof Error ? cause.message : message}`, error)
+    throw unavailable('cannot be read', error)
   }
 }
 
