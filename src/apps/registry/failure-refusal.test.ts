@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { PackageFailure } from '#core/nix/package-outcome.ts'
 import { operatingErrors, OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 import { failureRefusal, failureStatuses, operatingRefusal } from './failure-refusal.ts'
 
@@ -95,6 +96,53 @@ test('failureRefusal() says what a person can do, on one line', () => {
     logTail: [],
   })
   assert.ok(long.length < 1100 && long.endsWith('… (build b1)'))
+})
+
+const packageFailures: readonly (readonly [readonly PackageFailure[], string])[] = [
+  [
+    [
+      { kind: 'evaluation-error', package: 'git', message: 'syntax error (default.nix:3:5)' },
+      { kind: 'not-found', package: 'jq', nearNames: [] },
+      { kind: 'evaluation-error', package: 'htop', message: 'syntax error (default.nix:3:5)' },
+    ],
+    'git and htop cannot be evaluated: syntax error (default.nix:3:5); no package is called jq',
+  ],
+  [
+    ['bashinteractive', 'coreutils', 'jq', 'nano'].map((name) => ({
+      kind: 'not-found',
+      package: name,
+      nearNames: [],
+    })),
+    'the package set has no bashinteractive, coreutils or nano, and shell stands for bashinteractive, coreutils, moreutils and nano: ask for an image without shell; no package is called jq',
+  ],
+  [
+    [{ kind: 'not-a-derivation', package: 'lib', valueType: 'set' }],
+    'lib is not a package but a set: name a package inside it, such as lib.<name>',
+  ],
+  [
+    [{ kind: 'not-a-derivation', package: 'f', valueType: 'lambda' }],
+    'f is not a package but a function',
+  ],
+  [[{ kind: 'not-a-derivation', package: 'n', valueType: 'int' }], 'n is not a package but an int'],
+  [[{ kind: 'not-a-derivation', package: 'n', valueType: 'null' }], 'n is not a package but null'],
+]
+
+for (const [failures, message] of packageFailures) {
+  test(`failureRefusal() says "${message}"`, () => {
+    const refusal = failureRefusal({ kind: 'packages', failures }, 'b1')
+    assert.equal(refusal.message, `${message} (build b1)`)
+  })
+}
+
+test('failureRefusal() keeps the trace for the log', () => {
+  const failure = {
+    kind: 'evaluation-error',
+    package: 'x',
+    message: 'no',
+    trace: ['while'],
+  } as const
+  const refusal = failureRefusal({ kind: 'packages', failures: [failure] }, 'b1')
+  assert.doesNotMatch(JSON.stringify(refusal), /while/)
 })
 
 test('operatingRefusal() tells strangers the code and nothing of this machine', () => {

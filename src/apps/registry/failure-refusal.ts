@@ -1,5 +1,5 @@
 import type { RegistryErrorCode } from '#core/oci/error-codes.ts'
-import { metaPackages } from '#core/request/image-request.ts'
+import { metaPackages, shellPackages } from '#core/request/image-request.ts'
 import { formatAttributePath } from '#core/nix/attribute-path.ts'
 import { formatPlatform, type Platform } from '#core/nix/system.ts'
 import type { PackageFailure } from '#core/nix/package-outcome.ts'
@@ -51,12 +51,32 @@ export function failureRefusal(
   const first = failure.kind === 'packages' ? failure.failures[0] : failure
   const messages =
     failure.kind === 'packages'
-      ? failure.failures.map(describePackageFailure)
+      ? describePackageFailures(failure.failures)
       : [describeBuildFailure(failure)]
   return {
     ...failureStatuses[first?.kind ?? 'evaluation-error'],
-    message: `${oneLine([...new Set(messages)].join('; '))} (${where}build ${buildId})`,
+    message: `${oneLine(messages.join('; '))} (${where}build ${buildId})`,
   }
+}
+
+/** What is wrong with a whole package set, or with `shell`, is said once. */
+function describePackageFailures(failures: readonly PackageFailure[]): readonly string[] {
+  const isOfShell = ({ kind, package: name }: PackageFailure) =>
+    kind === 'not-found' && shellPackages.includes(name)
+  const shell = failures.filter(isOfShell).map((failure) => failure.package)
+  const others = failures.filter((failure) => !isOfShell(failure))
+  const groups = Map.groupBy(others, (failure) =>
+    failure.kind === 'evaluation-error' ? failure.message : failure,
+  )
+  const messages = groups.values().map((group) => {
+    const names = group.map((failure) => failure.package)
+    return describePackageFailure({ ...group[0]!, package: listNames(names, 'and') })
+  })
+  return [...new Set([...(shell.length === 0 ? [] : [describeNoShell(shell)]), ...messages])]
+}
+
+function describeNoShell(missing: readonly string[]): string {
+  return `the package set has no ${listNames(missing, 'or')}, and shell stands for ${listNames(shellPackages, 'and')}: ask for an image without shell`
 }
 
 function describePackageFailure(failure: PackageFailure): string {
@@ -66,7 +86,7 @@ function describePackageFailure(failure: PackageFailure): string {
     case 'ambiguous':
       return `${failure.package} may mean ${listNames(failure.candidates, 'or')}, which registry names cannot tell apart: ask for a package whose name is unique without regard to case`
     case 'not-a-derivation':
-      return `${failure.package} is not a package but something that holds or makes packages: name a package inside it, such as ${failure.package}.<name>`
+      return describeOtherValue(failure.package, failure.valueType)
     case 'unfree':
       return `${failure.package} has an unfree licence, which this registry does not serve: ${failure.message}`
     case 'broken':
@@ -82,6 +102,15 @@ function describePackageFailure(failure: PackageFailure): string {
     case 'evaluation-timed-out':
       return `${failure.package} took too long to evaluate: ${failure.message}`
   }
+}
+
+function describeOtherValue(name: string, type: string): string {
+  if (type === 'set') {
+    return `${name} is not a package but a set: name a package inside it, such as ${name}.<name>`
+  }
+  const article = /^[aeiou]/.test(type) ? 'an' : 'a'
+  const value = type === 'null' ? 'null' : `${article} ${type === 'lambda' ? 'function' : type}`
+  return `${name} is not a package but ${value}`
 }
 
 function describeNotFound(name: string, nearNames: readonly string[]): string {
