@@ -93,6 +93,9 @@ test('RealisationLog adds up builds and transfers, and forgets no bytes when a t
   assert.ok(!downloaded.includes(4 * MiB + 1), 'a single byte is not worth an event')
 })
 
+const noBuilderFor = (architecture: string) =>
+  `this registry has no builder for ${architecture}: its operator adds one with NIXERY_BUILDERS, or emulation (binfmt and extra-platforms of nix.conf); a package that is not for ${architecture} says so in meta.platforms`
+
 const failures: readonly (readonly [string, string, string])[] = [
   // Nix 2.8 to 2.30.
   [
@@ -123,7 +126,17 @@ const failures: readonly (readonly [string, string, string])[] = [
   [
     `a 'riscv64-linux' with features {} is required to build '${bad}', but I am a 'x86_64-linux'`,
     'build-failed',
-    "a 'riscv64-linux' with features {} is required to build it",
+    noBuilderFor("'riscv64-linux'"),
+  ],
+  [
+    `a 'aarch64-linux' with features {} is required to build '${bad}', but I am a 'x86_64-linux' with features {benchmark}`,
+    'build-failed',
+    noBuilderFor('arm64'),
+  ],
+  [
+    `a 'x86_64-linux' with features {far} is required to build '${bad}', but I am a 'x86_64-linux' with features {benchmark}`,
+    'build-failed',
+    'it requires the features {far}, which no builder of this registry has',
   ],
   // Later ones.
   [
@@ -134,7 +147,7 @@ const failures: readonly (readonly [string, string, string])[] = [
   [
     `Cannot build '${bad}'.\n       Reason: platform mismatch\n       Required system: 'riscv64-linux'\n       Current system: 'x86_64-linux'`,
     'build-failed',
-    "it requires the system 'riscv64-linux', which no builder of this registry has",
+    noBuilderFor("'riscv64-linux'"),
   ],
   [
     `Cannot build '${bad}'.\nReason: missing system features\nRequired features: {far}\nAvailable features: {kvm}`,

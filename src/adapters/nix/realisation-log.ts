@@ -238,7 +238,7 @@ const causePatterns: readonly CausePattern[] = [
   [
     /^Cannot build '(?<drv>[^'!^]+)'\.\s+Reason: (?:platform mismatch|missing system features)\s+Required (?<kind>\w+): (?<need>.+)/,
     'build-failed',
-    ({ kind, need }) => `it requires the ${kind} ${need}, which no builder of this registry has`,
+    ({ kind, need = '' }) => (kind === 'system' ? noBuilderFor(need) : noFeatures(need)),
   ],
   [
     /^Cannot build '(?<drv>[^'!^]+)'\.\s+Reason: (?!\d+ dependenc)(?<reason>.+)/,
@@ -251,11 +251,21 @@ const causePatterns: readonly CausePattern[] = [
     ({ hashes }) => `its source is not what the package set names: ${hashes}`,
   ],
   [
-    /^(?<need>a '.*) is required to build '(?<drv>[^'!^]+)'/,
+    /^an? (?<system>'\S+')(?: with features (?<need>\{.*\}))? is required to build '(?<drv>[^'!^]+)'/,
     'build-failed',
-    ({ need }) => `${need} is required to build it`,
+    ({ system = '', need = '{}' }) => (need === '{}' ? noBuilderFor(system) : noFeatures(need)),
   ],
 ]
+
+/** `system` as Nix quotes it. */
+function noBuilderFor(system: string): string {
+  const architecture = { "'aarch64-linux'": 'arm64', "'x86_64-linux'": 'amd64' }[system] ?? system
+  return `this registry has no builder for ${architecture}: its operator adds one with NIXERY_BUILDERS, or emulation (binfmt and extra-platforms of nix.conf); a package that is not for ${architecture} says so in meta.platforms`
+}
+
+function noFeatures(features: string): string {
+  return `it requires the features ${features}, which no builder of this registry has`
+}
 
 function parseRootCause(error: string): RootCause | undefined {
   for (const [pattern, kind, describe] of causePatterns) {
