@@ -42,7 +42,7 @@ test('createPathSource() serves its path as latest, never from cache', async (co
   const pinned = expectPinned(await source.pin('latest', signal))
   assert.deepEqual(pinned, {
     source: '',
-    revision: `path:${set}`,
+    revision: 'local-files',
     identity: `path:${set}`,
     fixed: false,
   })

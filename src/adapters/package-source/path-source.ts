@@ -35,7 +35,7 @@ export function createPathSource(
 ): PackageSource {
   const setting = { inherited: environment }
   const identity = `path:${path}`
-  const live: PinnedSource = { source: name, revision: identity, identity, fixed: false }
+  const live: PinnedSource = { source: name, revision: 'local-files', identity, fixed: false }
   const look = coalesce(pinNow)
 
   async function pinNow(): Promise<PinnedSource> {

@@ -79,7 +79,7 @@ function sourceHeaders({ source, revision, staleSinceMs }: PinnedSource): Header
   }
 }
 
-/** A path of this machine may hold anything; HTTP takes visible ASCII (RFC 9110, section 5.5). */
+/** A source may call its revision anything; HTTP takes visible ASCII (RFC 9110, section 5.5). */
 function headerText(text: string): string {
   return encodeURI(text)
 }
