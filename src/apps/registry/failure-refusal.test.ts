@@ -113,7 +113,15 @@ const packageFailures: readonly (readonly [readonly PackageFailure[], string])[]
       package: name,
       nearNames: [],
     })),
-    'the package set has no bashinteractive, coreutils or nano, and shell stands for bashinteractive, coreutils, moreutils and nano: ask for an image without shell; no package is called jq',
+    'the package set has no bashinteractive, coreutils or nano, and shell stands for bashinteractive, coreutils, moreutils and nano; no package is called jq',
+  ],
+  [
+    ['bashinteractive', 'coreutils', 'moreutils', 'nano'].map((name) => ({
+      kind: 'not-found',
+      package: name,
+      nearNames: [],
+    })),
+    'the package set has no bashinteractive, coreutils, moreutils or nano, which is what shell stands for: ask for an image without shell',
   ],
   [
     [{ kind: 'not-a-derivation', package: 'lib', valueType: 'set' }],

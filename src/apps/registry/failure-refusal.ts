@@ -76,10 +76,14 @@ function describePackageFailures(failures: readonly PackageFailure[]): readonly 
 }
 
 function describeNoShell(missing: readonly string[]): string {
-  return `the package set has no ${listNames(missing, 'or')}, and shell stands for ${listNames(shellPackages, 'and')}: ask for an image without shell`
+  const names = listNames(missing, 'or')
+  return missing.length === shellPackages.length
+    ? `the package set has no ${names}, which is what shell stands for: ask for an image without shell`
+    : `the package set has no ${names}, and shell stands for ${listNames(shellPackages, 'and')}`
 }
 
-function describePackageFailure(failure: PackageFailure): string {
+/** Why one package cannot be had, as a sentence that names it. */
+export function describePackageFailure(failure: PackageFailure): string {
   switch (failure.kind) {
     case 'not-found':
       return describeNotFound(failure.package, failure.nearNames)
@@ -122,7 +126,8 @@ function describeNotFound(name: string, nearNames: readonly string[]): string {
     : `no package is called ${name}; did you mean ${listNames(nearNames, 'or')}?`
 }
 
-function describeBuildFailure(
+/** Why packages that were found give no image, as a sentence. */
+export function describeBuildFailure(
   failure: Exclude<BuildFailure, { readonly kind: 'packages' }>,
 ): string {
   switch (failure.kind) {
