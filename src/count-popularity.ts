@@ -46,7 +46,13 @@ async function openPackageSet(path: string, signal: AbortSignal): Promise<OpenPa
 }
 
 async function fetchSet(path: string, signal: AbortSignal) {
-  await access(path, constants.R_OK)
+  try {
+    await access(path, constants.R_OK)
+  } catch (cause) {
+    throw new Error(`--packages ${path} must be a Nix file or directory that can be read`, {
+      cause,
+    })
+  }
   const source = createPathSource('', path)
   const pin = await source.pin('latest', signal)
   if (pin.kind !== 'pinned') throw new Error(pin.message)

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Clock } from '#engine/ports/clock.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
+import { describeBuildFailure, describePackageFailure } from '../registry/failure-refusal.ts'
 import { countPackages, type CountedSet, type SkippedPackage } from './count-packages.ts'
 import {
   parsePopularityArguments,
@@ -63,23 +64,29 @@ export async function runPopularity(
       terminal.stderr.write(`nixery: ${parsed.message}\n\n${popularityUsage}`)
       return 2
     case 'channel':
-      await refuseDirectory(parsed.outPath)
+      await refuseUnwritable(parsed.outPath)
       await writeChannel(parsed, tools, terminal, signal)
       return 0
     case 'packages':
-      await refuseDirectory(parsed.outPath)
+      await refuseUnwritable(parsed.outPath)
       await writePackages(parsed, tools, terminal, signal)
       return 0
   }
 }
 
 /** Before the work, because the file is written at the end of it. */
-async function refuseDirectory(path: string): Promise<void> {
-  const isDirectory = await stat(path).then(
+async function refuseUnwritable(path: string): Promise<void> {
+  if (await isDirectory(path)) throw new Error(`--out ${path} is a directory, and must be a file`)
+  const parent = dirname(path)
+  if (!(await isDirectory(parent)))
+    throw new Error(`--out ${path} must lie in a directory that is there, and ${parent} is none`)
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
     (found) => found.isDirectory(),
     () => false,
   )
-  if (isDirectory) throw new Error(`--out ${path} is a directory, and must be a file`)
 }
 
 // More of them say nothing new about what the cache gives instead.
@@ -115,15 +122,37 @@ async function writePackages(
   const count = await withProgress(stderr, tools.clock, (onProgress) =>
     countPackages(opened.nix, { ...opened, names: chosen }, onProgress, signal),
   )
-  // Every package set holds functions and sets; only who names one wants to know.
-  const skipped = count.skipped.filter(
-    ({ why }) => names.length > 0 || why.kind !== 'not-a-derivation',
-  )
-  for (const each of skipped) stderr.write(`skipped: ${formatSkipped(each)}\n`)
+  for (const line of describeSkipped(count.skipped, names.length > 0)) stderr.write(`${line}\n`)
   if (count.packages === 0) throw new Error(`no package of ${setPath} could be had`)
   await tools.writePopularity(outPath, count.ratings)
   const facts = `${count.paths} store paths of ${count.packages} packages`
   stdout.write(`${outPath}: ${count.ratings.size} names out of ${facts}\n`)
+  if (count.ratings.size === 0) stdout.write(emptyNote)
+}
+
+/** An empty file looks broken, and is right for a set whose packages share nothing. */
+const emptyNote =
+  'no store path is needed by two others, so the file is empty: images are planned as with no file\n'
+
+// Sets of thousands of packages hold hundreds of sets and functions.
+const shownOthers = 10
+
+/**
+ * Every package set holds functions and sets beside packages: who counts all of it gets them in one
+ * line, who names one gets a line for it.
+ */
+function describeSkipped(skipped: readonly SkippedPackage[], areNamed: boolean): readonly string[] {
+  const others = areNamed ? [] : skipped.filter(({ why }) => why.kind === 'not-a-derivation')
+  const failed = skipped.filter((each) => !others.includes(each))
+  const lines = failed.map((each) => `skipped: ${formatSkipped(each)}`)
+  if (others.length === 0) return lines
+  const shown = others.slice(0, shownOthers).map((each) => each.package)
+  const more = others.length > shown.length ? [`${others.length - shown.length} more`] : []
+  const list = [...shown, ...more].join(', ')
+  return [
+    ...lines,
+    `not counted, because they are no packages but sets, functions or values: ${list}`,
+  ]
 }
 
 async function withProgress<T>(
@@ -137,7 +166,5 @@ async function withProgress<T>(
 
 function formatSkipped({ package: asked, why }: SkippedPackage): string {
   // A package may fail to build because another one does.
-  const where = 'name' in why ? ` of ${why.name}` : ''
-  const message = 'message' in why ? `: ${why.message}` : ''
-  return `${asked}: ${why.kind}${where}${message}`
+  return 'package' in why ? describePackageFailure(why) : `${asked}: ${describeBuildFailure(why)}`
 }
