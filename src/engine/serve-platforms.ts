@@ -30,6 +30,8 @@ export interface ServedImage {
   readonly image: ManifestEntry
   readonly cached: boolean
   readonly pinned: PinnedSource
+  /** Platforms that an index made just now goes without: a package does not exist for them. */
+  readonly leftOut?: readonly Platform[]
 }
 
 export interface FailedImage {
@@ -97,7 +99,9 @@ export async function serveIndex(
   // No platform has all packages: the first one's refusal says which are missing.
   if (images.length === 0) return outcomes[0]!
   const image = await publishIndex(tools, key, images, pinned, signal)
-  return { kind: 'image', image, cached: images.every(({ cached }) => cached), pinned }
+  const leftOut = request.platforms.filter((_, index) => outcomes[index]?.kind === 'failed')
+  const isCached = images.every((each) => each.cached)
+  return { kind: 'image', image, cached: isCached, pinned, ...(leftOut.length > 0 && { leftOut }) }
 }
 
 /**

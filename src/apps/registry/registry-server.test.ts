@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test'
 import { createMemoryStorage } from '#adapters/storage/memory/memory-storage.ts'
 import { digestOf } from '#core/oci/digest.ts'
 import { mediaTypes } from '#core/oci/media-types.ts'
+import { platformOf } from '#core/nix/system.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { RequestFacts } from '#engine/ports/request-log.ts'
 import type { ManifestOutcome, ManifestRequest } from '#engine/serve-manifest.ts'
@@ -324,6 +325,15 @@ test('a manifest says what it was made of, and since when the origin is away', a
     asked.map(({ acceptsIndex }) => acceptsIndex),
     [false, true],
   )
+})
+
+test('the log says which platforms an index was made without', async (context) => {
+  const { send, requests } = await startRegistry(context, async () => ({
+    ...image(),
+    leftOut: [platformOf('arm64')],
+  }))
+  await send('GET', '/v2/git/manifests/latest')
+  assert.deepEqual(requests[0]?.leftOut, ['linux/arm64'])
 })
 
 test('requests that a client sends ahead wait for their turn', async (context) => {

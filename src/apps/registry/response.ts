@@ -10,7 +10,7 @@ export interface Exchange {
   /** Aborts when the client hangs up. */
   readonly signal: AbortSignal
   /** What the request log has to know beside status and headers. */
-  readonly noted: { reason?: string }
+  readonly noted: { reason?: string; leftOut?: readonly string[] }
 }
 
 export type Headers = Readonly<Record<string, string | number>>

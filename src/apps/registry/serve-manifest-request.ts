@@ -3,6 +3,7 @@ import type { Digest } from '#core/oci/digest.ts'
 import { formatEntityTag, matchesEntityTag } from '#core/oci/entity-tag.ts'
 import { manifestMediaTypes, mediaTypes } from '#core/oci/media-types.ts'
 import type { Reference } from '#core/oci/route.ts'
+import { formatPlatform } from '#core/nix/system.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { PinnedSource } from '#engine/ports/package-source.ts'
 import type { ManifestEntry } from '#engine/stored-entries.ts'
@@ -23,6 +24,8 @@ export async function serveManifestRequest(
   const outcome = await registry.manifest(request, waitingSignal(exchange))
   switch (outcome.kind) {
     case 'image':
+      if (outcome.leftOut !== undefined)
+        exchange.noted.leftOut = outcome.leftOut.map(formatPlatform)
       return sendManifest(
         exchange,
         registry,

@@ -20,6 +20,8 @@ export interface RequestFacts {
   readonly staleSince?: string
   /** What a refused client was told, in one line. */
   readonly reason?: string
+  /** Platforms that the index made for this request goes without. */
+  readonly leftOut?: readonly string[]
   /** False when the client hung up before the end of the response. */
   readonly complete: boolean
 }
