@@ -11,7 +11,9 @@ let
 
   set = import ./package-set.nix { inherit entry system policy flake; };
   refusalOf = import ./refusal.nix { inherit system policy; inherit (set) isTold; };
-  lookUp = import ./lookup.nix { inherit try; } set.packages;
+  # What a set says instead of packages is its own words too, for every package.
+  opened = try set.packages;
+  lookUp = import ./lookup.nix { inherit try; } opened.value;
 
   defaultOutput = value: [ (value.outputName or "out") ];
 
@@ -76,7 +78,8 @@ let
   describe = package:
     let found = lookUp package;
     in
-    if found.kind == "value" then describeValue found.path found.above found.value
+    if !opened.success then throws [ ] null
+    else if found.kind == "value" then describeValue found.path found.above found.value
     else if found.kind == "throws" then throws found.path found.value
     else found;
 in

@@ -367,6 +367,12 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
         names.map(() => 'evaluation-error'),
       )
       assert.match(messageOf(outcomes[1]!), /^no \(forger\.nix/)
+      await writeFile(entry, 'throw "cannot connect to daemon"')
+      const [whole] = await nix.evaluate(
+        { set, policy: strictPolicy, system, packages: ['any'], optionalPackages: [] },
+        AbortSignal.timeout(60_000),
+      )
+      assert.equal(whole?.kind, 'evaluation-error')
     })
 
     test('gives the message of an error below thousands of calls', async () => {
