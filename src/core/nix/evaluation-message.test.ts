@@ -73,6 +73,8 @@ test('parseEvaluationError() gives places, the innermost first', () => {
     position: at,
     trace: [{ text: 'while evaluating', position: { ...at, line: 9 } }, { text: 'from x' }],
   })
+  const later = parseEvaluationError(errorLine('no', { ...at, file: '/set/default.nix:3:5' }))
+  assert.deepEqual(later?.position, at, 'as Nix since 2.14 writes it')
   const nowhere = parseEvaluationError(errorLine('no', { file: null, line: null, column: null }))
   assert.deepEqual(nowhere, { message: 'no', isAborted: false, trace: [] })
 })

@@ -115,7 +115,11 @@ function mendRecord(json: string): LogRecord | undefined {
 function frameOf(record: LogRecord): TraceFrame {
   const { raw_msg: text, file, line, column } = record
   const isKnown = typeof file === 'string' && isNumber(line) && isNumber(column)
-  return { text: textOf(text), ...(isKnown && { position: { file, line, column } }) }
+  if (!isKnown) return { text: textOf(text) }
+  // Since 2.14 the name of the file ends with the place in it.
+  const place = `:${line}:${column}`
+  const bare = file.endsWith(place) ? file.slice(0, -place.length) : file
+  return { text: textOf(text), position: { file: bare, line, column } }
 }
 
 /** Text without the colours and cursor movements of a terminal, and without other control bytes. */
