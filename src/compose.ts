@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
 import { logBuilds } from '#adapters/log/logged-builds.ts'
-import { noImageSpecs, openImageDirectory } from '#adapters/image-specs/image-directory.ts'
+import {
+  noImageSpecs,
+  openImageDirectory,
+  type ImageDirectory,
+} from '#adapters/image-specs/image-directory.ts'
 import { probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
 import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
@@ -15,11 +19,12 @@ import type { Registry } from '#apps/registry/registry.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
 import { isRepositoryName } from '#core/oci/route.ts'
 import { metaPackages, type NameGrammar } from '#core/request/image-request.ts'
+import { nearImages } from '#core/request/near-images.ts'
 import { buildImage, type BuildTools } from '#engine/build-image.ts'
 import type { ImageBuilder } from '#engine/image-builder.ts'
 import { limitBuilds } from '#engine/limit-builds.ts'
 import { OperatingError } from '#engine/operating-error.ts'
-import type { ImageSpec, ImageSpecs } from '#engine/ports/image-specs.ts'
+import type { ImageSpec } from '#engine/ports/image-specs.ts'
 import type { Compression } from '#engine/ports/packer.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { rememberFailures } from '#engine/remember-failures.ts'
@@ -69,7 +74,7 @@ export async function compose(
     sourceNames: new Set([...sources.keys()].filter((name) => name !== '')),
     maxPackages: config.maxPackages,
   }
-  const { specs, names: specNames } = await openSpecs(config, grammar, opening)
+  const specs = await openSpecs(config, grammar, opening)
   const packer = createWorkerPacker({ threads: config.packThreads })
   opened.defer(() => packer.close())
   const popularity = await openPopularity(config, logger, signal)
@@ -101,7 +106,7 @@ export async function compose(
     compression,
     labelRevision: config.labelRevision,
   }
-  const example = await findExample([...opening.examples, ...specNames], tools)
+  const example = await findExample([...opening.examples, ...(await specs.names())], tools)
   const ending = new AbortController()
   const resources = opened.move()
   void opening.lookUpLatest()
@@ -112,6 +117,7 @@ export async function compose(
       manifest: (request, signal) =>
         serveManifest(tools, request, AbortSignal.any([signal, ending.signal])),
       refuse: (name) => refuseName(tools, name),
+      near: async (name) => nearImages(name, grammar.sourceNames, await specs.names()),
       blobs,
     },
     endBuilds() {
@@ -182,29 +188,23 @@ async function findExample(
   return undefined
 }
 
-interface OpenedSpecs {
-  readonly specs: ImageSpecs
-  readonly names: readonly string[]
-}
-
 /** A spec that no pull could ever reach, or that none can be made of, is found now. */
 async function openSpecs(
   { imagesDirectory }: Config,
   grammar: NameGrammar,
   sources: OpenedSources,
-): Promise<OpenedSpecs> {
-  if (imagesDirectory === undefined) return { specs: noImageSpecs, names: [] }
+): Promise<ImageDirectory> {
+  if (imagesDirectory === undefined) return noImageSpecs
   const setting = `NIXERY_IMAGES_DIR=${imagesDirectory}`
   const found = await stat(imagesDirectory).catch(() => undefined)
   if (found?.isDirectory() !== true)
     throw new ConfigError(`${setting} cannot be read: it must be a directory`)
   const specs = openImageDirectory(imagesDirectory)
-  const all = await specs.list()
-  for (const [name, spec] of all) {
+  for (const [name, spec] of await specs.list()) {
     const problem = findSpecProblem(name, spec, grammar) ?? findTagProblem(name, spec, sources)
     if (problem !== undefined) throw new ConfigError(`${setting}: ${problem}`)
   }
-  return { specs, names: [...all.keys()] }
+  return specs
 }
 
 function findTagProblem(

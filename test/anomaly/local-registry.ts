@@ -81,6 +81,7 @@ export async function startLocalRegistry(
     registry: () => ({
       manifest: (request, signal) => serveManifest(tools, request, signal),
       refuse: async () => undefined,
+      near: async () => [],
       blobs,
     }),
     log: { request: () => {}, failure: () => {} },

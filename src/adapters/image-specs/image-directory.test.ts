@@ -36,6 +36,7 @@ test('openImageDirectory() reads YAML and JSON under the names of the files', as
     '..data/hidden.yaml': 'nonsense',
   })
   assert.deepEqual([...(await specs.list()).keys()], ['ci/node', 'plain'])
+  assert.deepEqual(await specs.names(), ['ci/node', 'plain'])
   assert.deepEqual(await specs.find('plain'), { packages: ['jq'], source: '', options: {} })
   assert.deepEqual(await specs.find('ci/node'), {
     packages: ['shell', 'git'],

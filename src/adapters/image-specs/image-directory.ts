@@ -18,10 +18,16 @@ const maxSpecs = 10_000
 export interface ImageDirectory extends ImageSpecs {
   /** All of them by name, for the start to check. */
   list(): Promise<ReadonlyMap<string, ImageSpec>>
+  /** Their names at this moment, without a look into the files. */
+  names(): Promise<readonly string[]>
 }
 
 /** No specs. */
-export const noImageSpecs: ImageSpecs = { find: async () => undefined }
+export const noImageSpecs: ImageDirectory = {
+  find: async () => undefined,
+  list: async () => new Map(),
+  names: async () => [],
+}
 
 /**
  * Specs as files: `ci/node.yaml` describes the image `ci/node`. Each request reads its file, so a
@@ -30,12 +36,13 @@ export const noImageSpecs: ImageSpecs = { find: async () => undefined }
  */
 export function openImageDirectory(directory: string): ImageDirectory {
   const read = (name: string) => readSpec(directory, name)
+  const readNames = () =>
+    guardFilesystem(`cannot read the directory ${directory}`, () => specNames(directory))
   return {
     find: read,
+    names: readNames,
     async list() {
-      const names = await guardFilesystem(`cannot read the directory ${directory}`, () =>
-        specNames(directory),
-      )
+      const names = await readNames()
       if (names.length > maxSpecs)
         throw new OperatingError('SPEC_INVALID', `${directory} has more than ${maxSpecs} specs`)
       const specs = new Map<string, ImageSpec>()

@@ -10,6 +10,7 @@ import { digestOf } from '#core/oci/digest.ts'
 import { mediaTypes } from '#core/oci/media-types.ts'
 import { platformOf } from '#core/nix/system.ts'
 import { OperatingError } from '#engine/operating-error.ts'
+import type { PackageFailure } from '#core/nix/package-outcome.ts'
 import type { RequestFacts } from '#engine/ports/request-log.ts'
 import type { ManifestOutcome, ManifestRequest } from '#engine/serve-manifest.ts'
 import { createRegistryServer } from './registry-server.ts'
@@ -40,7 +41,12 @@ async function startRegistry(
   const requests: RequestFacts[] = []
   const failures: unknown[] = []
   const server = createRegistryServer({
-    registry: () => ({ blobs, manifest: serve, refuse: async () => undefined }),
+    registry: () => ({
+      blobs,
+      manifest: serve,
+      refuse: async () => undefined,
+      near: async (name) => (name === 'our/hello' ? ['ours/hello'] : []),
+    }),
     log: { request: (facts) => requests.push(facts), failure: (error) => failures.push(error) },
   })
   server.listen(0, '127.0.0.1')
@@ -255,6 +261,26 @@ test('a failed build is a 4xx on one line with its build id', async (context) =>
   )
 })
 
+test('packages that are not there may have been another image', async (context) => {
+  const failing = (failure: PackageFailure) => async (): Promise<ManifestOutcome> => ({
+    kind: 'failed',
+    buildId: 'b42',
+    pinned,
+    failure: { kind: 'packages', failures: [failure] },
+  })
+  const messageOf = async (failure: PackageFailure) => {
+    const { send } = await startRegistry(context, failing(failure))
+    const answer = await send('GET', '/v2/our/hello/manifests/latest')
+    return JSON.parse(answer.body).errors[0].message as string
+  }
+  assert.equal(
+    await messageOf({ kind: 'not-found', package: 'our', nearNames: [] }),
+    'no package is called our (build b42); did you mean the image ours/hello?',
+  )
+  const other = await messageOf({ kind: 'ambiguous', package: 'our', candidates: ['a', 'b'] })
+  assert.ok(other.endsWith('(build b42)'), other)
+})
+
 test('what the operator must mend is a 5xx and logged, overload a 503 to be tried again', async (context) => {
   const errors: Error[] = [
     new OperatingError('NO_SPACE', 'disk full'),
@@ -387,6 +413,7 @@ test('a client that stops reading loses its connection, and the blob is closed',
         },
         manifest: async () => image(),
         refuse: async () => undefined,
+        near: async () => [],
       }),
       log: { request: logged.resolve, failure: () => {} },
     },
@@ -420,6 +447,7 @@ test('close() lets an answer that waits in memory for its client be sent', async
       },
       manifest: async () => image(),
       refuse: async () => undefined,
+      near: async () => [],
     }),
     log: { request: () => {}, failure: () => {} },
   })

@@ -7,5 +7,7 @@ export interface Registry {
   manifest(request: ManifestRequest, signal: AbortSignal): Promise<ManifestOutcome>
   /** Why nothing of a name is served, when the operator's policy says so; see `refuseName`. */
   refuse(name: string): Promise<DeniedName | undefined>
+  /** Names of images that may have been meant by one whose packages are not there. */
+  near(name: string): Promise<readonly string[]>
   readonly blobs: BlobReader
 }

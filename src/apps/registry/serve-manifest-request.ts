@@ -4,8 +4,10 @@ import { formatEntityTag, matchesEntityTag } from '#core/oci/entity-tag.ts'
 import { manifestMediaTypes, mediaTypes } from '#core/oci/media-types.ts'
 import type { Reference } from '#core/oci/route.ts'
 import { formatPlatform } from '#core/nix/system.ts'
+import type { BuildFailure } from '#engine/build-outcome.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { PinnedSource } from '#engine/ports/package-source.ts'
+import type { FailedImage } from '#engine/serve-platforms.ts'
 import type { ManifestEntry } from '#engine/stored-entries.ts'
 import { failureRefusal } from './failure-refusal.ts'
 import type { Registry } from './registry.ts'
@@ -44,11 +46,26 @@ export async function serveManifestRequest(
     case 'forbidden-tag':
       return sendRefusal(exchange, { status: 403, code: 'DENIED', message: outcome.message })
     case 'failed':
-      return sendRefusal(exchange, {
-        ...failureRefusal(outcome.failure, outcome.buildId, outcome.platform),
-        headers: sourceHeaders(outcome.pinned),
-      })
+      return sendFailure(exchange, registry, name, outcome)
   }
+}
+
+async function sendFailure(
+  exchange: Exchange,
+  registry: Registry,
+  name: string,
+  { failure, buildId, platform, pinned }: FailedImage,
+): Promise<void> {
+  const refusal = failureRefusal(failure, buildId, platform)
+  const near = lacksPackage(failure) ? await registry.near(name) : []
+  const hint = near.length === 0 ? '' : `; did you mean the image ${near.join(' or ')}?`
+  const headers = sourceHeaders(pinned)
+  sendRefusal(exchange, { ...refusal, message: `${refusal.message}${hint}`, headers })
+}
+
+/** Whether the name may have been that of something else: its packages are not there. */
+function lacksPackage(failure: BuildFailure): boolean {
+  return failure.kind === 'packages' && failure.failures.some(({ kind }) => kind === 'not-found')
 }
 
 async function serveDigest(
