@@ -9,7 +9,7 @@ import { createBundledSource } from '#adapters/package-source/bundled-source.ts'
 import { credentialsFromFiles, type FindCredential } from '#adapters/package-source/credentials.ts'
 import { createPrepareFlake } from '#adapters/package-source/flake-inputs.ts'
 import { createGitSource, type RemoteSourceOptions } from '#adapters/package-source/git-source.ts'
-import { createInputFetchers } from '#adapters/package-source/input-fetchers.ts'
+import { createInputFetchers, withoutLogins } from '#adapters/package-source/input-fetchers.ts'
 import type { PrepareFlake } from '#adapters/package-source/locate-package-set.ts'
 import { createNixpkgsSource } from '#adapters/package-source/nixpkgs-source.ts'
 import { createPathSource } from '#adapters/package-source/path-source.ts'
@@ -200,15 +200,21 @@ async function openTools(config: Config, logger: Logger): Promise<SourceTools> {
     mostKept: origins.keptTrees,
   })
   const findCredential = findCredentials(config)
-  const fetchers = createInputFetchers({
-    gitDirectory: join(stateDirectory, 'git'),
-    findCredential,
-    environment,
-  })
+  // Where anybody's commit is served, anybody writes the lock file, and would be served what these
+  // logins may read.
+  const access = servesAnyCommit(config)
+    ? { environment: withoutLogins(environment) }
+    : { environment, findCredential }
+  const fetchers = createInputFetchers({ gitDirectory: join(stateDirectory, 'git'), ...access })
   const addSource = await openSourceStore(nixOptions(config))
   const forges = { github: origins.githubTarball }
   const prepareFlake = createPrepareFlake({ trees, fetchers, addSource, forges })
   return { config, logger, trees, findCredential, prepareFlake }
+}
+
+function servesAnyCommit(config: Config): boolean {
+  const settings = [...readSettings(config).settings.values()]
+  return settings.some((each) => 'anyCommit' in each && each.anyCommit)
 }
 
 /** The token is for the one host that the configuration names, and for no input of a flake elsewhere. */

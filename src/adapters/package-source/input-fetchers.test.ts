@@ -1,49 +1,46 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { OperatingError } from '#engine/operating-error.ts'
-import { listen, stop } from '#test/sources/git-servers.ts'
-import { createInputFetchers } from './input-fetchers.ts'
+import { skipUnless } from '#test/clients/availability.ts'
+import { makeGitRepository } from '#test/sources/git-repository.ts'
+import { startGitHttpServer } from '#test/sources/git-servers.ts'
+import { createInputFetchers, withoutLogins } from './input-fetchers.ts'
 
-const signal = new AbortController().signal
+const skip = skipUnless(['git', 'flock'])
+const { signal } = new AbortController()
 
-test('createInputFetchers() downloads a file, and shows nobody its login', async (context) => {
-  const directory = await mkdtemp(join(tmpdir(), 'nixery-input-'))
-  context.after(() => rm(directory, { recursive: true, force: true }))
-  const server = createServer((request, response) => {
-    if (request.url === '/cut') {
-      response.writeHead(200, { 'content-length': 100 })
-      response.write('part', () => response.destroy())
-    } else if (request.url === '/none') response.writeHead(404).end()
-    else if (request.url === '/down') response.writeHead(502).end()
-    else response.end(request.headers.authorization ?? 'nobody')
-  })
-  const port = await listen(server)
-  context.after(() => stop(server))
-  const fetchers = createInputFetchers({
-    gitDirectory: directory,
-    environment: {},
-    findCredential: async () => ({ username: 'operator', password: 'never in the clear' }),
-  })
-  const path = join(directory, 'file')
-  const get = (name: string, login = 'ada:100%@') =>
-    fetchers.file(`http://${login}127.0.0.1:${port}/${name}`, path, signal)
+test(
+  'withoutLogins() keeps the logins of the user from what a lock file names',
+  {
+    skip,
+  },
+  async (context) => {
+    const directory = await mkdtemp(join(tmpdir(), 'nixery-inputs-'))
+    context.after(() => rm(directory, { recursive: true, force: true }))
+    const repository = await makeGitRepository(join(directory, 'served', 'private.git'))
+    const commit = await repository.commit('main', { 'default.nix': '1' })
+    const login = { username: 'ada', password: 's3cret' }
+    const server = await startGitHttpServer(join(directory, 'served'), { login })
+    context.after(() => server[Symbol.asyncDispose]())
+    const home = join(directory, 'home')
+    await mkdir(home)
+    await writeFile(join(home, '.netrc'), 'machine 127.0.0.1 login ada password s3cret\n')
+    const environment = { PATH: process.env['PATH'], HOME: home }
+    const url = `${server.url}/private.git`
 
-  assert.deepEqual(await get('file'), { kind: 'fetched' })
-  const login = Buffer.from('ada:100%').toString('base64')
-  assert.equal(await readFile(path, 'utf8'), `Basic ${login}`)
-  assert.deepEqual(await get('file', ''), { kind: 'fetched' })
-  assert.equal(await readFile(path, 'utf8'), 'nobody')
-  assert.deepEqual(await get('none'), { kind: 'missing' })
-  for (const name of ['down', 'cut']) {
-    await assert.rejects(get(name), (error: unknown) => {
-      assert.ok(error instanceof OperatingError)
-      assert.equal(error.code, 'SOURCE_UNAVAILABLE')
-      assert.ok(!`${error.message} ${String(error.cause)}`.includes('100%'), error.message)
-      return true
+    async function fetchWith(name: string, used: NodeJS.ProcessEnv) {
+      const target = join(directory, name)
+      await mkdir(target)
+      const gitDirectory = join(directory, `${name}.git`)
+      const fetchers = createInputFetchers({ gitDirectory, environment: used })
+      await fetchers.git(url, commit, target, signal)
+      return readFile(join(target, 'default.nix'), 'utf8')
+    }
+    assert.equal(await fetchWith('own', environment), '1')
+    await assert.rejects(fetchWith('strangers', withoutLogins(environment)), {
+      code: 'SOURCE_UNAVAILABLE',
     })
-  }
-})
+  },
+)

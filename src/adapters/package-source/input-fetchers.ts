@@ -16,6 +16,15 @@ export interface InputFetcherOptions {
   readonly environment: Readonly<NodeJS.ProcessEnv>
 }
 
+/**
+ * The environment of a git that has nobody's logins: no keys, no credential helpers, no netrc of the
+ * service's user.
+ */
+export function withoutLogins(environment: Readonly<NodeJS.ProcessEnv>): NodeJS.ProcessEnv {
+  const { SSH_AUTH_SOCK: _agent, XDG_CONFIG_HOME: _configuration, ...rest } = environment
+  return { ...rest, HOME: '/nonexistent', GIT_CONFIG_GLOBAL: '/dev/null', GIT_SSH_COMMAND: 'false' }
+}
+
 /** Inputs of type `file` are single expressions and data; archives come as `tarball`. */
 const mostFileBytes = 256 * 1024 * 1024
 
