@@ -326,7 +326,7 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
       }
       const [nope] = outcomes
       assert.ok(nope?.kind === 'evaluation-error')
-      assert.match(nope.trace?.[0] ?? '', /^while evaluating.*'nope'.* \(default\.nix:2:\d+\)$/)
+      assert.match(nope.trace?.[0] ?? '', /^default\.nix:2:\d+: while evaluating.*'nope'/)
     })
 
     test('takes nothing that a package says for a failure of the machine or for a refusal', async () => {

@@ -82,7 +82,10 @@ export interface LookUpError {
 }
 
 /** The innermost frames tell what went wrong; those above are the same for every package. */
-const keptFrames = 20
+const keptFrames = 10
+
+/** With them a remembered failure stays at some kilobytes. */
+const frameCharacters = 200
 
 /**
  * Questions to one package set, each answered by one process in restricted evaluation, all before
@@ -129,21 +132,27 @@ export class PackageSetQuery {
       case 'failed':
         break
     }
-    const isOwnWords = !mode.catch || error?.isAborted === true
-    // Of the machine tell only errors of Nix itself, and those are nowhere in a package set.
-    if (error !== undefined && !isOwnWords && error.position === undefined) {
-      const operating = findOperatingFailure(`error: ${error.message}`)
-      if (operating) throw operating
-    }
-    const limit = this.#limitReached(end, error)
-    if (limit !== undefined || error === undefined) {
-      return refusedAnswer(limit ?? `nix-instantiate ended with ${end.status}`)
-    }
-    const demand = isOwnWords ? parseNixDemand(error.message) : undefined
-    if (demand !== undefined) {
-      return { kind: 'nix-too-old', message: this.#tooOldFor(demand), isOwnWords }
-    }
-    return { kind: 'error', isOwnWords, ...(await this.#inTheSet(error)) }
+    const isOutOfMemory =
+      end.status === 'signal SIGABRT' || /^out of memory/i.test(error?.message ?? '')
+    if (isOutOfMemory) return refusedAnswer(this.#memoryMessage())
+    if (error === undefined) return unexplainedAnswer(end)
+    // `tryEval` catches what a set throws, and only that.
+    return !mode.catch || error.isAborted ? this.#wordsOfTheSet(error) : this.#wordsOfNix(error)
+  }
+
+  async #wordsOfTheSet(error: EvaluationError): Promise<LookUpError> {
+    const demand = parseNixDemand(error.message)
+    return demand === undefined
+      ? { kind: 'error', isOwnWords: true, ...(await this.#inTheSet(error)) }
+      : { kind: 'nix-too-old', isOwnWords: true, message: this.#tooOldFor(demand) }
+  }
+
+  /** An error of the machine has no place in a package set. */
+  async #wordsOfNix(error: EvaluationError): Promise<LookUpError> {
+    const operating =
+      error.position === undefined ? findOperatingFailure(`error: ${error.message}`) : undefined
+    if (operating) throw operating
+    return { kind: 'error', isOwnWords: false, ...(await this.#inTheSet(error)) }
   }
 
   #tooOldFor(demand: string): string {
@@ -151,12 +160,8 @@ export class PackageSetQuery {
     return `the package set needs ${demand}, and this registry has Nix ${version}; NIXERY_NIX_BIN chooses another`
   }
 
-  #limitReached(end: ProcessEnd, error: EvaluationError | undefined): string | undefined {
-    const isOutOfMemory =
-      end.status === 'signal SIGABRT' || /^out of memory/i.test(error?.message ?? '')
-    return isOutOfMemory
-      ? `evaluation needs more memory than the ${this.#options.evaluationMemoryMiB} MiB it may use`
-      : undefined
+  #memoryMessage(): string {
+    return `evaluation needs more memory than the ${this.#options.evaluationMemoryMiB} MiB it may use`
   }
 
   /** The error as it reads within the set; what this service's own expressions did is left out. */
@@ -165,12 +170,12 @@ export class PackageSetQuery {
     const places = [{ position }, ...trace].map((it) => it.position && paths.format(it.position))
     const frames = trace.flatMap(({ text }, index) => {
       const place = places[index + 1]
-      return place === undefined ? [] : [formatOneLine(`${paths.shorten(text)} (${place})`)]
+      return place === undefined ? [] : [`${place}: ${paths.shorten(text)}`]
     })
     return {
       message: paths.shorten(explainEvaluationError(message)),
       where: places.find((place) => place !== undefined),
-      trace: frames.slice(0, keptFrames),
+      trace: frames.slice(0, keptFrames).map((frame) => formatOneLine(frame, frameCharacters)),
     }
   }
 
@@ -224,6 +229,12 @@ function readResults(stdout: string): LookUpAnswer {
   return results.success
     ? { kind: 'results', results: results.data }
     : refusedAnswer('its derivation path or outputs are not what Nix makes')
+}
+
+/** A process that ended without an error: what it printed is for the log. */
+function unexplainedAnswer({ status, stderrTail }: ProcessEnd): LookUpError {
+  const trace = [formatOneLine(stderrTail.slice(-frameCharacters))]
+  return { ...refusedAnswer(`nix-instantiate ended with ${status}`), trace }
 }
 
 function refusedAnswer(message: string): LookUpError {
