@@ -381,7 +381,6 @@ export interface Config {
   readonly maxPackages: number
   readonly nixBinDirectory: string | undefined
   readonly nixTimeoutS: number
-  readonly allowedUris: readonly string[]
   readonly caches: {
     readonly substituters: readonly string[]
     readonly trustedKeys: readonly string[]
@@ -448,7 +447,6 @@ export function readConfig(environment: Environment): Config {
     maxPackages: values.NIXERY_MAX_PACKAGES,
     nixBinDirectory: values.NIXERY_NIX_BIN,
     nixTimeoutS: values.NIX_TIMEOUT,
-    allowedUris: values.NIXERY_ALLOWED_URIS,
     caches: {
       substituters: values.NIXERY_SUBSTITUTERS,
       trustedKeys: values.NIXERY_TRUSTED_KEYS,
@@ -545,6 +543,7 @@ function readPolicy(values: Values): PackagePolicy {
     unfree: values.NIXERY_ALLOW_UNFREE,
     broken: values.NIXERY_ALLOW_BROKEN,
     insecure: values.NIXERY_ALLOW_INSECURE.toSorted(),
+    allowedUris: values.NIXERY_ALLOWED_URIS.toSorted(),
     allow: values.NIXERY_ALLOW.toSorted(),
     deny: values.NIXERY_DENY.toSorted(),
     ...(values.NIXERY_MAX_CLOSURE_MIB === undefined

@@ -36,11 +36,10 @@ async function openPackageSet(path: string, signal: AbortSignal): Promise<OpenPa
   const [platform] = config.platforms
   const view = { set, policy: config.policy, system: systemOf(platform) }
   const nix = await openNix(config)
-  const { allowedUris } = config
   return {
     ...view,
     nix,
-    listNames: (until) => listTopLevelNames({ ...nixOptions(config), allowedUris }, view, until),
+    listNames: (until) => listTopLevelNames(nixOptions(config), view, until),
     [Symbol.asyncDispose]: () => nix.close(),
   }
 }
@@ -68,6 +67,5 @@ function openNix(config: Config) {
     leaseDirectory: join(config.stateDirectory, 'leases'),
     nixTimeoutS: config.nixTimeoutS,
     substituteOnly: config.substituteOnly,
-    allowedUris: config.allowedUris,
   })
 }

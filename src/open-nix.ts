@@ -36,7 +36,6 @@ export function openNix(
     // The deadline of the whole build is the one that counts.
     realisationTimeoutMs: config.buildDeadlineMs,
     substituteOnly: config.substituteOnly,
-    allowedUris: config.allowedUris,
     evaluationCache: {
       clock: systemClock,
       directory: join(config.stateDirectory, 'evaluations'),

@@ -58,7 +58,6 @@ describe('allowedUris', { skip }, () => {
     const nix = await createNixPackageBuilder({
       leaseDirectory: join(directory, 'leases'),
       inheritedEnvironment: { ...process.env, HOME: directory },
-      allowedUris,
     })
     try {
       const entry = join(directory, 'set')
@@ -66,7 +65,7 @@ describe('allowedUris', { skip }, () => {
       const [outcome] = await nix.evaluate(
         {
           set,
-          policy: strictPolicy,
+          policy: { ...strictPolicy, allowedUris },
           system: 'x86_64-linux',
           packages: ['tool'],
           optionalPackages: [],

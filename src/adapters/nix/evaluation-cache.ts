@@ -48,6 +48,7 @@ export class EvaluationCache {
       unfree: policy.unfree,
       broken: policy.broken,
       insecure: [...new Set(policy.insecure)].sort(),
+      allowedUris: policy.allowedUris,
     })
     const view = this.#views.get(key) ?? this.#open(key)
     keepLast(this.#views, key, view, mostViews)

@@ -24,8 +24,6 @@ export interface NixPackageBuilderOptions extends NixOptions {
   readonly nixTimeoutS?: number
   readonly evaluationTimeoutMs?: number
   readonly evaluationMemoryMiB?: number
-  /** Beginnings of addresses that package sets may download from while they are evaluated. */
-  readonly allowedUris?: readonly string[]
   /** Remembers what fixed package sets say of packages. */
   readonly evaluationCache?: {
     readonly clock: Clock
@@ -61,7 +59,6 @@ export async function createNixPackageBuilder(
   const evaluation = {
     evaluationTimeoutMs: options.evaluationTimeoutMs ?? 60_000,
     evaluationMemoryMiB: options.evaluationMemoryMiB ?? 4096,
-    allowedUris: options.allowedUris ?? [],
   }
   const evaluator = new Evaluator(nix, evaluation, openCache(options, nix.installation.version))
   const realisation = {

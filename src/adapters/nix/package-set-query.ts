@@ -27,8 +27,6 @@ export interface EvaluationOptions {
   readonly evaluationTimeoutMs: number
   /** What one evaluation may allocate. nixpkgs takes about 1 GiB for large packages. */
   readonly evaluationMemoryMiB: number
-  /** Beginnings of addresses that a set may download from while it is evaluated; none unless set. */
-  readonly allowedUris?: readonly string[]
 }
 
 const path = z.array(z.string())
@@ -214,7 +212,7 @@ export class PackageSetQuery {
         settings: new Map([
           ['restrict-eval', 'true'],
           ['allow-import-from-derivation', 'false'],
-          ['allowed-uris', (this.#options.allowedUris ?? []).join(' ')],
+          ['allowed-uris', this.#view.policy.allowedUris.join(' ')],
         ]),
         environment: new Map([['GC_MAXIMUM_HEAP_SIZE', `${this.#options.evaluationMemoryMiB}M`]]),
       },

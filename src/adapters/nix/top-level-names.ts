@@ -10,13 +10,11 @@ const evaluation: EvaluationOptions = { evaluationTimeoutMs: 120_000, evaluation
 
 /** The names at the top level of a package set. Throws when the set cannot be evaluated. */
 export async function listTopLevelNames(
-  options: NixOptions & Pick<EvaluationOptions, 'allowedUris'>,
+  options: NixOptions,
   view: PackageSetView,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { allowedUris = [] } = options
-  const limits = { ...evaluation, allowedUris }
-  const query = new PackageSetQuery(await openNix(options), limits, view, signal)
+  const query = new PackageSetQuery(await openNix(options), evaluation, view, signal)
   const names = await query.attributeNames([])
   if (names.length > 0) return names
   // Nothing is there, or nothing can be read: looking for anything tells the one from the other.

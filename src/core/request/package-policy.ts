@@ -11,6 +11,8 @@ export interface PackagePolicy {
   readonly allow: readonly string[]
   /** Patterns of what is never served; they win over `allow`. */
   readonly deny: readonly string[]
+  /** Beginnings of addresses that a set may download from while it is evaluated. */
+  readonly allowedUris: readonly string[]
   /** The NAR sizes of a whole closure together; no bound when `undefined`. */
   readonly maxClosureBytes?: number
 }
@@ -20,6 +22,7 @@ export const strictPolicy: PackagePolicy = {
   unfree: false,
   broken: false,
   insecure: [],
+  allowedUris: [],
   allow: [],
   deny: [],
 }
