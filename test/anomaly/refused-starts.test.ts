@@ -31,6 +31,11 @@ suite('a start with a wrong value', { skip: skipUnless(['setpriv']) }, () => {
     })
   }
 
+  test('NIXERY_ALOW=git is refused rather than ignored', async () => {
+    const line = await refusal({ environment: { NIXERY_ALOW: 'git' } })
+    assert.match(line, /NIXERY_ALOW=git .*NIXERY_ALLOW\?/)
+  })
+
   test('GCS_BUCKET=images is refused rather than ignored', async () => {
     const line = await refusal({ environment: { GCS_BUCKET: 'images' } })
     assert.match(line, /GCS_BUCKET=images/)
@@ -62,8 +67,8 @@ suite('a start without what it needs', { skip: skipUnless(siteCommands, { root: 
     const storage = join(scratch.path, 'locked')
     await mkdir(storage, { mode: 0o500 })
     const line = await refusalHere({ STORAGE_PATH: storage })
-    assert.match(line, /NO_PERMISSION: .*; give the service user access/)
-    assert.ok(line.includes(storage), line)
+    assert.match(line, /must be a directory that this user may write to.*EACCES/)
+    assert.ok(line.includes(`STORAGE_PATH=${storage} `), line)
     await chmod(storage, 0o700)
   })
 
@@ -71,15 +76,15 @@ suite('a start without what it needs', { skip: skipUnless(siteCommands, { root: 
     const storage = join(scratch.path, 'file')
     await writeFile(storage, '')
     const line = await refusalHere({ STORAGE_PATH: storage })
-    assert.match(line, /STORAGE_FAILED/)
-    assert.ok(line.includes(storage), line)
+    assert.match(line, /must be a directory/)
+    assert.ok(line.includes(`STORAGE_PATH=${storage} `), line)
   })
 
   test('says which state directory may not be written', async () => {
     const state = join(scratch.path, 'locked-state')
     await mkdir(state, { mode: 0o500 })
     const line = await refusalHere({ NIXERY_STATE_DIRECTORY: state })
-    assert.match(line, /NO_PERMISSION: .*; give the service user access/)
+    assert.match(line, /must be a directory that this user may write to.*EACCES/)
     assert.ok(line.includes(state), line)
     await chmod(state, 0o700)
   })
