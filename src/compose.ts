@@ -18,6 +18,7 @@ import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
 import { isRepositoryName } from '#core/oci/route.ts'
+import { findRefused, type PackagePolicy } from '#core/request/package-policy.ts'
 import { metaPackages, type NameGrammar } from '#core/request/image-request.ts'
 import { nearImages } from '#core/request/near-images.ts'
 import { buildImage, type BuildTools } from '#engine/build-image.ts'
@@ -190,7 +191,7 @@ async function findExample(
 
 /** A spec that no pull could ever reach, or that none can be made of, is found now. */
 async function openSpecs(
-  { imagesDirectory }: Config,
+  { imagesDirectory, policy }: Config,
   grammar: NameGrammar,
   sources: OpenedSources,
 ): Promise<ImageDirectory> {
@@ -201,7 +202,8 @@ async function openSpecs(
     throw new ConfigError(`${setting} cannot be read: it must be a directory`)
   const specs = openImageDirectory(imagesDirectory)
   for (const [name, spec] of await specs.list()) {
-    const problem = findSpecProblem(name, spec, grammar) ?? findTagProblem(name, spec, sources)
+    const problem =
+      findSpecProblem(name, spec, grammar, policy) ?? findTagProblem(name, spec, sources)
     if (problem !== undefined) throw new ConfigError(`${setting}: ${problem}`)
   }
   return specs
@@ -216,7 +218,12 @@ function findTagProblem(
   return refused && `the spec ${name} wants ${refused}: give it another tag, or none`
 }
 
-function findSpecProblem(name: string, spec: ImageSpec, grammar: NameGrammar): string | undefined {
+function findSpecProblem(
+  name: string,
+  spec: ImageSpec,
+  grammar: NameGrammar,
+  policy: PackagePolicy,
+): string | undefined {
   const [first = ''] = name.split('/')
   if (!isRepositoryName(name))
     return `the spec ${name} has a name that no registry client can ask for`
@@ -225,7 +232,9 @@ function findSpecProblem(name: string, spec: ImageSpec, grammar: NameGrammar): s
   if (metaPackages.includes(first))
     return `the spec ${name} is called like the meta-package ${first}: give it another name`
   const read = readSpec(name, spec, grammar)
-  return read.kind === 'invalid' ? read.message : undefined
+  if (read.kind === 'invalid') return read.message
+  const refused = findRefused(policy, read.request)
+  return refused && `the spec ${name} has ${refused}, which NIXERY_ALLOW and NIXERY_DENY leave out`
 }
 
 /** A snapshot that cannot be loaded costs layers that are shared less, not the service. */

@@ -78,7 +78,8 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
       () => readConfig({ [name]: value }),
       (error) =>
         error instanceof ConfigError &&
-        error.message === `${name}=${value} is not allowed: it must be ${variables[name].allowed}`,
+        error.message ===
+          `${name}=${value.replace('\n', ' ')} is not allowed: it must be ${variables[name].allowed}`,
       `${name}=${value}`,
     )
   }

@@ -244,7 +244,7 @@ export const variables = {
     schema: patterns.default([]),
     allowed: 'patterns of package names with commas between them, * standing for any text',
     about:
-      'Packages that are not served, by the name asked for, the attribute it stands for or lies in, or the name of its derivation. Wins over `NIXERY_ALLOW`. What other packages need is not looked at.',
+      'Packages that are not served, by the name asked for, the attribute it stands for or lies in, or the name of its derivation. Wins over `NIXERY_ALLOW`. What other packages need is not looked at, and whoever knows the digest of an image that is stored may have it under another name.',
   },
   NIXERY_MAX_PACKAGES: {
     schema: wholeNumber(1, mostPackages).default(mostPackages),
@@ -254,7 +254,8 @@ export const variables = {
   NIXERY_MAX_CLOSURE_MIB: {
     schema: wholeNumber(1, 1_048_576).optional(),
     allowed: 'mebibytes from 1 to 1048576',
-    about: 'Largest image, unpacked; no bound unless set.',
+    about:
+      'Largest image, unpacked; no bound unless set. It is known, and looked at, once the packages are in the Nix store.',
   },
   NIXERY_NIX_BIN: {
     schema: z.string().startsWith('/').optional(),
@@ -579,10 +580,19 @@ function readVariables(environment: Environment): Values {
     const text = environment[name] === '' ? undefined : environment[name]
     const parsed = (variable as Variable).schema.safeParse(text)
     if (!parsed.success)
-      throw new ConfigError(`${name}=${text} is not allowed: it must be ${variable.allowed}`)
+      throw new ConfigError(
+        `${name}=${onOneLine(text)} is not allowed: it must be ${variable.allowed}`,
+      )
     return [name, parsed.data] as const
   })
   return Object.fromEntries(values) as Values
+}
+
+// oxlint-disable-next-line no-control-regex -- a line end would make two lines of one
+const controlCharacters = /[\u0000-\u001f\u007f]+/g
+
+function onOneLine(text: string | undefined): string {
+  return (text ?? '').replace(controlCharacters, ' ')
 }
 
 function stateHome(environment: Environment): string {

@@ -67,6 +67,9 @@ test(
   },
 )
 
+/** Any file that there surely is. */
+const readable = import.meta.filename
+
 test('openSources() refuses what would be a surprise', { skip }, async (context) => {
   const wrong: ReadonlyArray<
     readonly [message: RegExp, environment: Record<string, string>, file?: string]
@@ -74,18 +77,20 @@ test('openSources() refuses what would be a surprise', { skip }, async (context)
     [/cannot be called shell/, {}, 'sources: { shell: { git: /a.git } }'],
     [/NIXERY_SOURCES=.*sources\.ours/, {}, 'sources: { ours: { gut: /a.git } }'],
     [/NIXERY_SOURCES=\/not\/there/, { NIXERY_SOURCES: '/not/there' }],
+    [/NIXERY_NETRC=\/not\/there cannot be read/, { NIXERY_NETRC: '/not/there' }],
+    [/sources\.1: .*with a letter in it/, {}, 'sources: { 1: { git: /a.git } }'],
     [/NIXERY_PKGS_PATH=\/not\/there/, { NIXERY_PKGS_PATH: '/not/there' }],
     [
       /would be sent to a\.example\.org and b\.example\.org: use NIXERY_NETRC/,
-      { NIXERY_GIT_TOKEN_FILE: '/token' },
+      { NIXERY_GIT_TOKEN_FILE: readable },
       'sources: { a: { git: "https://a.example.org/a" }, b: { git: "https://b.example.org/b" } }',
     ],
     [
       /is for nobody/,
-      { NIXERY_GIT_TOKEN_FILE: '/token', NIXERY_PKGS_REPO: 'git@a.example.org:a.git' },
+      { NIXERY_GIT_TOKEN_FILE: readable, NIXERY_PKGS_REPO: 'git@a.example.org:a.git' },
     ],
     // A token for somebody's own server is not for the default of another setting.
-    [/is for nobody/, { NIXERY_GIT_TOKEN_FILE: '/token', NIXERY_CHANNEL: 'nixos-unstable' }],
+    [/is for nobody/, { NIXERY_GIT_TOKEN_FILE: readable, NIXERY_CHANNEL: 'nixos-unstable' }],
   ]
   for (const [message, environment, file] of wrong) {
     await assert.rejects(

@@ -195,6 +195,8 @@ interface SourceTools {
 
 async function openTools(config: Config, logger: Logger): Promise<SourceTools> {
   const { stateDirectory, environment, origins } = config
+  await refuseUnreadableFile('NIXERY_GIT_TOKEN_FILE', origins.tokenFile)
+  await refuseUnreadableFile('NIXERY_NETRC', origins.netrcFile)
   const trees = await SourceTrees.open({
     directory: join(stateDirectory, 'sources'),
     mostKept: origins.keptTrees,
@@ -320,6 +322,17 @@ function openBundled(name: string, config: Config, logger: Logger, signal: Abort
     onFailure: (error: unknown) => logger.error({ packageSet: 'debian' }, describeError(error)),
   }
   return createBundledSource(options, signal)
+}
+
+async function refuseUnreadableFile(variable: string, path: string | undefined): Promise<void> {
+  try {
+    if (path !== undefined) await access(path, constants.R_OK)
+  } catch (cause) {
+    throw new ConfigError(
+      `${variable}=${path} cannot be read: it must be a file that the service's user may read`,
+      { cause },
+    )
+  }
 }
 
 /** A path that is wrong from the start would make every pull fail. */

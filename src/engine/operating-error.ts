@@ -55,7 +55,7 @@ export const operatingErrors = {
     status: 503,
     retryable: true,
     summary: 'the package set of this registry cannot be reached: pull again later',
-    advice: 'check the network and the mirror that the package set comes from',
+    advice: 'check the network and the address that the package set comes from',
   },
   CACHE_UNAVAILABLE: {
     status: 503,

@@ -39,6 +39,8 @@ const line = z
 const name = z
   .string()
   .regex(/^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/, 'a component of a repository name')
+  // Objects list what looks like a number first, and the first source is the usual one.
+  .regex(/[a-z]/, 'a component of a repository name, with a letter in it')
 const tagSettings = {
   tags: z
     .array(line.regex(/^[-+._*a-zA-Z0-9]+$/, 'a pattern of tags'))
