@@ -4,7 +4,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { platformOf } from '#core/nix/system.ts'
-import { ConfigError, findIdleSettings, readConfig, variables } from './config.ts'
+import { variables } from './config-variables.ts'
+import { ConfigError, findIdleSettings, readConfig } from './config.ts'
 
 test('readConfig() serves the bundled set on 8080 from the state directory when nothing is set', () => {
   const config = readConfig({})
