@@ -1,3 +1,4 @@
+import { abortable } from './abortable.ts'
 import type { BuildOutcome } from './build-outcome.ts'
 import type { BuildTarget, ImageBuilder } from './image-builder.ts'
 import { OperatingError } from './operating-error.ts'
@@ -100,13 +101,4 @@ function abandoned(): Error {
 
 function shuttingDown(): Error {
   return new OperatingError('SHUTTING_DOWN', 'this instance is shutting down')
-}
-
-/** Settles like the promise, or rejects with the signal's reason when that comes first. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

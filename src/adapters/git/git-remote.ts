@@ -10,8 +10,9 @@ import { exportTree } from './export-tree.ts'
 import { parseReferences, type References } from './references.ts'
 import { parseRepositoryUrl, type RepositoryUrl } from './repository-url.ts'
 import { gitError, runGit, type GitCommand, type GitLock, type GitSetting } from './run-git.ts'
-import { abortable, SharedWork } from './shared-work.ts'
-import { Turns } from './turns.ts'
+import { SharedWork } from '#adapters/concurrency/shared-work.ts'
+import { abortable } from '#engine/abortable.ts'
+import { Semaphore } from '#adapters/concurrency/semaphore.ts'
 
 export interface GitRemoteOptions {
   /** Any address that git understands; a login in it is used and never shown. */
@@ -82,7 +83,7 @@ export class GitRemote {
   readonly #now: () => number
   readonly #listings = new SharedWork<References>()
   readonly #closing = new AbortController()
-  readonly #searches = new Turns(searchesAtOnce)
+  readonly #searches = new Semaphore(searchesAtOnce)
   #references: Answer<References> | undefined
   #defaultBranch: Answer<string> | undefined
   #historyAtMs = Number.NEGATIVE_INFINITY

@@ -1,7 +1,7 @@
 import type { FoundPackage, PackageOutcome } from '#core/nix/package-outcome.ts'
 import type { StorePath } from '#core/nix/store-path.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
-import { SharedWork } from '#adapters/git/shared-work.ts'
+import { SharedWork } from '#adapters/concurrency/shared-work.ts'
 import { Evaluation, type Answer, type WantedPackage } from './evaluation.ts'
 import type { EvaluationCache, RememberedView } from './evaluation-cache.ts'
 import { NameSuggestions, type MissingName } from './name-suggestions.ts'

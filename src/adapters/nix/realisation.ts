@@ -45,15 +45,11 @@ export async function realisePackages(
       args: [
         '--realise',
         ...installables(packages),
-        '--add-root',
-        join(lease.directory, 'root'),
-        '--indirect',
+        ...rootedIn(lease),
         '--max-jobs',
         String(options.maxJobs),
         '--timeout',
         String(options.builderTimeoutS),
-        '--log-format',
-        'internal-json',
       ],
       timeoutMs: options.realisationTimeoutMs,
       stdoutLimitBytes,
@@ -71,6 +67,12 @@ export async function realisePackages(
   const fullDisk = findFullDisk(failure.name, failure.logTail)
   if (fullDisk) throw fullDisk
   return failure
+}
+
+/** What every realisation asks for: roots in the lease, and a log that `RealisationLog` reads. */
+export function rootedIn(lease: StoreLease): readonly string[] {
+  const root = join(lease.directory, 'root')
+  return ['--add-root', root, '--indirect', '--log-format', 'internal-json']
 }
 
 /** Throws when Nix's own errors tell of something that the operator must mend. */

@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-
 import type { FoundPackage } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { SubstitutionReport } from '#core/nix/substitution-report.ts'
@@ -10,6 +8,7 @@ import { RealisationLog } from './realisation-log.ts'
 import {
   deadlineFailure,
   findForeignOutput,
+  rootedIn,
   stdoutLimitBytes,
   throwOperatingFailure,
   type RealisationOptions,
@@ -49,15 +48,7 @@ export async function substitutePackages(
   const end = await nix.call(
     {
       command: 'nix-store',
-      args: [
-        '--realise',
-        ...paths,
-        '--add-root',
-        join(lease.directory, 'root'),
-        '--indirect',
-        '--log-format',
-        'internal-json',
-      ],
+      args: ['--realise', ...paths, ...rootedIn(lease)],
       timeoutMs: options.realisationTimeoutMs,
       stdoutLimitBytes,
       settings,

@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 
-import { runSideBySide } from '#adapters/popularity/run-side-by-side.ts'
+import { runSideBySide } from '#adapters/concurrency/run-side-by-side.ts'
 import {
   dateInfo,
   defaultForgeArchives,

@@ -3,8 +3,8 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { z } from 'zod'
 import { guardFilesystem, unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
-import { SharedWork } from '#adapters/git/shared-work.ts'
-import { Turns } from '#adapters/git/turns.ts'
+import { SharedWork } from '#adapters/concurrency/shared-work.ts'
+import { Semaphore } from '#adapters/concurrency/semaphore.ts'
 import { digestHex, digestOf } from '#core/oci/digest.ts'
 import { isCommit } from '#core/request/git-reference.ts'
 import { OperatingError } from '#engine/operating-error.ts'
@@ -78,7 +78,7 @@ export class PinMemory {
   readonly #negatives = new Map<string, { readonly untilMs: number; readonly error?: unknown }>()
   readonly #asking = new SharedWork<string | undefined>()
   readonly #renewing = new SharedWork<RememberedPin | undefined>()
-  readonly #asks = new Turns(asksAtOnce)
+  readonly #asks = new Semaphore(asksAtOnce)
   readonly #closing = new AbortController()
   #commits: Promise<Set<string>> | undefined
   #isLost = false

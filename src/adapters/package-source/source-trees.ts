@@ -7,7 +7,7 @@ import {
   sweepDeadOwners,
   type OwnedDirectory,
 } from '#adapters/filesystem/owned-directory.ts'
-import { SharedWork } from '#adapters/git/shared-work.ts'
+import { SharedWork } from '#adapters/concurrency/shared-work.ts'
 import { runProcess } from '#adapters/process/run-process.ts'
 
 export interface SourceTreesOptions {

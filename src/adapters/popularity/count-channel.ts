@@ -5,7 +5,7 @@ import { PopularityCount, referencedNames } from '#core/layers/popularity-count.
 import { digestHex, digestOf } from '#core/oci/digest.ts'
 import { readChannelPaths } from './channel-paths.ts'
 import { readPersistently, type Persistence } from './read-persistently.ts'
-import { runSideBySide } from './run-side-by-side.ts'
+import { runSideBySide } from '#adapters/concurrency/run-side-by-side.ts'
 import { WorkFile } from './work-file.ts'
 import { writePopularity } from './write-popularity.ts'
 

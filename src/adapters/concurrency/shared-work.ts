@@ -1,3 +1,5 @@
+import { abortable } from '#engine/abortable.ts'
+
 interface Running<T> {
   readonly result: Promise<T>
   readonly controller: AbortController
@@ -41,18 +43,5 @@ export class SharedWork<T> {
     }
     result.then(forget, forget)
     return running
-  }
-}
-
-/** Settles like the promise, or rejects with the signal's reason when that comes first. */
-export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason as Error)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }

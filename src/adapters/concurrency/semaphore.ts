@@ -1,5 +1,5 @@
 /** Lets a bounded number of pieces of work run at once; the others wait, first come first served. */
-export class Turns {
+export class Semaphore {
   readonly #waiting: (() => void)[] = []
   #free: number
 
