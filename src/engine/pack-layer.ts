@@ -1,4 +1,5 @@
 import { cacheKeyOf, type CacheKey, type CanonicalValue } from '#core/request/cache-key.ts'
+import { mediaTypes } from '#core/oci/media-types.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { BuildEvent } from './ports/build-observer.ts'
@@ -55,7 +56,7 @@ async function packAndPublish(
   content: LayerContent,
   signal: AbortSignal,
 ): Promise<BuildEntry> {
-  const upload = await tools.blobs.upload(signal)
+  const upload = await tools.blobs.upload(mediaTypes.ociLayerGzip, signal)
   try {
     const write = (chunk: Uint8Array) => upload.write(chunk)
     const packed = await tools.packer.pack(content, tools.compression, write, signal)

@@ -7,7 +7,7 @@ export async function publishDocument(
   document: ImageDocument,
   signal: AbortSignal,
 ): Promise<void> {
-  const upload = await blobs.upload(signal)
+  const upload = await blobs.upload(document.mediaType, signal)
   try {
     await upload.write(document.bytes)
     await upload.publish(document.digest)

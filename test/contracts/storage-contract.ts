@@ -4,13 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { digestOf, type Digest } from '#core/oci/digest.ts'
 import { cacheKeyOf } from '#core/request/cache-key.ts'
 import { maxDocumentBytes, type BlobStore } from '#engine/ports/blob-store.ts'
-import type { EntryStore } from '#engine/ports/entry-store.ts'
-
-/** A backend under test; each test gets a storage of its own. */
-export interface StorageUnderTest {
-  readonly blobs: BlobStore
-  readonly entries: EntryStore
-}
+import type { Storage } from '#engine/ports/storage.ts'
 
 const signal = new AbortController().signal
 const key = cacheKeyOf('key')
@@ -19,12 +13,12 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 /** What every storage backend must do. `open` gives an empty storage, and a further view of the same one. */
 export function storageContract(
   name: string,
-  open: (context: TestContext) => Promise<readonly [StorageUnderTest, StorageUnderTest]>,
+  open: (context: TestContext) => Promise<readonly [Storage, Storage]>,
 ): void {
   test(`${name}: an unpublished upload is invisible, a published one is there whole`, async (context) => {
     const [{ blobs }, peer] = await open(context)
     const digest = digestOf('hello world')
-    const upload = await blobs.upload(signal)
+    const upload = await blobs.upload('application/octet-stream', signal)
     await upload.write(bytes('hello '))
     await upload.write(bytes('world'))
     assert.equal(await peer.blobs.stat(digest, signal), undefined)
@@ -45,7 +39,7 @@ export function storageContract(
 
   test(`${name}: a writer may use its buffer again`, async (context) => {
     const [{ blobs }] = await open(context)
-    const upload = await blobs.upload(signal)
+    const upload = await blobs.upload('application/octet-stream', signal)
     const chunk = bytes('ab')
     await upload.write(chunk)
     chunk.fill(0)
@@ -56,7 +50,7 @@ export function storageContract(
 
   test(`${name}: discarded and repeated uploads change nothing`, async (context) => {
     const [{ blobs }] = await open(context)
-    const dropped = await blobs.upload(signal)
+    const dropped = await blobs.upload('application/octet-stream', signal)
     await dropped.write(bytes('gone'))
     await dropped.discard()
     await dropped.discard()
@@ -112,10 +106,91 @@ export function storageContract(
     await entries.remove('builds', key, signal)
     assert.equal(await entries.putFirst('builds', key, 2, signal), 2)
   })
+
+  test(`${name}: lists what is stored, and nothing after it was removed`, async (context) => {
+    const [{ blobs, entries, upkeep }, peer] = await open(context)
+    assert.deepEqual(await Array.fromAsync(upkeep.blobs(signal)), [])
+    const before = await upkeep.nowMs(signal)
+    const digest = await put(blobs, 'hello')
+    await entries.putFirst('builds', key, 1, signal)
+    const [blob, ...others] = await Array.fromAsync(peer.upkeep.blobs(signal))
+    assert.deepEqual(others, [])
+    assert.deepEqual({ ...blob, changedMs: 0 }, { digest, sizeBytes: 5, changedMs: 0 })
+    const [entry] = await Array.fromAsync(peer.upkeep.entries('builds', signal))
+    assert.equal(entry?.key, key)
+    // Some storages count in whole seconds.
+    for (const { changedMs = 0 } of [blob ?? {}, entry ?? {}])
+      assert.ok(changedMs >= before - 1000 && changedMs <= (await upkeep.nowMs(signal)) + 1000)
+    assert.deepEqual(await Array.fromAsync(upkeep.entries('manifests', signal)), [])
+
+    await peer.upkeep.removeBlob(digest, signal)
+    await peer.upkeep.removeBlob(digest, signal)
+    assert.equal(await blobs.stat(digest, signal), undefined)
+    assert.deepEqual(await Array.fromAsync(upkeep.blobs(signal)), [])
+  })
+
+  test(`${name}: lists more than one page`, async (context) => {
+    const [{ upkeep }] = await open(context)
+    const digests = Array.from({ length: 1100 }, (_, index) => digestOf(String(index)))
+    // Servers of tests are slow to answer a thousand requests at once.
+    for (let start = 0; start < digests.length; start += 50)
+      await Promise.all(
+        digests.slice(start, start + 50).map((digest) => upkeep.recordUse(digest, signal)),
+      )
+    const uses = await Array.fromAsync(upkeep.uses(signal))
+    assert.deepEqual(uses.map(({ digest }) => digest).sort(), digests.sort())
+  })
+
+  test(`${name}: uses are recorded, renewed and forgotten`, async (context) => {
+    const [{ upkeep }, peer] = await open(context)
+    const digest = digestOf('used')
+    assert.equal(await upkeep.lastUse(digest, signal), undefined)
+    const before = await upkeep.nowMs(signal)
+    await upkeep.recordUse(digest, signal)
+    const first = await peer.upkeep.lastUse(digest, signal)
+    assert.ok(first !== undefined && first >= before - 1000, 'recorded')
+    await peer.upkeep.recordUse(digest, signal)
+    const second = await upkeep.lastUse(digest, signal)
+    assert.ok(second !== undefined && second >= first, 'renewed')
+    assert.deepEqual(await Array.fromAsync(upkeep.uses(signal)), [{ digest, usedMs: second }])
+    await peer.upkeep.forgetUse(digest, signal)
+    assert.deepEqual(await Array.fromAsync(upkeep.uses(signal)), [])
+  })
+
+  test(`${name}: everybody reads a collector's notice until it is withdrawn`, async (context) => {
+    const [{ upkeep }, peer] = await open(context)
+    assert.equal((await upkeep.notices(signal)).size, 0)
+    const notice = { digests: [digestOf('doomed')], untilMs: 12 }
+    await upkeep.postNotice('a', { digests: [], untilMs: 1 }, signal)
+    await upkeep.postNotice('a', notice, signal)
+    await upkeep.postNotice('b', { digests: [], untilMs: 2 }, signal)
+    const read = await peer.upkeep.notices(signal)
+    assert.deepEqual([...read.keys()].sort(), ['a', 'b'])
+    assert.deepEqual(read.get('a'), notice)
+    await upkeep.withdrawNotice('a', signal)
+    await upkeep.withdrawNotice('b', signal)
+    assert.equal((await peer.upkeep.notices(signal)).size, 0)
+  })
+
+  test(`${name}: a quarantined blob is no blob, and can be written again`, async (context) => {
+    const [{ blobs, upkeep }, peer] = await open(context)
+    const digest = digestOf('what it should be')
+    assert.equal(await upkeep.quarantineBlob(digest, signal), false)
+    await put(blobs, 'what it is', digest)
+    assert.equal(await upkeep.quarantineBlob(digest, signal), true)
+    assert.equal(await peer.blobs.stat(digest, signal), undefined)
+    const [kept] = await Array.fromAsync(peer.upkeep.quarantined(signal))
+    assert.deepEqual({ ...kept, changedMs: 0 }, { digest, sizeBytes: 10, changedMs: 0 })
+    await put(blobs, 'what it should be')
+    assert.equal(await readBlob(peer.blobs, digest), 'what it should be')
+    await upkeep.removeQuarantined(digest, signal)
+    assert.deepEqual(await Array.fromAsync(upkeep.quarantined(signal)), [])
+    assert.equal(await readBlob(blobs, digest), 'what it should be')
+  })
 }
 
 async function put(blobs: BlobStore, text: string, digest = digestOf(text)): Promise<Digest> {
-  const upload = await blobs.upload(signal)
+  const upload = await blobs.upload('application/octet-stream', signal)
   await upload.write(bytes(text))
   await upload.publish(digest)
   await upload.discard()

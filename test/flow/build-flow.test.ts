@@ -237,8 +237,8 @@ async function readImage(blobs: BlobStore, outcome: ManifestOutcome): Promise<Re
 function recordBlobs(blobs: BlobStore, writes: string[]): BlobStore {
   return {
     ...blobs,
-    async upload(until) {
-      const upload = await blobs.upload(until)
+    async upload(mediaType, until) {
+      const upload = await blobs.upload(mediaType, until)
       return {
         write: (chunk) => upload.write(chunk),
         async publish(digest) {
@@ -269,8 +269,8 @@ function hideBlob(blobs: BlobStore, digest: Digest): BlobStore {
     ...blobs,
     stat: async (asked, until) =>
       hidden && asked === digest ? undefined : blobs.stat(asked, until),
-    async upload(until) {
-      const upload = await blobs.upload(until)
+    async upload(mediaType, until) {
+      const upload = await blobs.upload(mediaType, until)
       return {
         write: (chunk) => upload.write(chunk),
         async publish(published) {

@@ -34,7 +34,7 @@ async function startRegistry(
 ) {
   const { blobs } = createMemoryStorage()
   for (const text of [ociManifest, dockerManifest, blob]) {
-    const upload = await blobs.upload(signal)
+    const upload = await blobs.upload('application/octet-stream', signal)
     await upload.write(Buffer.from(text))
     await upload.publish(digestOf(text))
   }

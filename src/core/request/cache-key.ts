@@ -18,6 +18,11 @@ export function cacheKeyOf(value: CanonicalValue): CacheKey {
   return createHash('sha256').update(formatCanonicalJson(value)).digest('hex') as CacheKey
 }
 
+/** Reads a key that was stored under its own name; `undefined` when the text is none. */
+export function parseCacheKey(text: string): CacheKey | undefined {
+  return /^[0-9a-f]{64}$/.test(text) ? (text as CacheKey) : undefined
+}
+
 /** JSON without white space, members sorted by name. */
 export function formatCanonicalJson(value: CanonicalValue): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)

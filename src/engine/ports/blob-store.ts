@@ -38,7 +38,8 @@ export interface BlobUpload {
 
 /** Every method throws an `OperatingError` (`NO_SPACE`, `NO_PERMISSION`, `STORAGE_FAILED`). */
 export interface BlobWriter {
-  upload(signal: AbortSignal): Promise<BlobUpload>
+  /** `mediaType` is what a bucket says of the bytes to those who download from it. */
+  upload(mediaType: string, signal: AbortSignal): Promise<BlobUpload>
 }
 
 export type BlobStore = BlobReader & BlobWriter
