@@ -45,6 +45,31 @@ export const operatingErrors = {
     summary: 'the storage of this registry failed: pull again later',
     advice: 'check the storage directory',
   },
+  STORAGE_BUSY: {
+    status: 503,
+    retryable: true,
+    summary: 'the storage of this registry does not answer: pull again later',
+    advice: 'check the network to the bucket and the limits on requests to it',
+  },
+  BUCKET_MISSING: {
+    status: 500,
+    retryable: false,
+    summary: 'this registry has no bucket to store images in',
+    advice: 'make the bucket, or mend GCS_BUCKET or NIXERY_S3_BUCKET',
+  },
+  BUCKET_DENIED: {
+    status: 500,
+    retryable: false,
+    summary: 'this registry may not use the bucket that it needs',
+    advice:
+      'give the account of the service the right to read, write, list and delete objects of the bucket',
+  },
+  CLOCK_SKEW: {
+    status: 500,
+    retryable: false,
+    summary: 'the clock of this registry is wrong, and its storage refuses it',
+    advice: 'set the clock of this machine; signed requests are refused when it is minutes off',
+  },
   PACK_FAILED: {
     status: 500,
     retryable: true,

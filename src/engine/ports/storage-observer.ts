@@ -1,0 +1,28 @@
+import type { Digest } from '#core/oci/digest.ts'
+
+/** What happens to a storage beside being read and written. */
+export type StorageEvent =
+  | {
+      /** The bytes of a blob were not what its name says; it is out of the way, and is made again. */
+      readonly kind: 'blob-quarantined'
+      readonly digest: Digest
+      readonly sizeBytes: number
+    }
+  | {
+      /** A blob that a stored image needs is not there, or not whole; it is made again. */
+      readonly kind: 'blob-missing'
+      readonly digest: Digest
+    }
+  | {
+      readonly kind: 'garbage-collected'
+      readonly images: number
+      readonly blobs: number
+      readonly sizeBytes: number
+      readonly durationMs: number
+    }
+  | { readonly kind: 'collection-failed'; readonly error: unknown }
+
+/** Learns what happens to a storage. Must not throw; must return at once. */
+export interface StorageObserver {
+  observe(event: StorageEvent): void
+}
