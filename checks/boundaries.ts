@@ -45,6 +45,8 @@ const compositionRoots: readonly string[] = [
   'src/compose.ts',
   'src/open-nix.ts',
   'src/open-sources.ts',
+  'src/open-storage.ts',
+  'src/keep-storage.ts',
   'src/count-popularity.ts',
   'src/serve.ts',
   'src/main.ts',

@@ -13,7 +13,6 @@ import { probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
 import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
 import { watchPopularity } from '#adapters/popularity/watch-popularity.ts'
-import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
@@ -34,6 +33,7 @@ import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, type Config } from './config.ts'
 import { nixOptions, openNix } from './open-nix.ts'
 import { makeDirectory } from './make-directory.ts'
+import { openStorage } from './open-storage.ts'
 import { openSources, servesOnlyBundled, type OpenedSources } from './open-sources.ts'
 
 /** The wired product. */
@@ -62,11 +62,10 @@ export async function compose(
   await using opened = new AsyncDisposableStack()
   const compression: Compression = { codec: 'gzip', level: config.gzipLevel }
   await makeDirectory('NIXERY_STATE_DIRECTORY', config.stateDirectory)
-  await makeDirectory('STORAGE_PATH', config.storageDirectory)
   reportNix(await probeNix(nixOptions(config), signal), logger)
   const nix = await openNix(config, logger, substitution(config))
   opened.defer(() => nix.close())
-  const storage = await openFilesystemStorage(config.storageDirectory)
+  const storage = await openStorage(config)
   opened.defer(() => storage.close())
   const opening = opened.use(await openSources(config, logger, signal))
   const { sources } = opening
@@ -118,6 +117,7 @@ export async function compose(
       manifest: (request, signal) =>
         serveManifest(tools, request, AbortSignal.any([signal, ending.signal])),
       refuse: (name) => refuseName(tools, name),
+      ...(storage.locator && { locator: storage.locator }),
       near: async (name) => nearImages(name, grammar.sourceNames, await specs.names()),
       blobs,
     },

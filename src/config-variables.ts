@@ -35,6 +35,14 @@ const gitAddress = oneLine.refine(isGitAddress)
 const gitAddressAllowed =
   'an address that git understands: a URL, host:path, or the absolute path of a repository'
 
+/** What both kinds of buckets may be called; each server knows more rules of its own. */
+const bucketName = z.string().regex(/^[a-z0-9][-._a-z0-9]{1,220}[a-z0-9]$/)
+
+/** A server: signatures cover the path, so none is put in front of the bucket's. */
+const httpAddress = z
+  .url({ protocol: /^https?$/ })
+  .refine((text) => new URL(text).pathname === '/' && !/[?#@]/.test(text))
+
 /** What goes into nix.conf and must stay the one setting that it is. */
 const settingText = oneLine.refine(isSettingValue)
 const storeAddress = oneWord.refine(isStoreAddress)
@@ -77,14 +85,112 @@ export const variables = {
       'What the service keeps between starts; `nixery` in the state directory of the user (`$XDG_STATE_HOME` or `~/.local/state`) unless set.',
   },
   NIXERY_STORAGE_BACKEND: {
-    schema: z.enum(['filesystem']).default('filesystem'),
-    allowed: 'filesystem',
-    about: 'Where layers and manifests are stored.',
+    schema: z.enum(['filesystem', 'gcs', 's3']).default('filesystem'),
+    allowed: 'filesystem, gcs or s3',
+    about: 'Where layers and manifests are stored; see [storage.md](storage.md).',
   },
   STORAGE_PATH: {
     schema: z.string().startsWith('/').optional(),
     allowed: 'an absolute path',
     about: 'Directory of the filesystem backend; `storage` in the state directory unless set.',
+  },
+  GCS_BUCKET: {
+    schema: bucketName.optional(),
+    allowed: 'the name of a bucket',
+    about: 'Bucket of the gcs backend.',
+  },
+  GOOGLE_APPLICATION_CREDENTIALS: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'the absolute path of a JSON key file of a service account',
+    about:
+      'Account of the gcs backend, whose key also signs download addresses. Unless set, the account is that of the machine (Application Default Credentials), and the bucket has to be public where clients download from it.',
+  },
+  NIXERY_GCS_ENDPOINT: {
+    schema: httpAddress.optional(),
+    allowed: 'an http or https address without a path',
+    about: 'Where Google’s API is, when it is not at its usual address.',
+  },
+  NIXERY_S3_BUCKET: {
+    schema: bucketName.optional(),
+    allowed: 'the name of a bucket',
+    about:
+      'Bucket of the s3 backend. Credentials are found as every program of AWS does: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE`, or the role of the machine.',
+  },
+  NIXERY_S3_ENDPOINT: {
+    schema: httpAddress.optional(),
+    allowed: 'an http or https address without a path',
+    about: 'Server of the s3 backend when it is not AWS: MinIO, R2, Ceph and the like.',
+  },
+  NIXERY_S3_PUBLIC_ENDPOINT: {
+    schema: httpAddress.optional(),
+    allowed: 'an http or https address without a path',
+    about:
+      'The same server as clients reach it, for download addresses; `NIXERY_S3_ENDPOINT` unless set.',
+  },
+  NIXERY_S3_REGION: {
+    schema: z
+      .string()
+      .regex(/^[a-z0-9-]{1,64}$/)
+      .optional(),
+    allowed: 'a region such as eu-central-1',
+    about:
+      'Region of the bucket; that of `AWS_REGION` or the AWS profile unless set, and `us-east-1` for other servers.',
+  },
+  NIXERY_S3_PATH_STYLE: {
+    schema: onOff.optional(),
+    allowed: 'on or off',
+    about:
+      'Whether the bucket stands in the path of addresses and not in the host; on with `NIXERY_S3_ENDPOINT` and off without, unless set.',
+  },
+  NIXERY_SERVE_BLOBS: {
+    schema: z.enum(['redirect', 'proxy']).optional(),
+    allowed: 'redirect or proxy',
+    about:
+      'Whether clients download layers from the bucket or through the service; redirect for buckets unless set. A directory is always served through the service.',
+  },
+  NIXERY_URL_TTL: {
+    // Both signatures of version 4 end after a week at the latest.
+    schema: wholeNumber(60, 7 * 86_400).default(3600),
+    allowed: 'seconds from 60 to 604800',
+    about: 'How long a signed download address works.',
+  },
+  NIXERY_NEAR_CACHE_MIB: {
+    schema: wholeNumber(0, 16 * 2 ** 20).default(1024),
+    allowed: 'mebibytes from 0 (no cache) to 16777216',
+    about:
+      'Size of the cache on local disk in front of a bucket, for documents and, in proxy mode, layers.',
+  },
+  NIXERY_SPOOL_MIB: {
+    // Two parts of an upload: with less nothing moves while one is sent.
+    schema: wholeNumber(32, 2 ** 20).default(1024),
+    allowed: 'mebibytes from 32 to 1048576',
+    about: 'Most local disk that uploads to a bucket take while they are on their way.',
+  },
+  NIXERY_GC_HOURS: {
+    schema: wholeNumber(0, 24 * 30).default(0),
+    allowed: 'hours from 0 (never) to 720',
+    about:
+      'How often garbage is collected; see [storage.md](storage.md#garbage-collection). The limits below also hold for `nixery gc`.',
+  },
+  NIXERY_GC_UNUSED_DAYS: {
+    schema: wholeNumber(1, 3650).optional(),
+    allowed: 'days from 1 to 3650',
+    about: 'Images that nobody has pulled for so long are removed.',
+  },
+  NIXERY_GC_AGE_DAYS: {
+    schema: wholeNumber(1, 3650).optional(),
+    allowed: 'days from 1 to 3650',
+    about: 'Images that were made so long ago are removed, however often they are pulled.',
+  },
+  NIXERY_GC_MAX_GIB: {
+    schema: wholeNumber(1, 2 ** 20).optional(),
+    allowed: 'gibibytes from 1 to 1048576',
+    about: 'Most that the storage holds: the images that were pulled least recently are removed.',
+  },
+  NIXERY_GC_NIX_STORE_GIB: {
+    schema: wholeNumber(1, 2 ** 20).optional(),
+    allowed: 'gibibytes from 1 to 1048576',
+    about: 'Size above which the Nix store is collected too; never unless set.',
   },
   NIXERY_CHANNEL: {
     schema: oneLine.refine(isReferenceName).optional(),

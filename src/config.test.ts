@@ -14,9 +14,13 @@ test('readConfig() serves the bundled set on 8080 from the state directory when 
   assert.equal(config.host, undefined)
   assert.deepEqual(config.source, { kind: 'bundled' })
   assert.equal(config.nixTimeoutS, 60)
-  assert.equal(config.storageDirectory, join(homedir(), '.local/state/nixery/storage'))
-  assert.equal(readConfig({ XDG_STATE_HOME: '/state' }).storageDirectory, '/state/nixery/storage')
-  assert.equal(readConfig({ STORAGE_PATH: '/blobs' }).storageDirectory, '/blobs')
+  const directoryIn = (environment: Readonly<Record<string, string>>) => {
+    const { storage } = readConfig(environment)
+    return storage.kind === 'filesystem' ? storage.directory : undefined
+  }
+  assert.equal(directoryIn({}), join(homedir(), '.local/state/nixery/storage'))
+  assert.equal(directoryIn({ XDG_STATE_HOME: '/state' }), '/state/nixery/storage')
+  assert.equal(directoryIn({ STORAGE_PATH: '/blobs' }), '/blobs')
   assert.ok(Object.isFrozen(config))
 })
 
@@ -162,4 +166,41 @@ test('docs/configuration.md lists every variable as the schema does', () => {
       ([name, { about, allowed }]) => `| \`${name}\` | ${about} | ${allowed} |`,
     ),
   )
+})
+
+test('readConfig() reads buckets, and refuses one that its backend does not look at', () => {
+  const gcs = { NIXERY_STORAGE_BACKEND: 'gcs', GCS_BUCKET: 'images' }
+  assert.deepEqual(readConfig(gcs).storage, { kind: 'gcs', bucket: 'images' })
+  assert.equal(readConfig(gcs).serveBlobs, 'redirect')
+  assert.equal(readConfig({ ...gcs, NIXERY_SERVE_BLOBS: 'proxy' }).serveBlobs, 'proxy')
+  assert.equal(readConfig({}).serveBlobs, 'proxy')
+  const s3 = { NIXERY_STORAGE_BACKEND: 's3', NIXERY_S3_BUCKET: 'images' }
+  assert.deepEqual(readConfig(s3).storage, { kind: 's3', bucket: 'images', pathStyle: false })
+  assert.deepEqual(readConfig({ ...s3, NIXERY_S3_ENDPOINT: 'http://minio:9000' }).storage, {
+    kind: 's3',
+    bucket: 'images',
+    endpoint: 'http://minio:9000',
+    pathStyle: true,
+  })
+  const refused: ReadonlyArray<readonly [Readonly<Record<string, string>>, RegExp]> = [
+    [{ GCS_BUCKET: 'images' }, /GCS_BUCKET=images is for NIXERY_STORAGE_BACKEND=gcs/],
+    [{ ...gcs, NIXERY_S3_BUCKET: 'b-b' }, /NIXERY_S3_BUCKET=b-b is for .*=s3, and that is gcs/],
+    [{ NIXERY_STORAGE_BACKEND: 'gcs' }, /needs a bucket: say which in GCS_BUCKET/],
+    [{ NIXERY_STORAGE_BACKEND: 's3' }, /needs a bucket: say which in NIXERY_S3_BUCKET/],
+    [{ NIXERY_SERVE_BLOBS: 'redirect' }, /is for buckets/],
+    [{ ...s3, NIXERY_S3_ENDPOINT: 'http://minio/path' }, /without a path/],
+    [{ ...gcs, GCS_BUCKET: 'Images' }, /the name of a bucket/],
+  ]
+  for (const [environment, message] of refused)
+    assert.throws(() => readConfig(environment), message)
+})
+
+test('readConfig() collects no garbage by itself unless it is told how often', () => {
+  assert.deepEqual(readConfig({}).collection, { everyMs: 0 })
+  const collection = { NIXERY_GC_HOURS: '6', NIXERY_GC_UNUSED_DAYS: '30', NIXERY_GC_MAX_GIB: '50' }
+  assert.deepEqual(readConfig(collection).collection, {
+    everyMs: 6 * 3_600_000,
+    unusedMs: 30 * 86_400_000,
+    mostBytes: 50 * 2 ** 30,
+  })
 })

@@ -17,7 +17,14 @@ export interface Config {
   /** All addresses when `undefined`. */
   readonly host: string | undefined
   readonly stateDirectory: string
-  readonly storageDirectory: string
+  readonly storage: StorageSettings
+  /** Whether clients download blobs from a bucket themselves. */
+  readonly serveBlobs: 'redirect' | 'proxy'
+  readonly urlTtlMs: number
+  /** In front of a bucket; 0 for none. */
+  readonly nearCacheBytes: number
+  readonly spoolBytes: number
+  readonly collection: CollectionSettings
   /** Of names without a source, unless there is a file of sources. */
   readonly source: SourceSettings
   readonly sourcesFile: string | undefined
@@ -63,6 +70,33 @@ export interface Config {
   readonly environment: Environment
 }
 
+/** Where layers and manifests are. */
+export type StorageSettings =
+  | { readonly kind: 'filesystem'; readonly directory: string }
+  | {
+      readonly kind: 'gcs'
+      readonly bucket: string
+      readonly endpoint?: string
+      readonly credentialsFile?: string
+    }
+  | {
+      readonly kind: 's3'
+      readonly bucket: string
+      readonly endpoint?: string
+      readonly publicEndpoint?: string
+      readonly region?: string
+      readonly pathStyle: boolean
+    }
+
+/** What garbage collection removes, and how often it runs by itself: never with 0. */
+export interface CollectionSettings {
+  readonly everyMs: number
+  readonly unusedMs?: number
+  readonly ageMs?: number
+  readonly mostBytes?: number
+  readonly nixStoreBytes?: number
+}
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** A variable with a value that is not allowed. The message is the one line that stops the start. */
@@ -72,7 +106,6 @@ export class ConfigError extends Error {
 
 /** Reads the environment; an empty variable counts as not set. Throws `ConfigError`. */
 export function readConfig(environment: Environment): Config {
-  refuseUnserved(environment)
   refuseUnknown(environment)
   const values = readVariables(environment)
   const stateDirectory = values.NIXERY_STATE_DIRECTORY ?? join(stateHome(environment), 'nixery')
@@ -80,7 +113,12 @@ export function readConfig(environment: Environment): Config {
     port: values.PORT,
     host: values.NIXERY_HOST,
     stateDirectory,
-    storageDirectory: values.STORAGE_PATH ?? join(stateDirectory, 'storage'),
+    storage: readStorage(values, stateDirectory),
+    serveBlobs: readServing(values),
+    urlTtlMs: values.NIXERY_URL_TTL * 1000,
+    nearCacheBytes: values.NIXERY_NEAR_CACHE_MIB * 2 ** 20,
+    spoolBytes: values.NIXERY_SPOOL_MIB * 2 ** 20,
+    collection: readCollection(values),
     source: readSource(values, environment),
     sourcesFile: values.NIXERY_SOURCES,
     origins: {
@@ -129,6 +167,75 @@ export function readConfig(environment: Environment): Config {
   })
 }
 
+/** Buckets by the backend that they belong to. */
+const bucketVariables = { gcs: 'GCS_BUCKET', s3: 'NIXERY_S3_BUCKET' } as const
+
+function readStorage(values: VariableValues, stateDirectory: string): StorageSettings {
+  const kind = values.NIXERY_STORAGE_BACKEND
+  for (const [backend, name] of Object.entries(bucketVariables))
+    if (values[name] !== undefined && backend !== kind)
+      throw new ConfigError(
+        `${name}=${values[name]} is for NIXERY_STORAGE_BACKEND=${backend}, and that is ${kind}: change it, or unset ${name}`,
+      )
+  if (kind === 'filesystem')
+    return { kind, directory: values.STORAGE_PATH ?? join(stateDirectory, 'storage') }
+  const bucket = values[bucketVariables[kind]]
+  if (bucket === undefined)
+    throw new ConfigError(
+      `NIXERY_STORAGE_BACKEND=${kind} needs a bucket: say which in ${bucketVariables[kind]}`,
+    )
+  if (kind === 'gcs')
+    return {
+      kind,
+      bucket,
+      ...optional('endpoint', values.NIXERY_GCS_ENDPOINT),
+      ...optional('credentialsFile', values.GOOGLE_APPLICATION_CREDENTIALS),
+    }
+  return {
+    kind,
+    bucket,
+    ...optional('endpoint', values.NIXERY_S3_ENDPOINT),
+    ...optional('publicEndpoint', values.NIXERY_S3_PUBLIC_ENDPOINT),
+    ...optional('region', values.NIXERY_S3_REGION),
+    // Other servers rarely have a name of their own for each bucket.
+    pathStyle: values.NIXERY_S3_PATH_STYLE ?? values.NIXERY_S3_ENDPOINT !== undefined,
+  }
+}
+
+function readServing(values: VariableValues): 'redirect' | 'proxy' {
+  const { NIXERY_STORAGE_BACKEND: backend, NIXERY_SERVE_BLOBS: serving } = values
+  if (backend !== 'filesystem') return serving ?? 'redirect'
+  if (serving === 'redirect')
+    throw new ConfigError(
+      'NIXERY_SERVE_BLOBS=redirect is for buckets, and NIXERY_STORAGE_BACKEND is filesystem: unset it',
+    )
+  return 'proxy'
+}
+
+const dayMs = 86_400_000
+
+function readCollection(values: VariableValues): CollectionSettings {
+  return {
+    everyMs: values.NIXERY_GC_HOURS * 3_600_000,
+    ...optional('unusedMs', times(values.NIXERY_GC_UNUSED_DAYS, dayMs)),
+    ...optional('ageMs', times(values.NIXERY_GC_AGE_DAYS, dayMs)),
+    ...optional('mostBytes', times(values.NIXERY_GC_MAX_GIB, 2 ** 30)),
+    ...optional('nixStoreBytes', times(values.NIXERY_GC_NIX_STORE_GIB, 2 ** 30)),
+  }
+}
+
+function times(count: number | undefined, unit: number): number | undefined {
+  return count === undefined ? undefined : count * unit
+}
+
+/** A member where there is a value, none where there is not. */
+function optional<Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): { readonly [Key in Name]?: Value } {
+  return (value === undefined ? {} : { [name]: value }) as { readonly [Key in Name]?: Value }
+}
+
 /** The variables that each name what to serve; none means the bundled set. */
 const sourceVariables = [
   'NIXERY_CHANNEL',
@@ -175,17 +282,35 @@ const settingsOfSources: ReadonlyArray<
   [['bundled'], ['NIXERY_DEBIAN_MIRROR', 'NIXERY_DEBIAN_SECURITY_MIRROR', 'NIXERY_REFRESH_HOURS']],
 ]
 
+/** Variables that only some storages look at. */
+const settingsOfStorages: ReadonlyArray<
+  readonly [kinds: ReadonlyArray<StorageSettings['kind']>, names: readonly VariableName[]]
+> = [
+  [['filesystem'], ['STORAGE_PATH']],
+  [['gcs'], ['NIXERY_GCS_ENDPOINT']],
+  [
+    ['s3'],
+    ['NIXERY_S3_ENDPOINT', 'NIXERY_S3_PUBLIC_ENDPOINT', 'NIXERY_S3_REGION', 'NIXERY_S3_PATH_STYLE'],
+  ],
+  [
+    ['gcs', 's3'],
+    ['NIXERY_URL_TTL', 'NIXERY_NEAR_CACHE_MIB', 'NIXERY_SPOOL_MIB'],
+  ],
+]
+
 /**
  * Variables that are set and change nothing, given the kinds of the configured sources. They may
  * stand in a file that several services share, so they are worth a line in the log, and no more.
  */
 export function findIdleSettings(
-  { environment, popularityUrl }: Config,
+  { environment, popularityUrl, storage }: Config,
   kinds: ReadonlyArray<SourceSettings['kind']>,
 ): readonly string[] {
   const idle = settingsOfSources.flatMap(([served, names]) =>
     kinds.some((kind) => served.includes(kind)) ? [] : names,
   )
+  for (const [served, names] of settingsOfStorages)
+    if (!served.includes(storage.kind)) idle.push(...names)
   if (popularityUrl === undefined) idle.push('NIXERY_POPULARITY_REFRESH_HOURS')
   return idle.filter((name) => environment[name])
 }
@@ -209,19 +334,6 @@ function readPolicy(values: VariableValues): PackagePolicy {
     ...(values.NIXERY_MAX_CLOSURE_MIB === undefined
       ? {}
       : { maxClosureBytes: values.NIXERY_MAX_CLOSURE_MIB * 2 ** 20 }),
-  }
-}
-
-/** Settings of the original that would silently serve something else than was asked for. */
-const unserved = ['GCS_BUCKET'] as const
-
-function refuseUnserved(environment: Environment): void {
-  for (const name of unserved) {
-    if (environment[name]) {
-      throw new ConfigError(
-        `${name}=${environment[name]} is not served by this version; unset it to store images in a directory`,
-      )
-    }
   }
 }
 

@@ -6,6 +6,7 @@ import { logRequests } from '#adapters/log/logged-requests.ts'
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { compose, type System } from './compose.ts'
+import { describeStorage } from './open-storage.ts'
 import { ConfigError, type Config } from './config.ts'
 
 // Blob downloads in progress get this long to end after SIGTERM; Kubernetes kills after 30 s.
@@ -31,7 +32,7 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
     const { port } = server.address() as AddressInfo
     const { sources, example } = system
     logger.info(
-      { port, storage: config.storageDirectory, sources },
+      { port, storage: describeStorage(config.storage), sources },
       example === undefined
         ? `ready: serving on port ${port}`
         : `ready: docker pull localhost:${port}/${example}`,

@@ -16,7 +16,7 @@ const wrongValues: ReadonlyArray<readonly [variable: string, value: string, allo
   ['PORT', '65536', 'a port from 0 to 65535'],
   ['NIXERY_MAX_BUILDS', '0', 'a number from 1 to 64'],
   ['STORAGE_PATH', 'relative/path', 'an absolute path'],
-  ['NIXERY_STORAGE_BACKEND', 'floppy', 'filesystem'],
+  ['NIXERY_STORAGE_BACKEND', 'floppy', 'filesystem, gcs or s3'],
   ['NIXERY_DEBIAN_MIRROR', 'ftp://mirror', 'an http or https address'],
   ['NIX_POPULARITY_URL', 'no address', 'an http, https or file address'],
   ['LOG_LEVEL', 'loud', 'debug, info, warn, error or silent'],
@@ -36,9 +36,9 @@ suite('a start with a wrong value', { skip: skipUnless(['setpriv']) }, () => {
     assert.match(line, /NIXERY_ALOW=git .*NIXERY_ALLOW\?/)
   })
 
-  test('GCS_BUCKET=images is refused rather than ignored', async () => {
+  test('GCS_BUCKET=images without its backend is refused rather than ignored', async () => {
     const line = await refusal({ environment: { GCS_BUCKET: 'images' } })
-    assert.match(line, /GCS_BUCKET=images/)
+    assert.match(line, /GCS_BUCKET=images .*NIXERY_STORAGE_BACKEND=gcs/)
   })
 })
 

@@ -11,6 +11,7 @@ import { mediaTypes } from '#core/oci/media-types.ts'
 import { platformOf } from '#core/nix/system.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { PackageFailure } from '#core/nix/package-outcome.ts'
+import type { BlobLocator } from '#engine/ports/storage.ts'
 import type { RequestFacts } from '#engine/ports/request-log.ts'
 import type { ManifestOutcome, ManifestRequest } from '#engine/serve-manifest.ts'
 import { createRegistryServer } from './registry-server.ts'
@@ -31,6 +32,7 @@ async function startRegistry(
   context: TestContext,
   serve: (request: ManifestRequest, signal: AbortSignal) => Promise<ManifestOutcome> = async () =>
     image(),
+  locator?: BlobLocator,
 ) {
   const { blobs } = createMemoryStorage()
   for (const text of [ociManifest, dockerManifest, blob]) {
@@ -43,6 +45,7 @@ async function startRegistry(
   const server = createRegistryServer({
     registry: () => ({
       blobs,
+      ...(locator && { locator }),
       manifest: serve,
       refuse: async () => undefined,
       near: async (name) => (name === 'our/hello' ? ['ours/hello'] : []),
@@ -531,4 +534,38 @@ test('requests are logged with what was sent', async (context) => {
   )
   assert.ok(sentBytes > blob.length)
   assert.ok(!('reason' in requests[0]!), 'nothing was refused')
+})
+
+test('where clients can reach the storage, GET of a blob leads there and HEAD is answered', async (context) => {
+  const located: string[] = []
+  const { send, requests } = await startRegistry(context, undefined, {
+    async locate(digest) {
+      located.push(digest)
+      return new URL(`https://bucket.example/layers/${digest.slice(7)}?signature=a%2Fb`)
+    },
+  })
+  const path = `/v2/shell/blobs/${digestOf(blob)}`
+  for (const headers of [{}, { range: 'bytes=0-3' }]) {
+    const answer = await send('GET', `${path}?ns=registry.example`, headers)
+    assert.deepEqual([answer.status, answer.body], [303, ''])
+    const hex = digestOf(blob).slice(7)
+    assert.equal(
+      answer.headers.location,
+      `https://bucket.example/layers/${hex}?signature=a%2Fb`,
+      'nothing of the request is in the address',
+    )
+    assert.equal(answer.headers['docker-content-digest'], digestOf(blob))
+    assert.equal(answer.headers['cache-control'], 'no-store')
+  }
+  const head = await send('HEAD', path)
+  assert.deepEqual([head.status, head.headers['content-length']], [200, String(blob.length)])
+  const unchanged = await send('GET', path, { 'if-none-match': '*' })
+  assert.equal(unchanged.status, 304)
+  const absent = await send('GET', `/v2/shell/blobs/${digestOf('absent')}`)
+  assert.equal(errorCode(absent), 'BLOB_UNKNOWN', 'no client is sent to what is not there')
+  assert.equal(located.length, 2)
+  assert.deepEqual(
+    requests.map(({ status }) => status),
+    [303, 303, 200, 304, 404],
+  )
 })

@@ -145,7 +145,7 @@ async function dispatch(served: ServedRegistry, exchange: Exchange, route: Route
     case 'manifest':
       return serveManifestRequest(exchange, registry, route.name, route.reference)
     case 'blob':
-      return serveBlob(exchange, registry.blobs, route.digest)
+      return serveBlob(exchange, registry, route.digest)
     case 'tags':
       return serveTags(exchange, route.name)
   }

@@ -1,5 +1,6 @@
 import type { DeniedName, ManifestOutcome, ManifestRequest } from '#engine/serve-manifest.ts'
 import type { BlobReader } from '#engine/ports/blob-store.ts'
+import type { BlobLocator } from '#engine/ports/storage.ts'
 
 /** What the HTTP front needs of the product. */
 export interface Registry {
@@ -10,4 +11,6 @@ export interface Registry {
   /** Names of images that may have been meant by one whose packages are not there. */
   near(name: string): Promise<readonly string[]>
   readonly blobs: BlobReader
+  /** Where clients download blobs; without it they come through the service. */
+  readonly locator?: BlobLocator
 }

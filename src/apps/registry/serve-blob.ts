@@ -2,13 +2,13 @@ import { pipeline } from 'node:stream/promises'
 import { parseByteRange } from '#core/oci/byte-range.ts'
 import type { Digest } from '#core/oci/digest.ts'
 import { allowsRange, formatEntityTag, matchesEntityTag } from '#core/oci/entity-tag.ts'
-import type { BlobReader } from '#engine/ports/blob-store.ts'
-import { sendNotModified, sendRefusal, type Exchange, type Headers } from './response.ts'
+import type { Registry } from './registry.ts'
+import { sendBody, sendNotModified, sendRefusal, type Exchange, type Headers } from './response.ts'
 
 /** GET and HEAD of `/v2/<name>/blobs/<digest>`, whole or in part. */
 export async function serveBlob(
   exchange: Exchange,
-  blobs: BlobReader,
+  { blobs, locator }: Pick<Registry, 'blobs' | 'locator'>,
   digest: Digest,
 ): Promise<void> {
   const { request, signal } = exchange
@@ -25,6 +25,9 @@ export async function serveBlob(
   }
   if (matchesEntityTag(request.headers['if-none-match'], tag))
     return sendNotModified(exchange, headers)
+
+  if (locator !== undefined && request.method === 'GET')
+    return sendRedirect(exchange, digest, await locator.locate(digest, signal))
 
   const ifRange = request.headers['if-range']?.toString()
   // RFC 9110, section 14.2: only GET has ranges.
@@ -61,6 +64,20 @@ export async function serveBlob(
     // A pipeline into a connection that has just gone leaves its source open.
     stream.destroy()
   }
+}
+
+/**
+ * 303, because the address is another resource that a GET reads (RFC 9110, section 15.4.4). Clients
+ * send Range along, and leave their credentials here.
+ */
+function sendRedirect(exchange: Exchange, digest: Digest, address: URL): void {
+  const headers: Headers = {
+    Location: address.href,
+    'Docker-Content-Digest': digest,
+    // The address stops working, the blob does not.
+    'Cache-Control': 'no-store',
+  }
+  sendBody(exchange, 303, headers, '')
 }
 
 function sendUnknownBlob(exchange: Exchange, digest: Digest): void {
