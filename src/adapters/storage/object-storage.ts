@@ -88,6 +88,11 @@ function createUpkeep(objects: ObjectStore): StorageUpkeep {
         if (key !== undefined) yield { key, changedMs }
       }
     },
+    async *foreignKeys(signal) {
+      for (const folder of ['layers', 'builds', 'manifests'])
+        for await (const { key } of objects.list(folder, signal))
+          if (parseCacheKey(nameOfKey(key)) === undefined) yield key
+    },
 
     recordUse: (digest, signal) => objects.touch(storageKeys.use(digest), signal),
     lastUse: async (digest, signal) =>

@@ -35,6 +35,8 @@ export interface CollectorNotice {
 export interface StorageUpkeep {
   blobs(signal: AbortSignal): AsyncIterable<StoredBlob>
   entries(kind: EntryKind, signal: AbortSignal): AsyncIterable<StoredEntry>
+  /** What lies between blobs and entries under keys that no storage makes: `layers/notes.txt`. */
+  foreignKeys(signal: AbortSignal): AsyncIterable<string>
 
   /** Says that a blob is relied on from now. Cheap; the blob need not be there. */
   recordUse(digest: Digest, signal: AbortSignal): Promise<void>
