@@ -1,28 +1,27 @@
 /**
- * Does `work` on every item, at most so many at the same time. The first failure ends the rest and is
- * thrown when nothing runs any more.
+ * Does `work` on every item, at most so many at the same time, in the order of the items. The first
+ * failure aborts the signal that the others got, and is thrown when nothing runs any more.
  */
 export async function runInLanes<Item>(
   items: Iterable<Item>,
   lanes: number,
-  work: (item: Item) => Promise<void>,
+  work: (item: Item, signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
+  const ending = new AbortController()
+  const both = AbortSignal.any([signal, ending.signal])
   const iterator = Iterator.from(items)
-  let failed = false
   const runLane = async () => {
-    for (let next = iterator.next(); !next.done && !failed; next = iterator.next()) {
-      signal.throwIfAborted()
-      await work(next.value)
+    try {
+      for (let next = iterator.next(); !next.done; next = iterator.next()) {
+        both.throwIfAborted()
+        await work(next.value, both)
+      }
+    } catch (error) {
+      // Only the first reason counts.
+      ending.abort(error)
     }
   }
-  const ends = await Promise.allSettled(
-    Array.from({ length: lanes }, () =>
-      runLane().catch((error: unknown) => {
-        failed = true
-        throw error
-      }),
-    ),
-  )
-  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  await Promise.all(Array.from({ length: lanes }, runLane))
+  both.throwIfAborted()
 }

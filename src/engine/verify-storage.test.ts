@@ -137,7 +137,7 @@ async function keysOf({ objects }: Site): Promise<readonly string[]> {
 
 interface Damage {
   readonly name: string
-  harm(site: FilledSite): Promise<unknown>
+  readonly harm: (site: FilledSite) => Promise<unknown>
   /** Kinds with the number of findings of each. */
   readonly finds: Readonly<Partial<Record<StorageFinding['kind'], number>>>
 }

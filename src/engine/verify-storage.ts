@@ -1,5 +1,6 @@
 import type { Digest } from '#core/oci/digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
+import { noticeLifeMs } from './claim-blobs.ts'
 import { findSuspects, isWhole, type Suspect } from './find-suspects.ts'
 import type { EntryKind } from './ports/entry-store.ts'
 import {
@@ -19,7 +20,7 @@ export interface VerifyOptions {
    */
   readonly repairAs?: string
   /** Must not throw; must return at once. */
-  observe(event: VerifyEvent): void
+  readonly observe: (event: VerifyEvent) => void
 }
 
 export type VerifyEvent =
@@ -46,9 +47,6 @@ export async function verifyStorage(
   await verification.run((finding) => observe({ kind: 'found', finding }))
   return verification.report()
 }
-
-// As claims expect it: twice the time that anything below takes, with room for clocks that differ.
-const noticeMs = 15 * 60_000
 
 // A notice of 500 images names some 1,500 documents, which is 100 KB of JSON.
 const imagesPerNotice = 500
@@ -85,7 +83,8 @@ class Verification {
 
   async run(report: (finding: StorageFinding) => void): Promise<void> {
     this.#report = report
-    for (const digest of [...this.#contents.wrong]) await this.#lookAtBlob(digest)
+    // Looking at one may take it out of the set, which a loop over a set allows.
+    for (const digest of this.#contents.wrong) await this.#lookAtBlob(digest)
     await this.#lookAtUnreadable()
     await this.#each(this.#contents.builds, (key, layer) => this.#lookAtBuild(key, layer))
     const suspects = findSuspects(this.#contents)
@@ -225,7 +224,7 @@ class Verification {
   async #underNotice(digests: readonly Digest[], work: () => Promise<void>): Promise<void> {
     if (this.#repairAs === undefined || digests.length === 0) return work()
     const { upkeep } = this.#storage
-    const untilMs = (await upkeep.nowMs(this.#signal)) + noticeMs
+    const untilMs = (await upkeep.nowMs(this.#signal)) + noticeLifeMs
     await upkeep.postNotice(this.#repairAs, { digests, untilMs }, this.#signal)
     try {
       await work()
