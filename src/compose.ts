@@ -20,12 +20,14 @@ import { isRepositoryName } from '#core/oci/route.ts'
 import { findRefused, type PackagePolicy } from '#core/request/package-policy.ts'
 import { metaPackages, type NameGrammar } from '#core/request/image-request.ts'
 import { nearImages } from '#core/request/near-images.ts'
+import { createClaims } from '#engine/claim-blobs.ts'
 import { buildImage, type BuildTools } from '#engine/build-image.ts'
 import type { ImageBuilder } from '#engine/image-builder.ts'
 import { limitBuilds } from '#engine/limit-builds.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { ImageSpec } from '#engine/ports/image-specs.ts'
 import type { Compression } from '#engine/ports/packer.ts'
+import { readStoredManifest } from '#engine/read-stored-manifest.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { rememberFailures } from '#engine/remember-failures.ts'
 import { readSpec, refuseName, serveManifest } from '#engine/serve-manifest.ts'
@@ -80,6 +82,8 @@ export async function compose(
   const popularity = await openPopularity(config, logger, signal)
   opened.defer(() => popularity.close())
   const { blobs, entries } = storage
+  const claims = createClaims(storage.upkeep, { nowMs: Date.now, clock: systemClock })
+  const storageObserver = { observe: () => {} }
   const { layerBudget } = config
 
   const builder = stackBuilder(config, logger, {
@@ -88,6 +92,8 @@ export async function compose(
     policy: config.policy,
     blobs,
     entries,
+    claims,
+    storageObserver,
     packer,
     compression,
     layerBudget,
@@ -101,6 +107,8 @@ export async function compose(
     builder,
     entries,
     blobs,
+    claims,
+    storageObserver,
     layerBudget,
     popularity: () => popularity.current(),
     compression,
@@ -116,6 +124,7 @@ export async function compose(
     registry: {
       manifest: (request, signal) =>
         serveManifest(tools, request, AbortSignal.any([signal, ending.signal])),
+      storedManifest: (digest, signal) => readStoredManifest(tools, digest, signal),
       refuse: (name) => refuseName(tools, name),
       ...(storage.locator && { locator: storage.locator }),
       near: async (name) => nearImages(name, grammar.sourceNames, await specs.names()),

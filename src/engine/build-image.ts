@@ -11,20 +11,24 @@ import { isDenied, type PackagePolicy } from '#core/request/package-policy.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
 import type { BuildFailure, ClosureTooLarge, PackageDenied } from './build-outcome.ts'
 import type { BuildTarget } from './image-builder.ts'
+import { adoptManifest } from './cached-manifests.ts'
 import { makeRootLayer } from './make-root-layer.ts'
 import { publishDocument } from './publish-document.ts'
 import { packLayer, type LayerTools } from './pack-layer.ts'
 import type { BuildEvent } from './ports/build-observer.ts'
 import type { PackageBuilder } from './ports/package-builder.ts'
 import { findSource, type PackageSources, type SourceFailure } from './ports/package-source.ts'
+import type { StorageObserver } from './ports/storage-observer.ts'
 import type { OpenStoreFiles } from './ports/store-files.ts'
+import { requireBlobs } from './require-blobs.ts'
 import type { BuildEntry, ManifestEntry } from './stored-entries.ts'
-import { describeDocument, parseManifestEntry } from './stored-entries.ts'
+import { describeDocument } from './stored-entries.ts'
 
 export interface BuildTools extends LayerTools {
   readonly sources: PackageSources
   readonly nix: PackageBuilder
   readonly storeFiles: OpenStoreFiles
+  readonly storageObserver: StorageObserver
   readonly policy: PackagePolicy
   /** Most layers for store paths; the root layer comes on top. */
   readonly layerBudget: number
@@ -198,7 +202,7 @@ async function publishImage(
     options,
   )
   for (const document of [config, ociManifest, dockerManifest]) {
-    await publishDocument(tools.blobs, document, signal)
+    await publishDocument(tools, document, signal)
   }
   const image: ManifestEntry = {
     manifests: [ociManifest, dockerManifest].map(describeDocument),
@@ -207,11 +211,10 @@ async function publishImage(
       ...layers.map((layer) => ({ digest: layer.digest, size: layer.sizeBytes })),
     ],
   }
+  await requireBlobs(tools, image.blobs, signal)
   if (!target.source.fixed) return image
-  return (
-    parseManifestEntry(await tools.entries.putFirst('manifests', target.key, image, signal)) ??
-    image
-  )
+  const stored = await tools.entries.putFirst('manifests', target.key, image, signal)
+  return adoptManifest(tools, stored, image, signal)
 }
 
 function imageLayer(layer: BuildEntry, createdBy: string): ImageLayer {

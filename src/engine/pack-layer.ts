@@ -1,6 +1,7 @@
 import { cacheKeyOf, type CacheKey, type CanonicalValue } from '#core/request/cache-key.ts'
 import { mediaTypes } from '#core/oci/media-types.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
+import type { BlobClaims } from './claim-blobs.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { BuildEvent } from './ports/build-observer.ts'
 import type { EntryStore } from './ports/entry-store.ts'
@@ -13,6 +14,7 @@ const layerFormat = 1
 export interface LayerTools {
   readonly blobs: BlobStore
   readonly entries: EntryStore
+  readonly claims: BlobClaims
   readonly packer: Packer
   readonly compression: Compression
 }
@@ -33,10 +35,13 @@ export async function packLayer(
   const packed = await packAndPublish(tools, content, signal)
   observe({ kind: 'layer-packed', ...packed })
   const winner = parseBuildEntry(await tools.entries.putFirst('builds', key, packed, signal))
-  return winner ?? packed
+  return winner !== undefined && (await isUsable(tools, winner, signal)) ? winner : packed
 }
 
-/** An entry counts only while the blob that it points to is there, whole. */
+/**
+ * An entry counts only while the blob that it points to is there, whole, and no collector is about to
+ * remove it. In the last case the entry is the collector's to remove.
+ */
 async function readUsableEntry(
   tools: LayerTools,
   key: CacheKey,
@@ -45,10 +50,34 @@ async function readUsableEntry(
   const value = await tools.entries.get('builds', key, signal)
   if (value === undefined) return undefined
   const entry = parseBuildEntry(value)
-  const blob = entry && (await tools.blobs.stat(entry.digest, signal))
-  if (entry !== undefined && blob?.sizeBytes === entry.sizeBytes) return entry
+  if (entry !== undefined && (await isDoomed(tools, entry, signal))) return undefined
+  if (entry !== undefined && (await isWhole(tools, entry, signal))) return entry
   await tools.entries.remove('builds', key, signal)
   return undefined
+}
+
+async function isUsable(
+  tools: LayerTools,
+  entry: BuildEntry,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return !(await isDoomed(tools, entry, signal)) && isWhole(tools, entry, signal)
+}
+
+async function isDoomed(
+  { claims }: LayerTools,
+  { digest }: BuildEntry,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return (await claims.claim([digest], signal)).has(digest)
+}
+
+async function isWhole(
+  { blobs }: LayerTools,
+  { digest, sizeBytes }: BuildEntry,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return (await blobs.stat(digest, signal))?.sizeBytes === sizeBytes
 }
 
 async function packAndPublish(
@@ -60,6 +89,7 @@ async function packAndPublish(
   try {
     const write = (chunk: Uint8Array) => upload.write(chunk)
     const packed = await tools.packer.pack(content, tools.compression, write, signal)
+    await tools.claims.claimWhenFree(packed.digest, signal)
     await upload.publish(packed.digest)
     return packed
   } finally {

@@ -9,12 +9,14 @@ import { strictPolicy } from '#core/request/package-policy.ts'
 import { plainNames } from '#test/fakes/plain-names.ts'
 import { createHeldBuilder, failedOutcome } from '#test/fakes/build-target.ts'
 import { createManualClock } from '#test/fakes/manual-clock.ts'
+import { storageTools } from '#test/fakes/storage-tools.ts'
 import { setSource } from '#test/fakes/set-source.ts'
 import type { BuildFailure } from './build-outcome.ts'
 import type { BuildTarget } from './image-builder.ts'
 import { limitBuilds } from './limit-builds.ts'
 import type { ImageSpec } from './ports/image-specs.ts'
 import type { PinnedSource } from './ports/package-source.ts'
+import type { StorageEvent } from './ports/storage-observer.ts'
 import { publishDocument } from './publish-document.ts'
 import { refuseName, serveManifest, type ManifestTools } from './serve-manifest.ts'
 import { shareBuilds } from './share-builds.ts'
@@ -35,7 +37,9 @@ interface Options extends Partial<ManifestTools> {
 
 /** The flow above builds, over a builder that makes images of no layers. */
 function start({ failing = {}, spec, ...more }: Options = {}) {
-  const { blobs, entries } = createMemoryStorage()
+  const memory = createMemoryStorage()
+  const storage = storageTools(memory)
+  const { blobs, entries } = storage
   const built: BuildTarget[] = []
   const tools: ManifestTools = {
     ...plainNames,
@@ -64,7 +68,7 @@ function start({ failing = {}, spec, ...more }: Options = {}) {
           options,
         )
         for (const document of [config, ociManifest, dockerManifest])
-          await publishDocument(blobs, document, signal)
+          await publishDocument(storage, document, signal)
         const image: ManifestEntry = {
           manifests: [ociManifest, dockerManifest].map(describeDocument),
           blobs: [{ digest: config.digest, size: config.bytes.length }],
@@ -73,8 +77,7 @@ function start({ failing = {}, spec, ...more }: Options = {}) {
         return { kind: 'built', image }
       },
     },
-    blobs,
-    entries,
+    ...storage,
     layerBudget: 94,
     compression: { codec: 'gzip', level: 6 },
     ...more,
@@ -94,7 +97,7 @@ function start({ failing = {}, spec, ...more }: Options = {}) {
     assert.ok(outcome.kind === 'image', JSON.stringify(outcome))
     return outcome.image
   }
-  return { tools, built, blobs, entries, pull, image, read }
+  return { tools, built, blobs, entries, upkeep: memory.upkeep, pull, image, read }
 }
 
 async function until(isSo: () => boolean): Promise<void> {
@@ -202,22 +205,23 @@ test('the platforms of an index take turns where there is place for one', async 
 })
 
 test('an index whose image lost a blob is made again', async () => {
-  const { tools, built, image, blobs, read } = start()
+  const { tools, built, image, blobs, read, upkeep } = start()
   const index = await image('jq')
   const listed = [mediaTypes.ociIndex, mediaTypes.dockerManifestList].map((it) => read(index, it))
   const manifests = (await Promise.all(listed)).flatMap((it) => it.manifests)
   const isManifest = (digest: string) => manifests.some((it) => it.digest === digest)
   const lost = index.blobs.find(({ digest }) => !isManifest(digest))!.digest
-  const holed = {
+  await upkeep.removeBlob(lost, signal)
+  const observed: StorageEvent[] = []
+  const watched = {
     ...tools,
-    blobs: {
-      ...blobs,
-      stat: async (digest: typeof lost, until: AbortSignal) =>
-        digest === lost && built.length < 4 ? undefined : blobs.stat(digest, until),
-    },
+    storageObserver: { observe: (it: StorageEvent) => observed.push(it) },
   }
-  await serveManifest(holed, { name: 'jq', tag: 'latest', acceptsIndex: true }, signal)
-  assert.ok(built.length > 2)
+  await serveManifest(watched, { name: 'jq', tag: 'latest', acceptsIndex: true }, signal)
+  assert.equal(built.length, 3)
+  assert.notEqual(await blobs.stat(lost, signal), undefined)
+  const event = { kind: 'blob-missing', digest: lost }
+  assert.deepEqual(observed, [event, event], 'for the index, and for the image')
 })
 
 test('a stored spec gives packages and options, and the digest of an equal name', async () => {

@@ -4,24 +4,30 @@ import type { CacheKey } from '#core/request/cache-key.ts'
 import { onPlatform, type ImageRequest } from '#core/request/image-request.ts'
 import type { BuildFailure } from './build-outcome.ts'
 import {
+  adoptManifest,
   imageKey,
   indexKey,
   readUsableManifest,
   type Basis,
   type ImageSettings,
 } from './cached-manifests.ts'
+import type { BlobClaims } from './claim-blobs.ts'
 import type { ImageBuilder } from './image-builder.ts'
 import type { BlobStore } from './ports/blob-store.ts'
 import type { EntryStore } from './ports/entry-store.ts'
 import type { PinnedSource } from './ports/package-source.ts'
+import type { StorageObserver } from './ports/storage-observer.ts'
 import { publishDocument } from './publish-document.ts'
-import { describeDocument, parseManifestEntry, type ManifestEntry } from './stored-entries.ts'
+import { requireBlobs } from './require-blobs.ts'
+import { describeDocument, type ManifestEntry } from './stored-entries.ts'
 import { takeTurns } from './take-turns.ts'
 
 export interface PlatformTools extends ImageSettings {
   readonly builder: ImageBuilder
   readonly entries: EntryStore
   readonly blobs: BlobStore
+  readonly claims: BlobClaims
+  readonly storageObserver: StorageObserver
 }
 
 export interface ServedImage {
@@ -169,15 +175,18 @@ async function publishIndex(
 ): Promise<ManifestEntry> {
   const { ociIndex, dockerList } = assembleIndex(images.map(platformManifests))
   for (const document of [ociIndex, dockerList]) {
-    await publishDocument(tools.blobs, document, signal)
+    await publishDocument(tools, document, signal)
   }
   const needed = images.flatMap(({ image }) => [...image.manifests, ...image.blobs])
   const index: ManifestEntry = {
     manifests: [ociIndex, dockerList].map(describeDocument),
     blobs: [...new Map(needed.map(({ digest, size }) => [digest, { digest, size }])).values()],
   }
+  // The first image may have been there for hours while the last one was built.
+  await requireBlobs(tools, index.blobs, signal)
   if (!pinned.fixed) return index
-  return parseManifestEntry(await tools.entries.putFirst('manifests', key, index, signal)) ?? index
+  const stored = await tools.entries.putFirst('manifests', key, index, signal)
+  return adoptManifest(tools, stored, index, signal)
 }
 
 function platformManifests({ platform, image }: PlatformImage): PlatformManifests {

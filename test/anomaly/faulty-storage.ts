@@ -1,5 +1,5 @@
 import { OperatingError } from '#engine/operating-error.ts'
-import type { TestedStorage } from './local-registry.ts'
+import type { TestedStorage } from '#test/fakes/storage-tools.ts'
 
 /** When a call fails: before it does anything, or when all is done but the answer is lost. */
 export type FaultMoment = 'before' | 'after'
@@ -30,7 +30,7 @@ export function failCall(
     throw new OperatingError('STORAGE_FAILED', `call ${faultyCall}, ${name}, fails on purpose`)
   }
 
-  const { blobs, entries } = storage
+  const { blobs, entries, upkeep } = storage
   return {
     calls,
     blobs: {
@@ -57,6 +57,10 @@ export function failCall(
       get: (...args) => call('get', () => entries.get(...args)),
       putFirst: (...args) => call('putFirst', () => entries.putFirst(...args)),
       remove: (...args) => call('remove', () => entries.remove(...args)),
+    },
+    upkeep: {
+      recordUse: (...args) => call('recordUse', () => upkeep.recordUse(...args)),
+      notices: (...args) => call('notices', () => upkeep.notices(...args)),
     },
   }
 }

@@ -6,19 +6,14 @@ import { createWorkerPacker, type WorkerPacker } from '#adapters/packing/worker-
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
 import { parseStorePath, storePathBaseName, type StorePath } from '#core/nix/store-path.ts'
 import { buildImage } from '#engine/build-image.ts'
-import type { BlobStore } from '#engine/ports/blob-store.ts'
-import type { EntryStore } from '#engine/ports/entry-store.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
+import { readStoredManifest } from '#engine/read-stored-manifest.ts'
 import { serveManifest } from '#engine/serve-manifest.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
 import { plainNames } from '#test/fakes/plain-names.ts'
+import { storageTools, type TestedStorage } from '#test/fakes/storage-tools.ts'
 import { setSource } from '#test/fakes/set-source.ts'
 import { measureTree } from '#test/archives/measure-tree.ts'
-
-export interface TestedStorage {
-  readonly blobs: BlobStore
-  readonly entries: EntryStore
-}
 
 /** A store directory with one package of three paths, and what packs them. */
 export interface LocalStore extends AsyncDisposable {
@@ -54,13 +49,12 @@ export async function makeLocalStore(directory: string): Promise<LocalStore> {
 
 export async function startLocalRegistry(
   { packer, nix }: LocalStore,
-  { blobs, entries }: TestedStorage,
+  storage: TestedStorage,
 ): Promise<LocalRegistry> {
   const shared = {
     sources: new Map([['', setSource(set)]]),
     policy: strictPolicy,
-    blobs,
-    entries,
+    ...storageTools(storage),
     layerBudget: 94,
     compression: { codec: 'gzip', level: 6 },
   } as const
@@ -80,9 +74,10 @@ export async function startLocalRegistry(
   const server = createRegistryServer({
     registry: () => ({
       manifest: (request, signal) => serveManifest(tools, request, signal),
+      storedManifest: (digest, signal) => readStoredManifest(tools, digest, signal),
       refuse: async () => undefined,
       near: async () => [],
-      blobs,
+      blobs: storage.blobs,
     }),
     log: { request: () => {}, failure: () => {} },
   })

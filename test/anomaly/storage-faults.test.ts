@@ -38,10 +38,12 @@ suite('a storage in which every call fails in turn', () => {
       } while (outcome.call !== undefined)
       const calls = [
         'get',
+        'notices',
         'open',
         'publish',
         'putFirst',
         'readDocument',
+        'recordUse',
         'stat',
         'upload',
         'write',

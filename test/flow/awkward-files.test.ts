@@ -12,6 +12,7 @@ import {
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
 import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
 import { findProgram } from '#adapters/process/find-program.ts'
+import { storageTools } from '#test/fakes/storage-tools.ts'
 import { createMemoryStorage } from '#adapters/storage/memory/memory-storage.ts'
 import { platformOf } from '#core/nix/system.ts'
 import type { Digest } from '#core/oci/digest.ts'
@@ -53,15 +54,15 @@ describe('awkward files', { skip }, () => {
 
   /** The entries of each layer of an image. */
   async function layersOf(packages: readonly string[], layerBudget = 94): Promise<ReadEntry[][]> {
-    const { blobs, entries } = createMemoryStorage()
+    const storage = storageTools(createMemoryStorage())
+    const { blobs } = storage
     const tools = {
       sources: new Map([['', setSource(set)]]),
       policy: strictPolicy,
       nix,
       packer,
       storeFiles: createStoreFiles,
-      blobs,
-      entries,
+      ...storage,
       layerBudget,
       compression: { codec: 'gzip', level: 1 },
     } as const

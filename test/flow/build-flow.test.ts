@@ -18,6 +18,7 @@ import type { EntryStore } from '#engine/ports/entry-store.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
 import type { PackageSet } from '#engine/ports/package-source.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
+import { storageTools } from '#test/fakes/storage-tools.ts'
 import { plainNames } from '#test/fakes/plain-names.ts'
 import { setSource } from '#test/fakes/set-source.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
@@ -72,8 +73,7 @@ describe('the build flow', { skip }, () => {
     const shared = {
       sources: new Map([['', setSource({ ...set, fixed })]]),
       policy: strictPolicy,
-      blobs,
-      entries,
+      ...storageTools({ blobs, entries, upkeep: storage.upkeep }),
       layerBudget,
       compression: { codec: 'gzip', level: 6 },
     } as const

@@ -7,7 +7,7 @@ import { formatPlatform } from '#core/nix/system.ts'
 import type { BuildFailure } from '#engine/build-outcome.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { PinnedSource } from '#engine/ports/package-source.ts'
-import type { FailedImage } from '#engine/serve-platforms.ts'
+import type { FailedImage, ServedImage } from '#engine/serve-platforms.ts'
 import type { ManifestEntry } from '#engine/stored-entries.ts'
 import { failureRefusal } from './failure-refusal.ts'
 import type { Registry } from './registry.ts'
@@ -28,12 +28,7 @@ export async function serveManifestRequest(
     case 'image':
       if (outcome.leftOut !== undefined)
         exchange.noted.leftOut = outcome.leftOut.map(formatPlatform)
-      return sendManifest(
-        exchange,
-        registry,
-        chooseManifest(exchange, outcome.image),
-        sourceHeaders(outcome.pinned),
-      )
+      return sendChosen(exchange, registry, outcome)
     case 'invalid-name':
       return sendRefusal(exchange, { status: 400, code: 'NAME_INVALID', message: outcome.message })
     case 'unknown-tag':
@@ -75,8 +70,20 @@ async function serveDigest(
   digest: Digest,
 ): Promise<void> {
   const denied = await registry.refuse(name)
-  if (denied === undefined) return sendManifest(exchange, registry, digest, {})
-  sendRefusal(exchange, { status: 403, code: 'DENIED', message: denied.message })
+  if (denied !== undefined)
+    return sendRefusal(exchange, { status: 403, code: 'DENIED', message: denied.message })
+  const bytes = await registry.storedManifest(digest, exchange.signal)
+  sendManifest(exchange, digest, bytes, {})
+}
+
+async function sendChosen(
+  exchange: Exchange,
+  registry: Registry,
+  { image, pinned }: ServedImage,
+): Promise<void> {
+  const digest = chooseManifest(exchange, image)
+  const bytes = await registry.blobs.readDocument(digest, exchange.signal)
+  sendManifest(exchange, digest, bytes, sourceHeaders(pinned))
 }
 
 /** Old clients, and those that only copy one image, take no index. */
@@ -113,13 +120,12 @@ function chooseManifest(exchange: Exchange, image: ManifestEntry): Digest {
   return (image.manifests.find((manifest) => manifest.mediaType === chosen) ?? first).digest
 }
 
-async function sendManifest(
+function sendManifest(
   exchange: Exchange,
-  registry: Registry,
   digest: Digest,
+  bytes: Uint8Array | undefined,
   more: Headers,
-): Promise<void> {
-  const bytes = await registry.blobs.readDocument(digest, exchange.signal)
+): void {
   const mediaType = bytes && readMediaType(bytes)
   if (bytes === undefined || mediaType === undefined) {
     return sendRefusal(exchange, {

@@ -1,0 +1,31 @@
+import type { Digest } from '#core/oci/digest.ts'
+import { parseManifestReferences } from '#core/oci/manifest-references.ts'
+import type { BlobClaims } from './claim-blobs.ts'
+import { findMissingBlobs } from './find-missing-blobs.ts'
+import type { BlobReader } from './ports/blob-store.ts'
+import type { StorageObserver } from './ports/storage-observer.ts'
+
+export interface StoredManifestTools {
+  readonly blobs: BlobReader
+  readonly claims: BlobClaims
+  readonly storageObserver: StorageObserver
+}
+
+/**
+ * A manifest or an index by its digest; absent unless all that it refers to is there, whole. What it
+ * refers to needs no claims: a collector keeps what a claimed manifest needs.
+ */
+export async function readStoredManifest(
+  { blobs, claims, storageObserver }: StoredManifestTools,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const doomed = await claims.claim([digest], signal)
+  if (doomed.has(digest)) return undefined
+  const bytes = await blobs.readDocument(digest, signal)
+  const manifest = bytes && parseManifestReferences(bytes)
+  if (manifest === undefined) return undefined
+  const missing = await findMissingBlobs(blobs, manifest.references, signal)
+  for (const lost of missing) storageObserver.observe({ kind: 'blob-missing', digest: lost })
+  return missing.length === 0 ? bytes : undefined
+}
