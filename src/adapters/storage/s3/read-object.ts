@@ -1,0 +1,63 @@
+import type { Readable } from 'node:stream'
+import type { ByteRange } from '#core/oci/byte-range.ts'
+import { callBucket, type S3Bucket } from './s3-bucket.ts'
+import { unlessMissing } from './small-objects.ts'
+import { watchBody } from './watch-body.ts'
+
+/** A stream over an object or a part of it. Once it is open it lives until it is read or destroyed. */
+export async function openObject(
+  bucket: S3Bucket,
+  key: string,
+  range: ByteRange | undefined,
+  signal: AbortSignal,
+): Promise<Readable | undefined> {
+  const doing = `cannot read ${key}`
+  const input = {
+    Bucket: bucket.name,
+    Key: key,
+    Range: range && `bytes=${range.start}-${range.end}`,
+  }
+  const body = await callBucket(
+    bucket,
+    doing,
+    bucket.limits.small,
+    async (s3, options) => {
+      const found = await unlessMissing(s3.getObject(input, options))
+      // Browsers have other streams.
+      return found && (found.Body as Readable)
+    },
+    signal,
+  )
+  return body && watchBody(body, `bucket ${bucket.name}: ${doing}`, bucket.limits.stallMs)
+}
+
+/** A small object in memory; `undefined` when it is not there or larger. */
+export async function readObject(
+  bucket: S3Bucket,
+  key: string,
+  mostBytes: number,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  return callBucket(
+    bucket,
+    `cannot read ${key}`,
+    bucket.limits.small,
+    async (s3, options) => {
+      const found = await unlessMissing(s3.getObject({ Bucket: bucket.name, Key: key }, options))
+      return found && readBounded(found.Body as Readable, mostBytes)
+    },
+    signal,
+  )
+}
+
+async function readBounded(body: Readable, mostBytes: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  // Leaving the loop destroys the stream.
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    sizeBytes += chunk.length
+    if (sizeBytes > mostBytes) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}

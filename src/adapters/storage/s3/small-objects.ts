@@ -1,0 +1,128 @@
+import { OperatingError } from '#engine/operating-error.ts'
+import type { ObjectInfo } from '../object-store.ts'
+import { checksumBody } from './body-checksum.ts'
+import { callBucket, type S3Bucket } from './s3-bucket.ts'
+import { isMissing, statusOf } from './s3-error.ts'
+
+// Two writers at the same moment are told to come again; a bucket that keeps saying so is not well.
+const mostConflicts = 5
+
+export interface StoredObject extends ObjectInfo {
+  readonly contentType: string
+}
+
+export async function statObject(
+  bucket: S3Bucket,
+  key: string,
+  signal: AbortSignal,
+): Promise<StoredObject | undefined> {
+  const found = await callBucket(
+    bucket,
+    `cannot look for ${key}`,
+    bucket.limits.small,
+    (s3, options) => unlessMissing(s3.headObject({ Bucket: bucket.name, Key: key }, options)),
+    signal,
+  )
+  return (
+    found && {
+      sizeBytes: found.ContentLength ?? 0,
+      changedMs: found.LastModified?.getTime() ?? 0,
+      contentType: found.ContentType ?? 'application/octet-stream',
+    }
+  )
+}
+
+/** Writes or replaces an object that is in memory. */
+export async function putObject(
+  bucket: S3Bucket,
+  key: string,
+  bytes: Uint8Array,
+  contentType: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const checksum = await checksumBody([bytes], bucket.checksum)
+  const input = {
+    Bucket: bucket.name,
+    Key: key,
+    ContentType: contentType,
+    Body: bytes,
+    ...checksum,
+  }
+  await callBucket(
+    bucket,
+    `cannot write ${key}`,
+    bucket.limits.small,
+    (s3, options) => s3.putObject(input, options),
+    signal,
+  )
+}
+
+/**
+ * Writes an object unless there is one. Of many writers at most one gets true, and none when the
+ * answer to the first one was lost: its second try finds what the first one has written.
+ */
+export async function putFirstObject(
+  bucket: S3Bucket,
+  key: string,
+  bytes: Uint8Array,
+  contentType: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const checksum = await checksumBody([bytes], bucket.checksum)
+  const input = {
+    Bucket: bucket.name,
+    Key: key,
+    ContentType: contentType,
+    Body: bytes,
+    ...checksum,
+  }
+  const doing = `cannot write ${key}`
+  const put = () =>
+    callBucket(
+      bucket,
+      doing,
+      bucket.limits.small,
+      (s3, options) => s3.putObject({ ...input, IfNoneMatch: '*' }, options),
+      signal,
+    )
+  return whenAbsent(put, doing)
+}
+
+/** Runs a conditional write: false when the object is there already. */
+export async function whenAbsent(write: () => Promise<unknown>, doing: string): Promise<boolean> {
+  for (let conflicts = 0; conflicts < mostConflicts; conflicts += 1) {
+    try {
+      await write()
+      return true
+    } catch (error) {
+      const status = statusOf(error)
+      if (status === 412) return false
+      if (status !== 409) throw error
+    }
+  }
+  throw new OperatingError('STORAGE_BUSY', `${doing}: others write it at the same time`)
+}
+
+export async function removeObject(
+  bucket: S3Bucket,
+  key: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await callBucket(
+    bucket,
+    `cannot remove ${key}`,
+    bucket.limits.small,
+    (s3, options) => unlessMissing(s3.deleteObject({ Bucket: bucket.name, Key: key }, options)),
+    signal,
+  )
+}
+
+/** The result, or `undefined` when the object is not there. */
+export async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
