@@ -4,8 +4,8 @@ export interface RetentionPolicy {
   readonly unusedMs?: number
   /**
    * Images made longer ago go, however much they are used, and are made anew by the next pull. For
-   * tags that follow a moving branch: what was pulled before a security update stays where it was
-   * made, under its old revision, until something removes it.
+   * tags that follow a moving branch: what was made before a security update stays under its old
+   * revision until something removes it.
    */
   readonly ageMs?: number
   /** Then the least recently used images go until everything stored has at most this size. */
@@ -19,3 +19,8 @@ export interface RetentionPolicy {
 
 /** How long a pull or a build may rely on what it was told is there. */
 export const usualGraceMs = 60 * 60 * 1000
+
+/** Whether something was used or written too recently to be touched. */
+export function isFresh({ graceMs }: RetentionPolicy, timeMs: number, nowMs: number): boolean {
+  return nowMs - timeMs < graceMs
+}
