@@ -10,7 +10,7 @@ function setUp(stream: { readonly isTTY?: boolean; readonly columns?: number }) 
   const progress = reportProgress(
     { ...stream, write: (text: string) => written.push(text) },
     clock,
-    () => nowMs,
+    { nowMs: () => nowMs },
   )
   const advance = (ms: number) => {
     nowMs += ms
@@ -42,6 +42,16 @@ test('formatProgress() tells share, rate and rest, and no rate that it cannot kn
   for (const [facts, text] of table) assert.equal(formatProgress(facts), text)
 })
 
+test('formatProgress() says what is being done, and writes amounts as it is told', () => {
+  const facts = { done: 4096, total: 8192, doneBefore: 0, elapsedMs: 2_000, label: 'reading' }
+  const formatAmount = (amount: number) => `${amount / 1024} KiB`
+  assert.equal(
+    formatProgress({ ...facts, formatAmount }),
+    'reading 4 KiB/8 KiB (50 %), 2 KiB/s, 2s left',
+  )
+  assert.equal(formatProgress(facts), 'reading 4096/8192 (50 %), 2048/s, 2s left')
+})
+
 test('formatProgressBar() never is longer than its line', () => {
   const facts = { done: 50, total: 100, doneBefore: 0, elapsedMs: 1_000 }
   const bar = `[${'#'.repeat(20)}${' '.repeat(20)}] 50/100 (50 %), 50/s, 1s left`
@@ -61,6 +71,7 @@ test('reportProgress() draws one line of a terminal anew, as time passes', () =>
   advance(200)
   assert.equal(written[1], '\r1/10 (10 %), 5.0/s, 2s left\u001B[K')
   progress.update(10, 10)
+  progress[Symbol.dispose]()
   progress[Symbol.dispose]()
   assert.match(written.at(-1)!, /^\r.*10\/10 \(100 %\).*\n$/)
   advance(10_000)

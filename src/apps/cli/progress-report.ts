@@ -11,6 +11,14 @@ export interface ProgressReport extends Disposable {
   update(done: number, total: number): void
 }
 
+export interface ProgressOptions {
+  /** What is being done, before everything else: `reading`. */
+  readonly label?: string
+  /** How amounts and rates are written; plain numbers unless given. */
+  readonly formatAmount?: (amount: number) => string
+  readonly nowMs?: () => number
+}
+
 // A terminal shows what moves; a log is read afterwards.
 const terminalMs = 200
 const logMs = 10_000
@@ -22,7 +30,7 @@ const logMs = 10_000
 export function reportProgress(
   stream: ProgressStream,
   clock: Clock,
-  nowMs: () => number = () => performance.now(),
+  { label, formatAmount, nowMs = () => performance.now() }: ProgressOptions = {},
 ): ProgressReport {
   const isTerminal = stream.isTTY === true
   let first: { readonly done: number; readonly atMs: number } | undefined
@@ -31,7 +39,13 @@ export function reportProgress(
 
   const draw = (end: string) => {
     if (first === undefined) return
-    const facts = { ...last, doneBefore: first.done, elapsedMs: nowMs() - first.atMs }
+    const facts = {
+      ...last,
+      doneBefore: first.done,
+      elapsedMs: nowMs() - first.atMs,
+      ...(label !== undefined && { label }),
+      ...(formatAmount && { formatAmount }),
+    }
     // One column less: a full line would wrap on some terminals. Some say that they have none.
     const line = isTerminal
       ? `\r${formatProgressBar(facts, (stream.columns || 80) - 1)}\u001B[K${end}`
@@ -53,6 +67,7 @@ export function reportProgress(
     [Symbol.dispose]() {
       stopTimer()
       draw('\n')
+      first = undefined
     },
   }
 }
@@ -63,17 +78,26 @@ interface ProgressFacts {
   /** Done when the clock began: what an earlier run did says nothing about the speed of this one. */
   readonly doneBefore: number
   readonly elapsedMs: number
+  readonly label?: string
+  readonly formatAmount?: (amount: number) => string
 }
 
 /** `1200/250000 (0 %), 1640/s, 2m 32s left`; no rate while nothing says what it is. */
-export function formatProgress({ done, total, doneBefore, elapsedMs }: ProgressFacts): string {
-  const share = `${done}/${total} (${Math.floor((done / Math.max(1, total)) * 100)} %)`
+export function formatProgress(facts: ProgressFacts): string {
+  const { done, total, doneBefore, elapsedMs, label, formatAmount } = facts
+  const amount = formatAmount ?? String
+  const percent = Math.floor((done / Math.max(1, total)) * 100)
+  const share = `${label ? `${label} ` : ''}${amount(done)}/${amount(total)} (${percent} %)`
   const perMs = (done - doneBefore) / elapsedMs
   if (!(perMs > 0) || !Number.isFinite(perMs)) return share
   const perSecond = perMs * 1000
-  const rate = `${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)}/s`
+  const rate = `${(formatAmount ?? formatRate)(perSecond)}/s`
   if (done >= total) return `${share}, ${rate}`
   return `${share}, ${rate}, ${formatDuration((total - done) / perMs)} left`
+}
+
+function formatRate(perSecond: number): string {
+  return perSecond < 10 ? perSecond.toFixed(1) : String(Math.round(perSecond))
 }
 
 /** The same with a bar in front, as far as there is room for one. */

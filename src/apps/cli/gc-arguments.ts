@@ -1,0 +1,103 @@
+import { parseArgs } from 'node:util'
+import { usualGraceMs } from '#core/retention/retention-policy.ts'
+import { parseByteSize } from './byte-size.ts'
+import { parseDuration } from './duration.ts'
+
+export const gcUsage = `usage: nixery gc [--dry-run] [options]
+
+Removes images from the storage that the configuration names, and everything that no image needs.
+A removed image is made again when somebody pulls it. May run beside instances that serve from the
+storage. Limits that are not given are those of the configuration; without any, only what no image
+needs goes.
+
+  --unused DURATION      images that nobody has pulled for longer (NIXERY_GC_UNUSED_DAYS)
+  --older-than DURATION  images made longer ago, used or not (NIXERY_GC_AGE_DAYS)
+  --max-size SIZE        then the least recently used images, until all is at most this size
+                         (NIXERY_GC_MAX_GIB)
+  --nix-store SIZE       packages in the Nix store of this machine that nothing holds, until
+                         the store is at most this size (NIXERY_GC_NIX_STORE_GIB)
+  --grace DURATION       nothing that was used or written within this time goes (1h); at least
+                         10m, for pulls in progress
+  --offline              no instance runs on this storage: the grace may be shorter
+
+  --dry-run              say what would go, and remove nothing
+  --json                 print the report as JSON
+
+A DURATION is a number with s, m, h, d or w: 12h, 30d. A SIZE has KiB, MiB, GiB or TiB: 500MiB, 50GiB.
+`
+
+/** Limits that a command line sets; what it leaves out the configuration may set. */
+export interface GivenLimits {
+  readonly unusedMs?: number
+  readonly ageMs?: number
+  readonly mostBytes?: number
+  readonly nixStoreBytes?: number
+}
+
+export type GcArguments =
+  | { readonly kind: 'help' }
+  | {
+      readonly kind: 'gc'
+      readonly limits: GivenLimits
+      readonly graceMs: number
+      readonly dryRun: boolean
+      readonly json: boolean
+    }
+  | { readonly kind: 'wrong'; readonly message: string }
+
+// Instances repeat a claim on what they serve every ten minutes, and clients download what they were
+// told of meanwhile.
+const leastGraceMs = 10 * 60 * 1000
+
+const options = {
+  unused: { type: 'string' },
+  'older-than': { type: 'string' },
+  'max-size': { type: 'string' },
+  'nix-store': { type: 'string' },
+  grace: { type: 'string' },
+  offline: { type: 'boolean', default: false },
+  'dry-run': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>['values']
+
+const limitOptions = [
+  ['unused', 'unusedMs', parseDuration, 'a duration like 12h or 30d'],
+  ['older-than', 'ageMs', parseDuration, 'a duration like 12h or 30d'],
+  ['max-size', 'mostBytes', parseByteSize, 'a size like 500MiB or 50GiB'],
+  ['nix-store', 'nixStoreBytes', parseByteSize, 'a size like 500MiB or 50GiB'],
+] as const
+
+/** Reads what follows `nixery gc`. */
+export function parseGcArguments(args: readonly string[]): GcArguments {
+  let values: Values
+  try {
+    values = parseArgs({ args: [...args], options }).values
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : String(error))
+  }
+  if (values.help) return { kind: 'help' }
+  const limits: Partial<Record<keyof GivenLimits, number>> = {}
+  for (const [option, limit, parse, allowed] of limitOptions) {
+    const text = values[option]
+    if (text === undefined) continue
+    const amount = parse(text)
+    // A limit of nothing at all is a slip of the hand, not a wish to lose every image.
+    if (amount === undefined || amount === 0) return wrong(`--${option} ${text} must be ${allowed}`)
+    limits[limit] = amount
+  }
+  const { grace, offline, 'dry-run': dryRun, json } = values
+  const graceMs = grace === undefined ? usualGraceMs : parseDuration(grace)
+  if (graceMs === undefined) return wrong(`--grace ${grace} must be a duration like 30m or 1h`)
+  if (graceMs < leastGraceMs && !offline)
+    return wrong(
+      `--grace ${grace} must be at least 10m, for pulls in progress; --offline says that no instance runs on this storage`,
+    )
+  return { kind: 'gc', limits, graceMs, dryRun, json }
+}
+
+function wrong(message: string): GcArguments {
+  return { kind: 'wrong', message }
+}

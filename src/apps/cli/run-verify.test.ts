@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createMemoryObjects } from '#adapters/storage/memory/memory-objects.ts'
+import { createStorage } from '#adapters/storage/object-storage.ts'
+import { digestOf } from '#core/oci/digest.ts'
+import type { VerifyReport } from '#engine/storage-findings.ts'
+import { verifyStorage } from '#engine/verify-storage.ts'
+import { createManualClock } from '#test/fakes/manual-clock.ts'
+import { runVerify, type VerifyTools } from './run-verify.ts'
+
+const { signal } = new AbortController()
+const objects = createMemoryObjects
+
+/** A storage of one sound and one flipped blob, unless it is told to be sound. */
+async function setUp({ sound = false } = {}) {
+  const stored = objects()
+  const put = (key: string, text: string) => stored.put(key, Buffer.from(text), '', signal)
+  await put(`layers/${digestOf('sound').slice(7)}`, 'sound')
+  if (!sound) await put(`layers/${digestOf('other').slice(7)}`, 'otter')
+  await put('layers/notes.txt', '')
+  const tools: VerifyTools = {
+    clock: createManualClock(),
+    verify: ({ repair, observe }, signal) =>
+      verifyStorage(
+        createStorage(stored),
+        { ...(repair && { repairAs: 'verify' }), observe },
+        signal,
+      ),
+  }
+  const out: string[] = []
+  const err: string[] = []
+  const run = async (...args: readonly string[]) => {
+    out.length = 0
+    err.length = 0
+    const code = await runVerify(
+      args,
+      tools,
+      { stdout: { write: (text) => out.push(text) }, stderr: { write: (text) => err.push(text) } },
+      signal,
+    )
+    return { code, out: out.join(''), err: err.join('') }
+  }
+  return { run }
+}
+
+test('runVerify() says that all is sound, what it has read, and what is not its own', async () => {
+  const { run } = await setUp({ sound: true })
+  const { err, ...answer } = await run()
+  assert.match(err, /^reading 5 bytes\/5 bytes \(100 %\).*\n$/)
+  assert.deepEqual(answer, {
+    code: 0,
+    out: 'left alone, because not made by nixery: layers/notes.txt\nsound: 1 blob (5 bytes), 0 images and 0 layers in the caches\n',
+  })
+})
+
+test('runVerify() gives every finding a line, mends what it is told to, and is content after that', async () => {
+  const { run } = await setUp()
+  const digest = digestOf('other')
+  const found = await run()
+  assert.equal(found.code, 1)
+  assert.match(
+    found.out,
+    new RegExp(`^corrupt blob ${digest}: its 5 bytes are not .*; with --repair it is moved`),
+  )
+  assert.match(found.out, /^1 finding among 2 blobs .*; nothing was changed$/m)
+  const repaired = await run('--repair')
+  assert.equal(repaired.code, 1)
+  assert.match(repaired.out, /; moved into quarantine, the next pull makes it again$/m)
+  assert.match(
+    repaired.out,
+    /; 1 blob moved into quarantine, 0 cache entries and 0 manifests removed$/m,
+  )
+  assert.equal((await run()).code, 0)
+})
+
+test('runVerify() prints the report as JSON', async () => {
+  const { run } = await setUp()
+  const { code, out } = await run('--json')
+  const report = JSON.parse(out) as VerifyReport
+  assert.equal(code, 1)
+  assert.deepEqual(
+    report.findings.map(({ kind }) => kind),
+    ['corrupt-blob'],
+  )
+})
+
+test('runVerify() answers a question for help, and refuses a wrong command line', async () => {
+  const { run } = await setUp()
+  const help = await run('--help')
+  assert.deepEqual([help.code, help.err], [0, ''])
+  assert.match(help.out, /^usage: nixery verify/)
+  const wrong = await run('--fix')
+  assert.deepEqual([wrong.code, wrong.out], [2, ''])
+  assert.match(wrong.err, /^nixery: .*--fix.*\n\nusage: /)
+})

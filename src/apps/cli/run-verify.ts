@@ -1,0 +1,80 @@
+import type { Clock } from '#engine/ports/clock.ts'
+import type { VerifyReport } from '#engine/storage-findings.ts'
+import type { VerifyEvent } from '#engine/verify-storage.ts'
+import { formatByteSize } from './byte-size.ts'
+import { counted } from './counted.ts'
+import { describeFinding } from './describe-finding.ts'
+import { reportProgress } from './progress-report.ts'
+import type { Terminal } from './run-popularity.ts'
+import { parseVerifyArguments, verifyUsage } from './verify-arguments.ts'
+
+/** What the command needs of the rest of the product. */
+export interface VerifyTools {
+  /** Opens the configured storage, reads all of it and closes it. */
+  verify(
+    options: { readonly repair: boolean; readonly observe: (event: VerifyEvent) => void },
+    signal: AbortSignal,
+  ): Promise<VerifyReport>
+  readonly clock: Clock
+}
+
+/**
+ * `nixery verify`; gives the exit code: 0 when the storage is sound, 1 when it is not, also when it
+ * was repaired, 2 for a wrong command line. Throws what keeps it from its work.
+ */
+export async function runVerify(
+  args: readonly string[],
+  tools: VerifyTools,
+  { stdout, stderr }: Terminal,
+  signal: AbortSignal,
+): Promise<0 | 1 | 2> {
+  const parsed = parseVerifyArguments(args)
+  if (parsed.kind === 'help') {
+    stdout.write(verifyUsage)
+    return 0
+  }
+  if (parsed.kind === 'wrong') {
+    stderr.write(`nixery: ${parsed.message}\n\n${verifyUsage}`)
+    return 2
+  }
+  const { repair, json } = parsed
+  using progress = reportProgress(stderr, tools.clock, {
+    label: 'reading',
+    formatAmount: formatByteSize,
+  })
+  const observe = (event: VerifyEvent) => {
+    if (event.kind === 'reading') return progress.update(event.doneBytes, event.totalBytes)
+    // All is read: the line of the bar ends before the first finding.
+    progress[Symbol.dispose]()
+    if (!json) stdout.write(`${describeFinding(event.finding, repair)}\n`)
+  }
+  const report = await tools.verify({ repair, observe }, signal)
+  progress[Symbol.dispose]()
+  stdout.write(json ? `${JSON.stringify(report)}\n` : describeReport(report, repair))
+  return report.findings.length === 0 ? 0 : 1
+}
+
+// Whoever keeps more of them there knows.
+const shownForeign = 5
+
+function describeReport(report: VerifyReport, repair: boolean): string {
+  const { blobs, sizeBytes, builds, manifests, findings, foreignKeys } = report
+  const lines: string[] = []
+  if (foreignKeys.length > 0) {
+    const more = foreignKeys.length - shownForeign
+    const shown = foreignKeys.slice(0, shownForeign).join(', ')
+    lines.push(
+      `left alone, because not made by nixery: ${shown}${more > 0 ? ` and ${more} more` : ''}`,
+    )
+  }
+  const read = `${counted(blobs, 'blob')} (${formatByteSize(sizeBytes)}), ${counted(manifests, 'image')} and ${counted(builds, 'layer')} in the caches`
+  if (findings.length === 0) lines.push(`sound: ${read}`)
+  else if (repair)
+    lines.push(`${counted(findings.length, 'finding')} among ${read}; ${describeRepair(report)}`)
+  else lines.push(`${counted(findings.length, 'finding')} among ${read}; nothing was changed`)
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+function describeRepair({ quarantined, removedEntries, removedDocuments }: VerifyReport): string {
+  return `${counted(quarantined, 'blob')} moved into quarantine, ${removedEntries} cache entries and ${counted(removedDocuments, 'manifest')} removed`
+}

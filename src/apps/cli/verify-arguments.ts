@@ -1,0 +1,33 @@
+import { parseArgs } from 'node:util'
+
+export const verifyUsage = `usage: nixery verify [--repair] [--json]
+
+Reads everything in the storage that the configuration names: the bytes of each blob, each entry,
+and everything that manifests refer to. May run beside instances that serve from the storage.
+Exits with 0 when all is sound, with 1 when something is wrong.
+
+  --repair    move damaged blobs into quarantine, and remove entries and manifests that lead to
+              nothing; the next pull makes them again. Without it nothing is changed.
+  --json      print the report as JSON
+`
+
+export type VerifyArguments =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'verify'; readonly repair: boolean; readonly json: boolean }
+  | { readonly kind: 'wrong'; readonly message: string }
+
+const options = {
+  repair: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+/** Reads what follows `nixery verify`. */
+export function parseVerifyArguments(args: readonly string[]): VerifyArguments {
+  try {
+    const { repair, json, help } = parseArgs({ args: [...args], options }).values
+    return help ? { kind: 'help' } : { kind: 'verify', repair, json }
+  } catch (error) {
+    return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) }
+  }
+}
