@@ -126,7 +126,7 @@ export async function compose(
         serveManifest(tools, request, AbortSignal.any([signal, ending.signal])),
       storedManifest: (digest, signal) => readStoredManifest(tools, digest, signal),
       refuse: (name) => refuseName(tools, name),
-      ...(storage.locator && { locator: storage.locator }),
+      ...(config.serveBlobs === 'redirect' && storage.locator && { locator: storage.locator }),
       near: async (name) => nearImages(name, grammar.sourceNames, await specs.names()),
       blobs,
     },

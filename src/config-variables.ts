@@ -110,6 +110,12 @@ export const variables = {
     allowed: 'an http or https address without a path',
     about: 'Where Google’s API is, when it is not at its usual address.',
   },
+  NIXERY_GCS_PUBLIC_ENDPOINT: {
+    schema: httpAddress.optional(),
+    allowed: 'an http or https address without a path',
+    about:
+      'The same server as clients reach it, for download addresses; `NIXERY_GCS_ENDPOINT` unless set.',
+  },
   NIXERY_S3_BUCKET: {
     schema: bucketName.optional(),
     allowed: 'the name of a bucket',

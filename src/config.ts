@@ -77,6 +77,7 @@ export type StorageSettings =
       readonly kind: 'gcs'
       readonly bucket: string
       readonly endpoint?: string
+      readonly publicEndpoint?: string
       readonly credentialsFile?: string
     }
   | {
@@ -189,6 +190,7 @@ function readStorage(values: VariableValues, stateDirectory: string): StorageSet
       kind,
       bucket,
       ...optional('endpoint', values.NIXERY_GCS_ENDPOINT),
+      ...optional('publicEndpoint', values.NIXERY_GCS_PUBLIC_ENDPOINT),
       ...optional('credentialsFile', values.GOOGLE_APPLICATION_CREDENTIALS),
     }
   return {
@@ -287,7 +289,7 @@ const settingsOfStorages: ReadonlyArray<
   readonly [kinds: ReadonlyArray<StorageSettings['kind']>, names: readonly VariableName[]]
 > = [
   [['filesystem'], ['STORAGE_PATH']],
-  [['gcs'], ['NIXERY_GCS_ENDPOINT']],
+  [['gcs'], ['NIXERY_GCS_ENDPOINT', 'NIXERY_GCS_PUBLIC_ENDPOINT']],
   [
     ['s3'],
     ['NIXERY_S3_ENDPOINT', 'NIXERY_S3_PUBLIC_ENDPOINT', 'NIXERY_S3_REGION', 'NIXERY_S3_PATH_STYLE'],

@@ -1,20 +1,36 @@
-import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
+import { join } from 'node:path'
+import { openFilesystemObjects } from '#adapters/storage/filesystem/filesystem-objects.ts'
+import { openGcsObjects } from '#adapters/storage/gcs/gcs-objects.ts'
+import { createStorage } from '#adapters/storage/object-storage.ts'
+import type { ObjectStore } from '#adapters/storage/object-store.ts'
+import { openS3Objects } from '#adapters/storage/s3/s3-objects.ts'
+import { openSpool } from '#adapters/storage/spool/spool.ts'
 import type { Storage } from '#engine/ports/storage.ts'
 import type { Config, StorageSettings } from './config.ts'
-import { ConfigError } from './config.ts'
 import { makeDirectory } from './make-directory.ts'
 
 /** The storage that the configuration names. */
 export async function openStorage(config: Config): Promise<Storage> {
-  const { storage } = config
-  switch (storage.kind) {
-    case 'filesystem':
-      await makeDirectory('STORAGE_PATH', storage.directory)
-      return openFilesystemStorage(storage.directory)
-    case 'gcs':
-    case 's3':
-      throw new ConfigError(`NIXERY_STORAGE_BACKEND=${storage.kind} is not served yet`)
+  await using opened = new AsyncDisposableStack()
+  const objects = await openObjects(config, opened)
+  const storage = createStorage(objects)
+  opened.defer(() => storage.close())
+  const resources = opened.move()
+  return { ...storage, close: () => resources.disposeAsync() }
+}
+
+async function openObjects(config: Config, opened: AsyncDisposableStack): Promise<ObjectStore> {
+  const { storage, urlTtlMs } = config
+  if (storage.kind === 'filesystem') {
+    await makeDirectory('STORAGE_PATH', storage.directory)
+    return openFilesystemObjects(storage.directory)
   }
+  await makeDirectory('NIXERY_STATE_DIRECTORY', config.stateDirectory)
+  const spool = await openSpool(join(config.stateDirectory, 'spool'), config.spoolBytes)
+  opened.defer(() => spool.close())
+  return storage.kind === 'gcs'
+    ? openGcsObjects({ ...storage, urlTtlMs, spool })
+    : openS3Objects({ ...storage, urlTtlMs, spool })
 }
 
 /** Where images are, for people. */
