@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Bucket, StorageOptions } from '@google-cloud/storage'
+import type { Bucket } from '@google-cloud/storage'
 import { z } from 'zod'
 import { guardFilesystem } from '#adapters/filesystem/filesystem-error.ts'
 import { OperatingError } from '#engine/operating-error.ts'
@@ -8,7 +8,10 @@ export interface GcsConnectionOptions {
   readonly bucket: string
   /** Where the API is, when that is not Google's public address: `https://host` or `http://host:port`. */
   readonly endpoint?: string | undefined
-  /** A key file; Application Default Credentials unless given. */
+  /**
+   * What GOOGLE_APPLICATION_CREDENTIALS names. Google's client finds the file there by itself, as it
+   * finds the other Application Default Credentials; here it is checked before it is needed.
+   */
   readonly credentialsFile?: string | undefined
 }
 
@@ -32,32 +35,29 @@ const keySchema = z.looseObject({
   private_key: z.string().optional(),
 })
 
-type Credentials = NonNullable<StorageOptions['credentials']>
-
 /**
  * Prepares Google's client; nothing is sent to the bucket yet. A plain `http:` endpoint is an emulator or
  * something else nearby: it is never shown a token. Another `https:` one gets the machine's, if there is one.
  */
 export async function connectGcs(options: GcsConnectionOptions): Promise<GcsConnection> {
   const { Storage } = await import('@google-cloud/storage')
-  const credentials =
-    options.credentialsFile === undefined ? undefined : await readKey(options.credentialsFile)
+  const { credentialsFile } = options
+  const key = credentialsFile === undefined ? undefined : await readKey(credentialsFile)
   const endpoint = (options.endpoint ?? googleEndpoint).replace(/\/+$/, '')
   const storage = new Storage({
     apiEndpoint: endpoint,
     useAuthWithCustomEndpoint: endpoint.startsWith('https:'),
     // `gcs-calls.ts` repeats; see there why.
     retryOptions: { autoRetry: false, retryableErrorFn: () => false },
-    ...(credentials && { credentials: credentials as Credentials }),
   })
   const isGoogle = new URL(endpoint).hostname.endsWith('.googleapis.com')
   const isOpen =
     endpoint.startsWith('http:') ||
-    (!isGoogle && credentials === undefined && !(await hasDefaultCredentials(storage.authClient)))
+    (!isGoogle && key === undefined && !(await hasDefaultCredentials(storage.authClient)))
   return {
     bucket: storage.bucket(options.bucket),
     endpoint,
-    canSign: credentials?.client_email !== undefined && credentials.private_key !== undefined,
+    canSign: key?.client_email !== undefined && key.private_key !== undefined,
     async authorization() {
       return isOpen ? {} : Object.fromEntries(await storage.authClient.getRequestHeaders())
     },
