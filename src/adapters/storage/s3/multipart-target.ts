@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { CompletedPart } from '@aws-sdk/client-s3'
+import { abortable } from '#engine/abortable.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { PartTarget } from '../spool/spooled-upload.ts'
 import type { SpooledPart } from '../spool/spooled-part.ts'
@@ -86,7 +87,6 @@ export class MultipartTarget implements PartTarget {
   }
 
   async abandon(): Promise<void> {
-    // Without an answer to its beginning nobody knows the upload; the sweep finds it.
     const uploadId = await this.#uploadId?.catch(() => undefined)
     if (uploadId === undefined) return
     if (!this.#isComplete) await abortMultipartUpload(this.#bucket, this.#stagedKey, uploadId)
@@ -95,13 +95,15 @@ export class MultipartTarget implements PartTarget {
 
   /** The parts that come first share one beginning; after a failure the next one begins anew. */
   #begin(signal: AbortSignal): Promise<string> {
-    return (this.#uploadId ??= this.#create(signal).catch((error: unknown) => {
+    this.#uploadId ??= this.#create().catch((error: unknown) => {
       this.#uploadId = undefined
       throw error
-    }))
+    })
+    return abortable(this.#uploadId, signal)
   }
 
-  async #create(signal: AbortSignal): Promise<string> {
+  /** Heard to its end, whoever leaves: an upload whose name we never learn cannot be dropped. */
+  async #create(): Promise<string> {
     const { checksum, limits } = this.#bucket
     const input = {
       ...this.#target(this.#stagedKey),
@@ -113,7 +115,7 @@ export class MultipartTarget implements PartTarget {
       `cannot begin ${this.#stagedKey}`,
       limits.small,
       (s3, options) => s3.createMultipartUpload(input, options),
-      signal,
+      new AbortController().signal,
     )
     assert(UploadId !== undefined, 'S3 names the multipart uploads that it begins')
     return UploadId

@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { OperatingError } from '#engine/operating-error.ts'
+import type { SpooledPart } from '../spool/spooled-part.ts'
 import { storageKeys } from '../storage-layout.ts'
+import { MultipartTarget } from './multipart-target.ts'
 import { callBucket, type S3Bucket } from './s3-bucket.ts'
 import { statusOf } from './s3-error.ts'
-import { putFirstObject, putObject, removeObject, statObject } from './small-objects.ts'
+import { putFirstObject, removeObject, statObject } from './small-objects.ts'
 
 const contentType = 'application/octet-stream'
+const bytes = Buffer.from('probe')
+const part: SpooledPart = { sizeBytes: bytes.length, open: () => Readable.from([bytes]) }
 
 /**
  * Does once all that the service will do, so that a wrong bucket, missing rights and servers that
@@ -34,26 +39,38 @@ async function list(bucket: S3Bucket, prefix: string, signal: AbortSignal): Prom
   )
 }
 
-/** Servers that do not know CRC-32 (R2 did not for long) answer 400 or 501. */
+/** Servers that do not know CRC-32, or not in every request, answer 400 or 501. */
 async function chooseChecksum(
   bucket: S3Bucket,
   key: string,
   signal: AbortSignal,
 ): Promise<S3Bucket> {
-  const write = (bucket: S3Bucket) =>
-    putObject(bucket, key, Buffer.from('probe'), contentType, signal)
   try {
-    await write(bucket)
+    await uploadInParts(bucket, key, signal)
     return bucket
   } catch (error) {
     const status = statusOf(error)
     if (status !== 400 && status !== 501) throw error
     const other: S3Bucket = { ...bucket, checksum: 'md5' }
     // When it was not for the checksum, the first error says more.
-    await write(other).catch(() => {
+    await uploadInParts(other, key, signal).catch(() => {
       throw error
     })
     return other
+  }
+}
+
+/** The last part of a multipart upload, which is its first one here, may be small. */
+async function uploadInParts(bucket: S3Bucket, key: string, signal: AbortSignal): Promise<void> {
+  const target = new MultipartTarget(bucket, contentType)
+  try {
+    await target.putPart(0, part, signal)
+    await target.join(key, 1, part.sizeBytes, signal)
+  } catch (error) {
+    await target.abandon().catch(() => {
+      // The sweep of staging finds it; the first error says more.
+    })
+    throw error
   }
 }
 
@@ -63,7 +80,7 @@ async function requireConditions(
   key: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const write = () => putFirstObject(bucket, key, Buffer.from('probe'), contentType, signal)
+  const write = () => putFirstObject(bucket, key, bytes, contentType, signal)
   const unfit = (cause?: unknown) =>
     new OperatingError(
       'STORAGE_FAILED',

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { PassThrough, type Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { watchBody } from './watch-body.ts'
+
+const stallMs = 1000
+
+function watched(): readonly [PassThrough, Readable] {
+  const body = new PassThrough()
+  return [body, watchBody(body, 'cannot read layers/ab', stallMs)]
+}
+
+test('watchBody() passes the bytes on', async () => {
+  const [body, stream] = watched()
+  body.write('hello ')
+  body.end('world')
+  assert.equal((await buffer(stream)).toString(), 'hello world')
+})
+
+test('watchBody() ends a download from which nothing comes', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const [body, stream] = watched()
+  body.write('hello')
+  const read = assert.rejects(buffer(stream), {
+    code: 'STORAGE_BUSY',
+    message: 'cannot read layers/ab: nothing came for 1000 ms',
+  })
+  for (let turns = 0; turns < 20; turns += 1) await turn()
+  context.mock.timers.tick(stallMs)
+  await read
+  assert.ok(body.destroyed)
+})
+
+test('watchBody() waits for a slow reader as long as it takes', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const [body, stream] = watched()
+  // More than what is read ahead, so that the body has to wait for the reader.
+  const bytes = Buffer.alloc(1024 * 1024, 'x')
+  body.end(bytes)
+  await once(stream, 'readable')
+  for (let turns = 0; turns < 20; turns += 1) await turn()
+  context.mock.timers.tick(100 * stallMs)
+  assert.deepEqual(await buffer(stream), bytes)
+})
+
+test('watchBody() tells of a lost connection', async () => {
+  const [body, stream] = watched()
+  body.write('hello')
+  body.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
+  await assert.rejects(buffer(stream), { code: 'STORAGE_BUSY' })
+})
+
+test('watchBody() ends the download when its reader leaves, whether or not it has read', async () => {
+  for (const reads of [false, true]) {
+    const [body, stream] = watched()
+    if (reads) stream.resume()
+    stream.destroy()
+    await once(stream, 'close')
+    assert.ok(body.destroyed)
+  }
+})
