@@ -1,5 +1,6 @@
-import type { Collected, CollectorBusy } from '#engine/collect-garbage.ts'
+import type { Collected } from '#engine/collect-garbage.ts'
 import type { CollectedStore } from '#engine/ports/store-collector.ts'
+import type { CollectionOutcome } from '#engine/schedule-collections.ts'
 import { counted } from './counted.ts'
 import { formatByteSize } from './byte-size.ts'
 import { formatAge } from './duration.ts'
@@ -9,7 +10,7 @@ const shownImages = 20
 
 /** What `nixery gc` says of a storage, line by line. */
 export function describeCollected(
-  collected: Collected | CollectorBusy,
+  collected: CollectionOutcome,
   dryRun: boolean,
   nowMs: number,
 ): readonly string[] {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cacheKeyOf } from '#core/request/cache-key.ts'
 import type { RetentionPolicy } from '#core/retention/retention-policy.ts'
-import type { Collected, CollectorBusy } from '#engine/collect-garbage.ts'
+import type { Collected } from '#engine/collect-garbage.ts'
 import type { CollectedStore } from '#engine/ports/store-collector.ts'
+import type { CollectionOutcome } from '#engine/schedule-collections.ts'
 import { createManualClock } from '#test/fakes/manual-clock.ts'
 import type { GivenLimits } from './gc-arguments.ts'
 import { runGc } from './run-gc.ts'
@@ -46,7 +47,7 @@ interface Asked {
 async function run(
   args: readonly string[],
   limits: GivenLimits = {},
-  answer: Collected | CollectorBusy = collected,
+  answer: CollectionOutcome = collected,
 ) {
   const asked: Asked[] = []
   const [out, err] = [[] as string[], [] as string[]]
@@ -121,7 +122,7 @@ test('runGc() says what could be set when nothing is', async () => {
 })
 
 test('runGc() gives way to another collector, and still looks after the Nix store', async () => {
-  const busy: CollectorBusy = { kind: 'busy', collector: 'gc-1', untilMs: nowMs }
+  const busy: CollectionOutcome = { kind: 'busy', collector: 'gc-1', untilMs: nowMs }
   const { code, asked, out } = await run(['--nix-store', '1GiB'], {}, busy)
   assert.deepEqual([code, asked?.mostBytes], [1, 2 ** 30])
   assert.match(out, /^nothing was removed: the collector gc-1 is at work, .* until 1970-04-11T/)

@@ -1,7 +1,8 @@
 import type { RetentionPolicy } from '#core/retention/retention-policy.ts'
-import type { Collected, CollectionEvent, CollectorBusy } from '#engine/collect-garbage.ts'
+import type { CollectionEvent } from '#engine/collect-garbage.ts'
 import type { Clock } from '#engine/ports/clock.ts'
 import type { CollectedStore, StoreCollectionOptions } from '#engine/ports/store-collector.ts'
+import type { CollectionOutcome } from '#engine/schedule-collections.ts'
 import { formatByteSize } from './byte-size.ts'
 import { describeCollected, describeCollectedStore } from './describe-collected.ts'
 import { gcUsage, parseGcArguments, type GcArguments, type GivenLimits } from './gc-arguments.ts'
@@ -17,7 +18,7 @@ export interface GcTools {
     policy: RetentionPolicy,
     options: { readonly dryRun: boolean; readonly observe: (event: CollectionEvent) => void },
     signal: AbortSignal,
-  ): Promise<Collected | CollectorBusy>
+  ): Promise<CollectionOutcome>
   collectStore(options: StoreCollectionOptions, signal: AbortSignal): Promise<CollectedStore>
   readonly clock: Clock
   /** Milliseconds since 1970. */

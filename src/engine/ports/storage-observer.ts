@@ -20,6 +20,17 @@ export type StorageEvent =
       readonly sizeBytes: number
       readonly durationMs: number
     }
+  | {
+      /** Another collector was at work; the next turn comes as planned. */
+      readonly kind: 'collection-skipped'
+      readonly collector: string
+    }
+  | {
+      /** Packages in the package store of this machine, not images. */
+      readonly kind: 'packages-collected'
+      readonly paths: number
+      readonly sizeBytes: number
+    }
   | { readonly kind: 'collection-failed'; readonly error: unknown }
 
 /** Learns what happens to a storage. Must not throw; must return at once. */
