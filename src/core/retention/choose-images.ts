@@ -19,21 +19,21 @@ export interface StoredSizes {
   readonly pinned: ReadonlySet<Digest>
 }
 
-export interface ImageChoice {
-  readonly kept: readonly StoredImage[]
+export interface ImageChoice<Image extends StoredImage> {
+  readonly kept: readonly Image[]
   /** Least recently used first. */
-  readonly removed: readonly StoredImage[]
+  readonly removed: readonly Image[]
   /** How many of the kept ones would have gone, were they not too fresh. */
   readonly spared: number
 }
 
 /** Which images go: first those that are out of date, then the least recently used ones. */
-export function chooseImages(
-  images: readonly StoredImage[],
+export function chooseImages<Image extends StoredImage>(
+  images: readonly Image[],
   sizes: StoredSizes,
   policy: RetentionPolicy,
   nowMs: number,
-): ImageChoice {
+): ImageChoice<Image> {
   const byUse = images.toSorted(compareUse)
   const isSpared = ({ usedMs }: StoredImage) => isFresh(policy, usedMs, nowMs)
   const leaving = new Set(byUse.filter((image) => isOutdated(policy, image, nowMs)))
