@@ -50,6 +50,8 @@ export async function connectGcs(options: GcsConnectionOptions): Promise<GcsConn
     // `gcs-calls.ts` repeats; see there why.
     retryOptions: { autoRetry: false, retryableErrorFn: () => false },
   })
+  // Composing does not ask whether to try again, only how often, and the options take no zero.
+  storage.retryOptions.maxRetries = 0
   const isGoogle = new URL(endpoint).hostname.endsWith('.googleapis.com')
   const isOpen =
     endpoint.startsWith('http:') ||
