@@ -13,18 +13,19 @@ export function describeCollected(
   collected: CollectionOutcome,
   dryRun: boolean,
   nowMs: number,
+  storage: string,
 ): readonly string[] {
   if (collected.kind === 'busy') {
     const until = new Date(collected.untilMs).toISOString()
     return [
-      `nothing was removed: the collector ${collected.collector} is at work, or died doing so; until ${until} at the longest it is left alone`,
+      `nothing was removed from ${storage}: the collector ${collected.collector} is at work, or died doing so; until ${until} at the longest it is left alone`,
     ]
   }
   const { images, builds, blobs, sizeBytes, left, fresh } = collected
   return [
     ...(dryRun ? listImages(collected, nowMs) : []),
     `${dryRun ? 'would remove' : 'removed'} ${counted(images.length, 'image')}, ${counted(builds, 'cached layer')} and ${counted(blobs, 'blob')}: ${formatByteSize(sizeBytes)} ${dryRun ? 'less' : 'freed'}`,
-    `left: ${counted(left.images, 'image')} and ${counted(left.blobs, 'blob')}, ${formatByteSize(left.sizeBytes)}`,
+    `left in ${storage}: ${counted(left.images, 'image')} and ${counted(left.blobs, 'blob')}, ${formatByteSize(left.sizeBytes)}`,
     ...(fresh.images + fresh.blobs > 0
       ? [
           `kept for now, because just used or written: ${counted(fresh.images, 'image')} and ${counted(fresh.blobs, 'blob')}`,

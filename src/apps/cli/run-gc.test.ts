@@ -56,6 +56,7 @@ async function run(
     {
       clock: createManualClock(),
       nowMs: () => nowMs,
+      describeStorage: () => '/s',
       limits: () => limits,
       async collect(policy, { dryRun, observe }) {
         asked.push({ policy, dryRun })
@@ -84,7 +85,7 @@ test('runGc() says what was removed and what is left', async () => {
   })
   assert.deepEqual(out.split('\n'), [
     'removed 22 images, 1 cached layer and 44 blobs: 3.0 GiB freed',
-    'left: 5 images and 10 blobs, 1.0 MiB',
+    'left in /s: 5 images and 10 blobs, 1.0 MiB',
     'kept for now, because just used or written: 1 image and 2 blobs',
     'also removed 1 blob in quarantine, 2 unfinished uploads',
     '',
@@ -125,7 +126,10 @@ test('runGc() gives way to another collector, and still looks after the Nix stor
   const busy: CollectionOutcome = { kind: 'busy', collector: 'gc-1', untilMs: nowMs }
   const { code, asked, out } = await run(['--nix-store', '1GiB'], {}, busy)
   assert.deepEqual([code, asked?.mostBytes], [1, 2 ** 30])
-  assert.match(out, /^nothing was removed: the collector gc-1 is at work, .* until 1970-04-11T/)
+  assert.match(
+    out,
+    /^nothing was removed from \/s: the collector gc-1 is at work, .* until 1970-04-11T/,
+  )
 })
 
 test('runGc() prints everything as JSON', async () => {

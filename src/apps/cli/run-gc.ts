@@ -19,6 +19,8 @@ export interface GcTools {
     options: { readonly dryRun: boolean; readonly observe: (event: CollectionEvent) => void },
     signal: AbortSignal,
   ): Promise<CollectionOutcome>
+  /** Which storage that is. */
+  describeStorage(): string
   collectStore(options: StoreCollectionOptions, signal: AbortSignal): Promise<CollectedStore>
   readonly clock: Clock
   /** Milliseconds since 1970. */
@@ -64,7 +66,8 @@ async function collect(
     tools.collect({ ...images, graceMs }, { dryRun, observe }, signal),
   )
   if (!json)
-    for (const line of describeCollected(storage, dryRun, tools.nowMs())) stdout.write(`${line}\n`)
+    for (const line of describeCollected(storage, dryRun, tools.nowMs(), tools.describeStorage()))
+      stdout.write(`${line}\n`)
   let nixStore: CollectedStore | undefined
   if (nixStoreBytes !== undefined) {
     using progress = reportProgress(stderr, tools.clock, {

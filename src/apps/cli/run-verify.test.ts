@@ -20,6 +20,7 @@ async function setUp({ sound = false } = {}) {
   await put('layers/notes.txt', '')
   const tools: VerifyTools = {
     clock: createManualClock(),
+    describeStorage: () => '/s',
     verify: ({ repair, observe }, signal) =>
       verifyStorage(
         createStorage(stored),
@@ -49,7 +50,7 @@ test('runVerify() says that all is sound, what it has read, and what is not its 
   assert.match(err, /^reading 5 bytes\/5 bytes \(100 %\).*\n$/)
   assert.deepEqual(answer, {
     code: 0,
-    out: 'left alone, because not made by nixery: layers/notes.txt\nsound: 1 blob (5 bytes), 0 images and 0 layers in the caches\n',
+    out: 'left alone, because not made by nixery: layers/notes.txt\n/s is sound: 1 blob (5 bytes), 0 images and 0 layers in the caches\n',
   })
 })
 
@@ -62,7 +63,7 @@ test('runVerify() gives every finding a line, mends what it is told to, and is c
     found.out,
     new RegExp(`^corrupt blob ${digest}: its 5 bytes are not .*; with --repair it is moved`),
   )
-  assert.match(found.out, /^1 finding among 2 blobs .*; nothing was changed$/m)
+  assert.match(found.out, /^1 finding in \/s among 2 blobs .*; nothing was changed$/m)
   const repaired = await run('--repair')
   assert.equal(repaired.code, 1)
   assert.match(repaired.out, /; moved into quarantine, the next pull makes it again$/m)

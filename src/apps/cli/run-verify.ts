@@ -15,6 +15,8 @@ export interface VerifyTools {
     options: { readonly repair: boolean; readonly observe: (event: VerifyEvent) => void },
     signal: AbortSignal,
   ): Promise<VerifyReport>
+  /** Which storage that is. */
+  describeStorage(): string
   readonly clock: Clock
 }
 
@@ -50,14 +52,16 @@ export async function runVerify(
   }
   const report = await tools.verify({ repair, observe }, signal)
   progress[Symbol.dispose]()
-  stdout.write(json ? `${JSON.stringify(report)}\n` : describeReport(report, repair))
+  stdout.write(
+    json ? `${JSON.stringify(report)}\n` : describeReport(report, repair, tools.describeStorage()),
+  )
   return report.findings.length === 0 ? 0 : 1
 }
 
 // Whoever keeps more of them there knows.
 const shownForeign = 5
 
-function describeReport(report: VerifyReport, repair: boolean): string {
+function describeReport(report: VerifyReport, repair: boolean, storage: string): string {
   const { blobs, sizeBytes, builds, manifests, findings, foreignKeys } = report
   const lines: string[] = []
   if (foreignKeys.length > 0) {
@@ -68,10 +72,15 @@ function describeReport(report: VerifyReport, repair: boolean): string {
     )
   }
   const read = `${counted(blobs, 'blob')} (${formatByteSize(sizeBytes)}), ${counted(manifests, 'image')} and ${counted(builds, 'layer')} in the caches`
-  if (findings.length === 0) lines.push(`sound: ${read}`)
+  if (findings.length === 0) lines.push(`${storage} is sound: ${read}`)
   else if (repair)
-    lines.push(`${counted(findings.length, 'finding')} among ${read}; ${describeRepair(report)}`)
-  else lines.push(`${counted(findings.length, 'finding')} among ${read}; nothing was changed`)
+    lines.push(
+      `${counted(findings.length, 'finding')} in ${storage} among ${read}; ${describeRepair(report)}`,
+    )
+  else
+    lines.push(
+      `${counted(findings.length, 'finding')} in ${storage} among ${read}; nothing was changed`,
+    )
   return lines.map((line) => `${line}\n`).join('')
 }
 
