@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import { after, before, suite, test } from 'node:test'
+import { checksumBody } from '#adapters/storage/s3/body-checksum.ts'
 import { openS3Objects } from '#adapters/storage/s3/s3-objects.ts'
 import { s3EmulatorProgram } from './s3-emulator.ts'
 import { layerType, partBytes, readWhole, startS3Site, storeBlob, type S3Site } from './s3-site.ts'
@@ -29,6 +30,20 @@ suite('S3 uploads', { skip: 'skip' in program && program.skip }, () => {
       assert.equal(head.ContentType, layerType)
     }
     assert.deepEqual(await site.findLeftovers(bucket), [])
+  })
+
+  test('are checked by the server, which keeps the checksums', async (context) => {
+    const bucket = await site.makeBucket()
+    const objects = await site.open(context, bucket)
+    const bytes = randomBytes(1000)
+    await storeBlob(objects, 'layers/small', bytes)
+    await objects.put('builds/a', bytes, 'application/json', signal)
+    const wanted = await checksumBody([bytes], 'crc32')
+    for (const Key of ['layers/small', 'builds/a']) {
+      const input = { Bucket: bucket, Key, ChecksumMode: 'ENABLED' as const }
+      const { ChecksumCRC32 } = await site.emulator.s3.headObject(input)
+      assert.deepEqual({ ChecksumCRC32 }, wanted)
+    }
   })
 
   test('that fill one part exactly, or two, and empty ones', async (context) => {

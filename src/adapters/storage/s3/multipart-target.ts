@@ -75,6 +75,7 @@ export class MultipartTarget implements PartTarget {
     )
     const from = this.#stagedKey
     await this.#complete(sizeBytes, signal)
+    // Another instance may have stored the same blob meanwhile, or an earlier try whose answer was lost.
     const stored = await statObject(this.#bucket, key, signal)
     if (stored?.sizeBytes !== sizeBytes) {
       const plan = { from, to: key, sizeBytes, contentType: this.#contentType }

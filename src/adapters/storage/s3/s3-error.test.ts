@@ -86,13 +86,18 @@ const cases: readonly (readonly [Error, string, string])[] = [
     'the bucket is in the region eu-north-1: set NIXERY_S3_REGION',
   ],
   [answered('301', 301), 'BUCKET_MISSING', 'the bucket is in another region: set NIXERY_S3_REGION'],
-  [systemError('ECONNRESET'), 'STORAGE_BUSY', 'Error: connect ECONNRESET'],
-  [systemError('ENOTFOUND'), 'STORAGE_BUSY', 'Error: connect ENOTFOUND'],
-  [systemError('CERT_HAS_EXPIRED'), 'STORAGE_FAILED', 'Error: connect CERT_HAS_EXPIRED'],
+  [systemError('ECONNRESET'), 'STORAGE_BUSY', 'connect ECONNRESET'],
+  [
+    Object.assign(new Error('aborted'), { code: 'ECONNRESET' }),
+    'STORAGE_BUSY',
+    'ECONNRESET: aborted',
+  ],
+  [systemError('ENOTFOUND'), 'STORAGE_BUSY', 'connect ENOTFOUND'],
+  [systemError('CERT_HAS_EXPIRED'), 'STORAGE_FAILED', 'connect CERT_HAS_EXPIRED'],
   [
     Object.assign(new AggregateError([systemError('ECONNREFUSED')]), { code: 'ECONNREFUSED' }),
     'STORAGE_BUSY',
-    'AggregateError: connect ECONNREFUSED',
+    'connect ECONNREFUSED',
   ],
 ]
 

@@ -104,8 +104,15 @@ function describe(failure: S3Failure): string {
   if (failure.name === 'CredentialsProviderError')
     return 'found no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role'
   const status = statusOf(failure)
-  const text = [failure.name, textOf(failure)].filter(Boolean).join(': ')
+  const [message, name] = [textOf(failure), nameOf(failure)]
+  const text = name === undefined || message.includes(name) ? message : `${name}: ${message}`
   return status === undefined ? text : `${text} (HTTP ${status})`
+}
+
+/** What the server or the SDK calls the failure; the system gives its errors only codes. */
+function nameOf({ name, code }: S3Failure): string | undefined {
+  if (name !== 'Error' && name !== 'AggregateError') return name
+  return typeof code === 'string' ? code : undefined
 }
 
 /** One line; a name with several addresses fails with an error per address, and no text of its own. */
