@@ -18,6 +18,12 @@ export interface GcsSite extends AsyncDisposable {
   options(bucket: string, changes?: Partial<GcsOptions>): GcsOptions
   /** Closed with its test. */
   open(context: TestContext, bucket: string, changes?: Partial<GcsOptions>): Promise<ObjectStore>
+  /** A new bucket behind the proxy, which fails as planned from the start. */
+  openAtProxy(
+    context: TestContext,
+    plan: FaultPlan,
+    changes?: Partial<GcsOptions>,
+  ): Promise<ObjectStore>
   /** A new bucket behind the proxy, which fails as planned once the bucket is open. */
   openFaulty(
     context: TestContext,
@@ -68,6 +74,12 @@ export async function startGcsSite(program: string): Promise<GcsSite> {
       const objects = await openGcsObjects(site.options(bucket, changes))
       context.after(() => objects.close())
       return objects
+    },
+    async openAtProxy(context, plan, changes) {
+      const bucket = await emulator.makeBucket()
+      proxy.plan = plan
+      context.after(() => (proxy.plan = withoutFaults))
+      return site.open(context, bucket, { endpoint: proxy.url, ...changes })
     },
     async openFaulty(context, plan, changes) {
       const bucket = await emulator.makeBucket()
