@@ -15,7 +15,7 @@ export interface ReadBytes {
  * takes what came before for the whole. A source that fails or is left is never judged.
  */
 export function verifiedStream(
-  source: Readable,
+  source: AsyncIterable<Uint8Array> | Readable,
   approve: (read: ReadBytes) => Promise<void>,
 ): Readable {
   const hash = createHash('sha256')
@@ -45,7 +45,11 @@ export function verifiedStream(
 }
 
 /** The bytes of `source`, which are that many: a part of a blob, whose digest nobody knows. */
-export function measuredStream(source: Readable, what: string, sizeBytes: number): Readable {
+export function measuredStream(
+  source: AsyncIterable<Uint8Array> | Readable,
+  what: string,
+  sizeBytes: number,
+): Readable {
   let restBytes = sizeBytes
   const wrong = (found: string) =>
     new OperatingError('STORAGE_BUSY', `${what} was to give ${sizeBytes} bytes and gave ${found}`)
@@ -65,7 +69,10 @@ export function measuredStream(source: Readable, what: string, sizeBytes: number
 }
 
 /** Whichever of the two ends or fails takes the other one with it. */
-export function through(source: Readable, transform: Transform): Readable {
+export function through(
+  source: AsyncIterable<Uint8Array> | Readable,
+  transform: Transform,
+): Readable {
   // The reader of the last stream learns of errors from that one.
   return pipeline(source, transform, () => undefined)
 }

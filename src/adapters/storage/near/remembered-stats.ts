@@ -1,0 +1,52 @@
+import type { Digest } from '#core/oci/digest.ts'
+import type { BlobStat } from '#engine/ports/blob-store.ts'
+
+// A cached manifest asks for each of its blobs, and the clients that pull it ask for each again.
+const ttlMs = 60 * 1000
+
+// The blobs of some hundred images; 2 MB.
+const mostStats = 10_000
+
+interface RememberedStat {
+  readonly untilMs: number
+  /** Not before the answer has come. */
+  stat: BlobStat | undefined
+}
+
+/** Which blobs are there, if that was asked within the last minute. Absence is not remembered. */
+export class RememberedStats {
+  readonly #nowMs: () => number
+  /** In the order of asking, so the first ones run out first. */
+  readonly #stats = new Map<Digest, RememberedStat>()
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+  }
+
+  /** The remembered answer or that of `ask`, which counts from when it was asked. */
+  async get(
+    digest: Digest,
+    ask: () => Promise<BlobStat | undefined>,
+  ): Promise<BlobStat | undefined> {
+    const known = this.#stats.get(digest)
+    if (known?.stat !== undefined && this.#nowMs() < known.untilMs) return known.stat
+    const asked: RememberedStat = { untilMs: this.#nowMs() + ttlMs, stat: undefined }
+    this.#remember(digest, asked)
+    const stat = await ask()
+    // Unless it was to be forgotten meanwhile: then the answer may be of before.
+    asked.stat = stat
+    return stat
+  }
+
+  /** The next answer is a new one, and so is that of whoever asks at this moment. */
+  forget(digest: Digest): void {
+    this.#stats.delete(digest)
+  }
+
+  #remember(digest: Digest, asked: RememberedStat): void {
+    this.#stats.delete(digest)
+    this.#stats.set(digest, asked)
+    const [oldest] = this.#stats.keys()
+    if (this.#stats.size > mostStats && oldest !== undefined) this.#stats.delete(oldest)
+  }
+}
