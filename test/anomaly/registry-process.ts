@@ -31,15 +31,18 @@ export interface StartOptions {
   readonly environment: Readonly<Record<string, string>>
   /** A command with arguments that runs the service in its own place, as setpriv does. */
   readonly wrapper?: readonly string[]
+  /** How long it may take until it is ready, or refuses to start. */
+  readonly readyTimeoutMs?: number
 }
 
 const projectRoot = join(import.meta.dirname, '..', '..')
 
 // Generous: the machine may be busy with other tests.
-const readyTimeoutMs = 30_000
+const defaultReadyTimeoutMs = 30_000
 
 /** Starts the service on a free port and waits until it says that it is ready. */
 export async function startRegistry(options: StartOptions): Promise<RegistryProcess> {
+  const { readyTimeoutMs = defaultReadyTimeoutMs } = options
   const service = spawnRegistry(options)
   const address = await Promise.race([
     service.port,
@@ -60,6 +63,7 @@ export async function startRegistry(options: StartOptions): Promise<RegistryProc
 
 /** Starts the service where it must refuse to start; waits for its end. */
 export async function startRefused(options: StartOptions): Promise<ProcessEnd> {
+  const { readyTimeoutMs = defaultReadyTimeoutMs } = options
   const service = spawnRegistry(options)
   const started = service.port.then(() => 'started' as const)
   const first = await Promise.race([

@@ -6,7 +6,8 @@ import { buffer } from 'node:stream/consumers'
 import { after, before, beforeEach, suite, test } from 'node:test'
 import { startFaultProxy, type FaultProxy } from './fault-proxy.ts'
 import { withoutFaults, type Fault } from './fault.ts'
-import { seededFaults, slowDown, unavailable } from './seeded-faults.ts'
+import { bucketAnswers } from './bucket-answers.ts'
+import { seededFaults, unavailable } from './seeded-faults.ts'
 
 const mebibyte = Buffer.alloc(1024 * 1024, 'x')
 
@@ -57,6 +58,12 @@ suite('FaultProxy', () => {
     assert.deepEqual(proxy.faults, [])
   })
 
+  test('asks by the bucket’s own name when told to', async () => {
+    await using renaming = await startFaultProxy(bucket.url, withoutFaults, { renamesHost: true })
+    await exchange(`${renaming.url}/absent`, { agent })
+    assert.equal(bucket.heads.at(-1)?.host, new URL(bucket.url).host)
+  })
+
   test('passes bodies of unknown length on', async () => {
     const request = startRequest(`${proxy.url}/chunked`, { method: 'PUT', agent })
     const answered = once(request, 'response') as Promise<[IncomingMessage]>
@@ -91,7 +98,7 @@ suite('FaultProxy', () => {
   })
 
   test('answers in the bucket’s place', async () => {
-    for (const answer of [slowDown, unavailable]) {
+    for (const answer of [bucketAnswers.s3.tooManyRequests, unavailable]) {
       failOnce({ kind: 'answer', answer }, 'PUT')
       const refused = await send('PUT', '/refused', mebibyte)
       assert.equal(refused.status, answer.status)

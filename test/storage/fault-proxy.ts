@@ -16,11 +16,13 @@ export interface FaultProxy extends AsyncDisposable {
 
 /**
  * Stands between a service and its bucket, passes everything on byte by byte, headers as they are
- * (signatures are about them), and makes those requests fail that its plan picks.
+ * (signatures are about them), and makes those requests fail that its plan picks. With `renamesHost` it
+ * asks for the bucket by the bucket's own name, where that decides what is answered.
  */
 export async function startFaultProxy(
   target: string,
   plan: FaultPlan = withoutFaults,
+  { renamesHost = false } = {},
 ): Promise<FaultProxy> {
   const requests: ProxiedRequest[] = []
   const faults: Fault[] = []
@@ -30,7 +32,9 @@ export async function startFaultProxy(
     (request, response) => {
       const seen = describeRequest(request, requests.length)
       requests.push(seen)
-      const relay = new Relay(target, request, response, (fault) => faults.push(fault))
+      const relay = new Relay({ url: new URL(target), renamesHost }, request, response, (fault) =>
+        faults.push(fault),
+      )
       relay.run(proxy.plan(seen)).catch(() => {
         // One of the two sides is gone: so is the other.
         request.socket.destroy()

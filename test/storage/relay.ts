@@ -10,21 +10,26 @@ import type { Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Fault } from './fault.ts'
 
+export interface RelayTarget {
+  readonly url: URL
+  readonly renamesHost: boolean
+}
+
 /** One request on its way to the bucket and back. */
 export class Relay {
-  readonly #target: URL
+  readonly #target: RelayTarget
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #happened: (fault: Fault) => void
   readonly #gone: AbortSignal
 
   constructor(
-    target: string,
+    target: RelayTarget,
     request: IncomingMessage,
     response: ServerResponse,
     happened: (fault: Fault) => void,
   ) {
-    this.#target = new URL(target)
+    this.#target = target
     this.#request = request
     this.#response = response
     this.#happened = happened
@@ -121,12 +126,15 @@ export class Relay {
   }
 
   #connect(): ClientRequest {
+    const { url, renamesHost } = this.#target
+    const headers = endToEnd(this.#request.rawHeaders)
+    if (renamesHost) headers[headers.findIndex((text) => /^host$/i.test(text)) + 1] = url.host
     const upstream = startRequest({
-      host: this.#target.hostname,
-      port: this.#target.port,
+      host: url.hostname,
+      port: url.port,
       method: this.#request.method,
       path: this.#request.url,
-      headers: endToEnd(this.#request.rawHeaders),
+      headers,
       // A kept connection might end just when it is used again: a fault of nobody's plan.
       agent: false,
     })

@@ -1,28 +1,15 @@
 import { seededRandom } from '#test/anomaly/random.ts'
+import { bucketAnswers } from './bucket-answers.ts'
 import type { Fault, FaultAnswer, FaultPlan, ProxiedRequest } from './fault.ts'
 
-/** How S3 asks for patience. */
-export const slowDown: FaultAnswer = {
-  status: 503,
-  headers: { 'Content-Type': 'application/xml' },
-  body: '<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>',
-}
-
-/** How load balancers do it, with the time to wait. */
+/** How load balancers ask for patience. */
 export const unavailable: FaultAnswer = {
   status: 503,
   headers: { 'Content-Type': 'text/plain', 'Retry-After': '1' },
   body: 'Service Unavailable',
 }
 
-/** How GCS does it. */
-export const tooManyRequests: FaultAnswer = {
-  status: 429,
-  headers: { 'Content-Type': 'application/json' },
-  body: '{"error":{"code":429,"message":"rateLimitExceeded","errors":[{"reason":"rateLimitExceeded"}]}}',
-}
-
-const answers = [slowDown, unavailable, tooManyRequests]
+const answers = [unavailable, bucketAnswers.s3.tooManyRequests, bucketAnswers.gcs.tooManyRequests]
 
 // Documents and small layers are cut within, large layers near their beginning.
 const longestTruncatedBytes = 20_000
