@@ -1,5 +1,5 @@
 import { systemClock } from '#adapters/time/system-clock.ts'
-import { createClaims, type BlobClaims } from '#engine/claim-blobs.ts'
+import { createClaims, type BlobClaims, type ClaimOptions } from '#engine/claim-blobs.ts'
 import type { BlobStore } from '#engine/ports/blob-store.ts'
 import type { EntryStore } from '#engine/ports/entry-store.ts'
 import type { StorageObserver } from '#engine/ports/storage-observer.ts'
@@ -20,11 +20,14 @@ export interface StorageTools {
 }
 
 /** What the flow needs of a storage, with nobody who watches it. */
-export function storageTools({ blobs, entries, upkeep }: TestedStorage): StorageTools {
+export function storageTools(
+  { blobs, entries, upkeep }: TestedStorage,
+  options: ClaimOptions = { nowMs: Date.now, clock: systemClock },
+): StorageTools {
   return {
     blobs,
     entries,
-    claims: createClaims(upkeep, { nowMs: Date.now, clock: systemClock }),
+    claims: createClaims(upkeep, options),
     storageObserver: { observe: () => {} },
   }
 }
