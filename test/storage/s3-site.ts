@@ -51,7 +51,7 @@ const onlyOurCredentials = {
   AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
 }
 
-/** Puts its credentials into this process's environment, where the SDK looks for them. */
+/** Puts its credentials into this process's environment, where the SDK looks for them, and no others. */
 export async function startS3Site(program: GoProgram): Promise<S3Site> {
   assert('path' in program)
   await using stack = new AsyncDisposableStack()
@@ -59,6 +59,7 @@ export async function startS3Site(program: GoProgram): Promise<S3Site> {
   const proxy = stack.use(await startFaultProxy(emulator.url))
   const spool = await openSpool(stack.use(await makeScratchDirectory()).path, 64 * 1024 * 1024)
   stack.defer(() => spool.close())
+  for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name]
   Object.assign(process.env, emulator.environment, onlyOurCredentials)
   let buckets = 0
   const resources = stack.move()

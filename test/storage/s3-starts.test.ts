@@ -35,6 +35,13 @@ suite('A start with S3', { skip: 'skip' in program && program.skip }, () => {
   test('without a server fails', () =>
     refuseStart('images', { endpoint: 'http://127.0.0.1:1' }, { code: 'STORAGE_BUSY' }))
 
+  test('on AWS without a region fails', () =>
+    refuseStart(
+      'images',
+      { endpoint: undefined },
+      { code: 'BUCKET_MISSING', message: /set NIXERY_S3_REGION/ },
+    ))
+
   test('with wrong or no credentials fails', async (context) => {
     const bucket = await site.makeBucket()
     const { environment } = site.emulator

@@ -1,4 +1,5 @@
 import type { S3, S3ClientConfig } from '@aws-sdk/client-s3'
+import { OperatingError } from '#engine/operating-error.ts'
 import { defaultLimits, type S3Limits } from './s3-bucket.ts'
 import { openPresigner, type PresignDownload } from './presign-download.ts'
 
@@ -40,13 +41,13 @@ export async function connectS3(
   const sdk = await import('@aws-sdk/client-s3')
   const { endpoint, publicEndpoint = endpoint } = options
   const config = clientConfig(options)
-  const region = options.region ?? (endpoint && (await configuredRegion(new sdk.S3(config))))
-  const s3 = new sdk.S3({ ...config, ...(endpoint && { endpoint }), ...(region && { region }) })
+  const region = options.region ?? (await findRegion(new sdk.S3(config), options))
+  const s3 = new sdk.S3({ ...config, region, ...(endpoint && { endpoint }) })
   const presign = await openPresigner(
     {
       ...config,
       ...(publicEndpoint && { endpoint: publicEndpoint }),
-      region: s3.config.region,
+      region,
       // One look for credentials serves both.
       credentials: s3.config.credentials,
     },
@@ -80,11 +81,13 @@ function clientConfig({ pathStyle, limits = defaultLimits }: S3Connection): S3Cl
   }
 }
 
-async function configuredRegion(s3: S3): Promise<string> {
+async function findRegion(s3: S3, { bucket, endpoint }: S3Connection): Promise<string> {
   try {
     return await s3.config.region()
-  } catch {
-    return anyRegion
+  } catch (cause) {
+    if (endpoint !== undefined) return anyRegion
+    const message = `bucket ${bucket}: nobody says in which region it is: set NIXERY_S3_REGION`
+    throw new OperatingError('BUCKET_MISSING', message, { cause })
   }
 }
 
