@@ -23,7 +23,7 @@ export async function runVerifyCommand(args: readonly string[]): Promise<number>
     async verify({ repair, observe }, signal) {
       await using opened = await openToKeep()
       const repairAs = nameOf('verify')
-      return verifyStorage(opened.storage, { ...(repair && { repairAs }), observe }, signal)
+      return await verifyStorage(opened.storage, { ...(repair && { repairAs }), observe }, signal)
     },
   }
   return runVerify(args, tools, process, untilInterrupted())
@@ -42,7 +42,7 @@ export async function runGcCommand(args: readonly string[]): Promise<number> {
     async collect(policy, options, signal) {
       await using opened = await openToKeep()
       const collector = { collector: nameOf('gc'), nowMs: () => performance.now() }
-      return collectGarbage(opened.storage, policy, { ...options, ...collector }, signal)
+      return await collectGarbage(opened.storage, policy, { ...options, ...collector }, signal)
     },
     collectStore: (options, signal) => collectPackages(readConfig(process.env), options, signal),
   }

@@ -44,12 +44,12 @@ export async function collectStore(
   const excessBytes = sizeBytes - mostBytes
   const removed = { removedPaths: 0, removedBytes: 0 }
   if (excessBytes <= 0) return { sizeBytes, ...removed }
-  observe(0, excessBytes)
   if (dryRun) {
     const deadBytes = await measureDead(nix, before, signal)
     return { sizeBytes, ...removed, removedBytes: Math.min(excessBytes, deadBytes), deadBytes }
   }
 
+  observe(0, excessBytes)
   let left: Sizes = before
   for (let round = 0; round < mostRounds; round += 1) {
     const restBytes = sum(left.values()) - mostBytes

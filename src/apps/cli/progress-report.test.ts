@@ -96,6 +96,7 @@ test('reportProgress() writes a line to a log every ten seconds, and at the end'
 
 test('reportProgress() says nothing of what never began', () => {
   const { progress, written } = setUp({ isTTY: true })
+  progress.update(0, 0)
   progress[Symbol.dispose]()
   assert.deepEqual(written, [])
 })

@@ -58,6 +58,8 @@ export function reportProgress(
   }
   return {
     update(done, total) {
+      // Nothing to do is nothing to show.
+      if (total === 0) return
       last = { done, total }
       if (first !== undefined) return
       first = { done, atMs: nowMs() }
