@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 import { createManualClock } from '#test/fakes/manual-clock.ts'
 import { retry } from './retry.ts'
@@ -82,4 +85,21 @@ test('retry() ends with the reason of its signal', async () => {
   clock.advance(10_000)
   await turn()
   assert.equal(work.tries, 1)
+})
+
+test('retry() keeps a process alive that waits for nothing else', async () => {
+  const script = `
+    const { retry } = await import(${JSON.stringify(join(import.meta.dirname, 'retry.ts'))})
+    const { systemClock: clock } = await import('#adapters/time/system-clock.ts')
+    const { OperatingError } = await import('#engine/operating-error.ts')
+    let tries = 0
+    const work = async () => {
+      tries += 1
+      if (tries === 1) throw new OperatingError('STORAGE_BUSY', 'once')
+      return 'done'
+    }
+    console.log(await retry(work, { clock, random: () => 0 }, new AbortController().signal))`
+  const args = ['--input-type=module', '--eval', script]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 30_000 })
+  assert.equal(stdout, 'done\n')
 })

@@ -51,9 +51,12 @@ function isBusy(error: unknown): boolean {
 async function wait(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const cancel = clock.after(delayMs, resolve)
+  // The system's clock keeps no process alive, and a command may have nothing else to wait for.
+  const keepAlive = setInterval(() => undefined, delayMs)
   try {
     await abortable(promise, signal)
   } finally {
+    clearInterval(keepAlive)
     cancel()
   }
 }
