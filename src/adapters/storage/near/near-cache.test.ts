@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import {
   mkdtemp,
@@ -15,11 +16,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
+import { promisify } from 'node:util'
 import { digestHex, digestOf, type Digest } from '#core/oci/digest.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { BlobStore } from '#engine/ports/blob-store.ts'
 import type { Storage } from '#engine/ports/storage.ts'
 import { eventually } from '#test/anomaly/eventually.ts'
+import { skipUnless } from '#test/clients/availability.ts'
 import { mountTinyDisk, skipUnlessMounting } from '#test/storage/tiny-disk.ts'
 import { checkBlobs } from '../checked/check-blobs.ts'
 import { openFilesystemStorage } from '../filesystem/filesystem-storage.ts'
@@ -253,6 +256,52 @@ test('open() goes on at the far side when the disk gives no more', async (contex
     assert.deepEqual(fixture.calls(), ['open'])
     await writeFile(fixture.nearPath(digest), large)
   }
+})
+
+const straced = { skip: skipUnless(['strace']) }
+
+test('open() goes on at the far side when the disk fails', straced, async (context) => {
+  const directory = await temporaryDirectory(context)
+  const module = (path: string) => JSON.stringify(join(import.meta.dirname, '..', path))
+  const script = `
+    const { openFilesystemStorage } = await import(${module('filesystem/filesystem-storage.ts')})
+    const { checkBlobs } = await import(${module('checked/check-blobs.ts')})
+    const { nearCache } = await import(${module('near/near-cache.ts')})
+    const { digestOf } = await import('#core/oci/digest.ts')
+    const { buffer } = await import('node:stream/consumers')
+    const [directory, step] = process.argv.slice(-2)
+    const signal = new AbortController().signal
+    const { blobs: far, upkeep } = await openFilesystemStorage(directory + '/far')
+    const blobs = checkBlobs({ blobs: far, upkeep }, { observe: console.log })
+    const options = { directory: directory + '/near', mostBytes: 100e6 }
+    const near = await nearCache({ blobs, upkeep }, options)
+    const bytes = Buffer.alloc(3_000_000, 'large ')
+    if (step === 'keep') {
+      const upload = await far.upload('', signal)
+      await upload.write(bytes)
+      await upload.publish(digestOf(bytes))
+    }
+    for (const range of [undefined, undefined, { start: 1, end: 2_500_000 }]) {
+      const read = await buffer(await near.blobs.open(digestOf(bytes), range, signal))
+      console.log(read.equals(range ? bytes.subarray(range.start, range.end + 1) : bytes))
+    }
+    await near.close()
+    process.exit()`
+  const node = [process.execPath, '--input-type=module', '--eval', script, '--', directory]
+  const path = join(
+    directory,
+    'near',
+    'blobs',
+    digestHex(digestOf(Buffer.alloc(3_000_000, 'large '))),
+  )
+  const inject = ['-P', path, '-e', 'trace=pread64', '-e', 'inject=pread64:error=EIO:when=3+']
+  const strace = ['-f', '-o', join(directory, 'calls'), ...inject, '--', ...node, 'read']
+  const run = promisify(execFile)
+  assert.equal((await run(node[0]!, [...node.slice(1), 'keep'])).stdout, 'true\n'.repeat(3))
+  const { stdout, stderr } = await run('strace', strace)
+  assert.equal(stdout, 'true\n'.repeat(3))
+  assert.match(stderr, /blobs are not read from .*\/near for a while: Error: EIO/)
+  assert.match(await readFile(join(directory, 'calls'), 'utf8'), /EIO.*INJECTED/)
 })
 
 test('many readers at once get a blob each, and one copy is made', async (context) => {

@@ -27,6 +27,9 @@ const mostMemoryBytes = 1024 * 1024
 // Each read is a buffer of its own.
 const readBytes = 256 * 1024
 
+// Per blob that is being copied: evens out a disk that is slow for a moment.
+const mostUnwrittenBytes = 4 * 1024 * 1024
+
 /**
  * Blobs of a bucket with copies of what was read last on local disk. Bytes come from there; whether a
  * blob is there at all says the far side, at most a minute ago, because a manifest is served only
@@ -183,13 +186,20 @@ class NearBlobs implements BlobStore {
   }
 }
 
-/** The bytes of `source`, which are kept when it ends. A reader waits for the disk as for the network. */
+/** The bytes of `source`, which are kept when it ends; the reader is a few MiB ahead of the disk. */
 function copiedStream(source: Readable, copy: NearCopy): Readable {
+  let unwrittenBytes = 0
+  const write = async ({ length }: Uint8Array, written: Promise<void>) => {
+    unwrittenBytes += length
+    await written
+    unwrittenBytes -= length
+  }
   return through(
     source,
     new Transform({
       async transform(chunk: Uint8Array, _encoding, done) {
-        await copy.write(chunk)
+        const written = write(chunk, copy.write(chunk))
+        if (unwrittenBytes > mostUnwrittenBytes) await written
         done(null, chunk)
       },
       flush(done) {

@@ -10,6 +10,9 @@ export interface NearCopyTools {
   readonly nowMs: () => number
 }
 
+// Connections give 16 KiB and more at a time; a write costs as much as copying that.
+const writeBytes = 256 * 1024
+
 /**
  * A copy that is written while somebody else reads. Nothing of it ever fails: a copy that cannot be
  * made is given up, and the reader does not notice. Ends with `keep` or `discard`.
@@ -19,7 +22,10 @@ export class NearCopy {
   readonly #path: string
   readonly #tools: NearCopyTools
   #file: FileHandle | undefined
+  /** All that came; the end of it is not written yet. */
   #sizeBytes = 0
+  readonly #gathered: Uint8Array[] = []
+  #gatheredBytes = 0
   #isOver = false
   readonly #ended = Promise.withResolvers<void>()
   /** One step after the other, whoever asks for them when. */
@@ -36,22 +42,23 @@ export class NearCopy {
     return this.#ended.promise
   }
 
-  /** Resolves when the chunk may change again. */
+  /** Takes the chunk over, which nobody changes any more; resolves when the disk can take the next one. */
   write(chunk: Uint8Array): Promise<void> {
     return this.#do(async () => {
       const { room, mostBytes } = this.#tools
       const isTooLarge = this.#sizeBytes + chunk.length > mostBytes
       if (isTooLarge || !room.take(chunk.length)) return this.#giveUp()
       this.#sizeBytes += chunk.length
-      const file = await this.#open()
-      await file.writeFile(chunk)
+      this.#gathered.push(chunk)
+      this.#gatheredBytes += chunk.length
+      if (this.#gatheredBytes >= writeBytes) await this.#write()
     })
   }
 
   /** All is written and right: gives the file its name. */
   keep(): Promise<void> {
     return this.#do(async () => {
-      const file = await this.#open()
+      const file = await this.#write()
       const now = this.#tools.nowMs() / 1000
       await file.utimes(now, now)
       // A name must not survive a power cut that the bytes do not.
@@ -85,12 +92,17 @@ export class NearCopy {
     if (this.#isOver) this.#ended.resolve()
   }
 
-  async #open(): Promise<FileHandle> {
-    return (this.#file ??= await open(this.#unfinishedPath, 'wx', 0o600))
+  async #write(): Promise<FileHandle> {
+    this.#file ??= await open(this.#unfinishedPath, 'wx', 0o600)
+    const chunks = this.#gathered.splice(0)
+    this.#gatheredBytes = 0
+    await this.#file.writeFile(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    return this.#file
   }
 
   async #giveUp(): Promise<void> {
     this.#isOver = true
+    this.#gathered.length = 0
     this.#tools.room.giveBack(this.#sizeBytes)
     await this.#close()
     await rm(this.#unfinishedPath, { force: true })
