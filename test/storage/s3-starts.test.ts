@@ -97,6 +97,15 @@ suite('A start with S3', { skip: 'skip' in program && program.skip }, () => {
       await refuseStart(bucket, { endpoint: site.proxy.url }, error)
     })
 
+  test('with a server that is busy for a moment goes on', async (context) => {
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']) {
+      const bucket = await site.makeBucket()
+      site.proxy.plan = firstFault(answerTo(method, bucketAnswers.s3.tooManyRequests))
+      context.after(() => (site.proxy.plan = withoutFaults))
+      await site.open(context, bucket, { endpoint: site.proxy.url })
+    }
+  })
+
   test('with a server that knows no CRC-32 goes on with MD5', async (context) => {
     const bucket = await site.makeBucket()
     context.after(() => (site.proxy.plan = withoutFaults))

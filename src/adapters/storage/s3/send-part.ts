@@ -1,35 +1,47 @@
 import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import type { S3 } from '@aws-sdk/client-s3'
-import { filesystemError } from '#adapters/filesystem/filesystem-error.ts'
+import { filesystemError, guardFilesystem } from '#adapters/filesystem/filesystem-error.ts'
 import type { SpooledPart } from '../spool/spooled-part.ts'
 import { checksumBody, type BodyChecksum } from './body-checksum.ts'
 import { callBucket, type CallOptions, type S3Bucket } from './s3-bucket.ts'
 
-type PartBody = BodyChecksum & { readonly Body: Readable; readonly ContentLength: number }
+type PartBody = BodyChecksum & {
+  readonly Body: Readable | Uint8Array
+  readonly ContentLength: number
+}
 
-/** Sends one part of an upload once; trying again is the spool's. */
+type Send<T> = (s3: S3, body: PartBody, options: CallOptions) => Promise<T>
+
+// As much as the spool keeps in memory anyway. The SDK tries such a body again by itself, at once; one
+// that is a stream it cannot, and the spool tries it again.
+const mostMemoryBytes = 256 * 1024
+
+/** Sends one part of an upload. */
 export async function sendPart<T>(
   bucket: S3Bucket,
   doing: string,
   part: SpooledPart,
-  send: (s3: S3, body: PartBody, options: CallOptions) => Promise<T>,
+  send: Send<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const checksum = await checksumBody(part.open(), bucket.checksum)
-  const body = part.open()
+  const { small, part: large } = bucket.limits
+  const ContentLength = part.sizeBytes
+  if (ContentLength <= mostMemoryBytes) {
+    const Body = await buffer(part.open())
+    const body = { Body, ContentLength, ...(await checksumBody([Body], bucket.checksum)) }
+    return callBucket(bucket, doing, small, (s3, options) => send(s3, body, options), signal)
+  }
+  const checksum = await guardFilesystem(doing, () => checksumBody(part.open(), bucket.checksum))
+  const Body = part.open()
+  const body = { Body, ContentLength, ...checksum }
   // The SDK pipes the body, and a pipe tells nobody that its source has failed.
   const broken = new AbortController()
-  body.on('error', (error) => broken.abort(filesystemError(error, doing)))
+  Body.on('error', (error) => broken.abort(filesystemError(error, doing)))
+  const either = AbortSignal.any([signal, broken.signal])
   try {
-    return await callBucket(
-      bucket,
-      doing,
-      bucket.limits.part,
-      (s3, options) =>
-        send(s3, { Body: body, ContentLength: part.sizeBytes, ...checksum }, options),
-      AbortSignal.any([signal, broken.signal]),
-    )
+    return await callBucket(bucket, doing, large, (s3, options) => send(s3, body, options), either)
   } finally {
-    body.destroy()
+    Body.destroy()
   }
 }
