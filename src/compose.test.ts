@@ -3,10 +3,13 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { createMetrics } from '#adapters/metrics/metrics.ts'
 import { findProgram } from '#adapters/process/find-program.ts'
 import { pino } from 'pino'
 import { compose } from './compose.ts'
 import { ConfigError, readConfig } from './config.ts'
+
+const watchers = () => ({ logger: pino({ level: 'silent' }), metrics: createMetrics() })
 
 const PATH = process.env['PATH'] ?? ''
 const nix = await findProgram('nix-store', PATH)
@@ -24,7 +27,7 @@ test(
       await assert.rejects(
         compose(
           readConfig({ PATH, NIXERY_STATE_DIRECTORY: directory, NIXERY_PKGS_PATH: path }),
-          pino({ level: 'silent' }),
+          watchers(),
           new AbortController().signal,
         ),
         (error) =>
@@ -42,7 +45,7 @@ test('compose() leaves nothing behind when a later step fails', { skip: !nix }, 
   await writeFile(join(directory, 'package-sets/debian'), '')
   const config = readConfig({ PATH, NIXERY_STATE_DIRECTORY: directory })
   await assert.rejects(
-    compose(config, pino({ level: 'silent' }), new AbortController().signal),
+    compose(config, watchers(), new AbortController().signal),
     /package-sets\/debian/,
   )
   for (const owned of ['leases', 'served', 'storage/staging']) {
@@ -59,7 +62,7 @@ test('compose() refuses stored specs that give no image', { skip: !nix }, async 
   const refusal = async () => {
     const settings = { NIXERY_STATE_DIRECTORY: directory, NIXERY_PKGS_PATH: set }
     const config = readConfig({ PATH, ...settings, NIXERY_IMAGES_DIR: images })
-    const composing = compose(config, pino({ level: 'silent' }), new AbortController().signal)
+    const composing = compose(config, watchers(), new AbortController().signal)
     const error: unknown = await composing.then(
       () => assert.fail('it started'),
       (cause) => cause,

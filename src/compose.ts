@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
 import { logBuilds } from '#adapters/log/logged-builds.ts'
+import { logStorage } from '#adapters/log/logged-storage.ts'
+import type { Metrics } from '#adapters/metrics/metrics.ts'
 import {
   noImageSpecs,
   openImageDirectory,
@@ -26,16 +28,20 @@ import type { ImageBuilder } from '#engine/image-builder.ts'
 import { limitBuilds } from '#engine/limit-builds.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { ImageSpec } from '#engine/ports/image-specs.ts'
+import type { BuildObserver } from '#engine/ports/build-observer.ts'
+import type { StorageEvent } from '#engine/ports/storage-observer.ts'
 import type { Compression } from '#engine/ports/packer.ts'
 import { readStoredManifest } from '#engine/read-stored-manifest.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { rememberFailures } from '#engine/remember-failures.ts'
 import { readSpec, refuseName, serveManifest } from '#engine/serve-manifest.ts'
+import { tellAll } from '#engine/tell-all.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, type Config } from './config.ts'
 import { nixOptions, openNix } from './open-nix.ts'
 import { makeDirectory } from './make-directory.ts'
-import { openStorage } from './open-storage.ts'
+import { openServedStorage } from './open-storage.ts'
+import { keepStorage } from './keep-storage.ts'
 import { openSources, servesOnlyBundled, type OpenedSources } from './open-sources.ts'
 
 /** The wired product. */
@@ -51,13 +57,19 @@ export interface System {
   close(): Promise<void>
 }
 
+/** Who learns what the system does. */
+export interface Watchers {
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
 /**
  * Joins the rooms: the only place that knows which adapter stands behind which port. The first
  * start makes the package index, which takes a while; `signal` ends that.
  */
 export async function compose(
   config: Config,
-  logger: Logger,
+  { logger, metrics }: Watchers,
   signal: AbortSignal,
 ): Promise<System> {
   // A start that fails half-way leaves nothing behind.
@@ -67,7 +79,8 @@ export async function compose(
   reportNix(await probeNix(nixOptions(config), signal), logger)
   const nix = await openNix(config, logger, substitution(config))
   opened.defer(() => nix.close())
-  const storage = await openStorage(config)
+  const storageObserver = tellAll<[StorageEvent]>(logStorage(logger), metrics.storage)
+  const storage = await openServedStorage(config, storageObserver)
   opened.defer(() => storage.close())
   const opening = opened.use(await openSources(config, logger, signal))
   const { sources } = opening
@@ -83,10 +96,10 @@ export async function compose(
   opened.defer(() => popularity.close())
   const { blobs, entries } = storage
   const claims = createClaims(storage.upkeep, { nowMs: Date.now, clock: systemClock })
-  const storageObserver = { observe: () => {} }
   const { layerBudget } = config
 
-  const builder = stackBuilder(config, logger, {
+  const observer = tellAll<Parameters<BuildObserver['observe']>>(logBuilds(logger), metrics.builds)
+  const builder = stackBuilder(config, observer, {
     nix,
     sources,
     policy: config.policy,
@@ -116,6 +129,8 @@ export async function compose(
   }
   const example = await findExample([...opening.examples, ...(await specs.names())], tools)
   const ending = new AbortController()
+  const keeping = keepStorage(config, storage, storageObserver)
+  opened.defer(() => keeping.close())
   const resources = opened.move()
   void opening.lookUpLatest()
   return {
@@ -171,13 +186,13 @@ function reportNix({ version, access }: NixProbe, logger: Logger): void {
  */
 function stackBuilder(
   config: Config,
-  logger: Logger,
+  observer: BuildObserver,
   tools: BuildTools,
 ): ImageBuilder & { close(): Promise<void> } {
   const recorded = recordBuilds(
     (target, observe, signal) => buildImage(tools, target, observe, signal),
     {
-      observer: logBuilds(logger),
+      observer,
       clock: systemClock,
       newBuildId: () => randomBytes(6).toString('hex'),
       deadlineMs: config.buildDeadlineMs,

@@ -2,15 +2,20 @@ import { setGlobalProxyFromEnv } from 'node:http'
 import { createLogger } from '#adapters/log/logger.ts'
 import { describeError } from '#adapters/log/described-error.ts'
 import { countPopularity } from './count-popularity.ts'
+import { runGcCommand, runVerifyCommand } from './keep-storage.ts'
 import { serve } from './serve.ts'
 import { trustCertificates } from './trusted-certificates.ts'
 import { ConfigError, readConfig } from './config.ts'
 
 const usage = `usage: nixery serve
+       nixery gc --help
+       nixery verify --help
        nixery popularity --help
 
 serve       serves container images that Nix builds when they are pulled; settings are
             environment variables, see docs/configuration.md
+gc          removes images that nobody needs from the storage, see docs/storage.md
+verify      reads everything that is stored and says what is wrong, see docs/storage.md
 popularity  counts which packages others need most, for NIX_POPULARITY_URL; see
             docs/popularity.md
 `
@@ -22,6 +27,10 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
       return args.length > 0 ? refuse() : orderly(serveRegistry)
     case 'popularity':
       return orderly(() => countPopularity(args))
+    case 'gc':
+      return orderly(() => runGcCommand(args))
+    case 'verify':
+      return orderly(() => runVerifyCommand(args))
     case '--help':
     case '-h':
     case 'help':

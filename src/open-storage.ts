@@ -1,15 +1,43 @@
 import { join } from 'node:path'
+import { checkBlobs } from '#adapters/storage/checked/check-blobs.ts'
 import { openFilesystemObjects } from '#adapters/storage/filesystem/filesystem-objects.ts'
 import { openGcsObjects } from '#adapters/storage/gcs/gcs-objects.ts'
+import { nearCache } from '#adapters/storage/near/near-cache.ts'
 import { createStorage } from '#adapters/storage/object-storage.ts'
 import type { ObjectStore } from '#adapters/storage/object-store.ts'
 import { openS3Objects } from '#adapters/storage/s3/s3-objects.ts'
 import { openSpool } from '#adapters/storage/spool/spool.ts'
 import type { Storage } from '#engine/ports/storage.ts'
+import type { StorageObserver } from '#engine/ports/storage-observer.ts'
 import type { Config, StorageSettings } from './config.ts'
 import { makeDirectory } from './make-directory.ts'
 
-/** The storage that the configuration names. */
+/** The same for the service: with blobs that are checked when they are read, and, for buckets, copies near by. */
+export async function openServedStorage(
+  config: Config,
+  observer: StorageObserver,
+): Promise<Storage> {
+  await using opened = new AsyncDisposableStack()
+  const storage = await openStorage(config)
+  opened.defer(() => storage.close())
+  const checked = { ...storage, blobs: checkBlobs(storage, observer) }
+  const near = await openNear(config, checked, opened)
+  const resources = opened.move()
+  return { ...near, close: () => resources.disposeAsync() }
+}
+
+async function openNear(
+  { storage: { kind }, stateDirectory, nearCacheBytes: mostBytes }: Config,
+  storage: Storage,
+  opened: AsyncDisposableStack,
+): Promise<Storage> {
+  if (kind === 'filesystem' || mostBytes === 0) return storage
+  const near = await nearCache(storage, { directory: join(stateDirectory, 'near'), mostBytes })
+  opened.defer(() => near.close())
+  return { ...storage, blobs: near.blobs, upkeep: near.upkeep }
+}
+
+/** The storage that the configuration names, as it is. */
 export async function openStorage(config: Config): Promise<Storage> {
   await using opened = new AsyncDisposableStack()
   const objects = await openObjects(config, opened)

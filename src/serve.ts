@@ -3,9 +3,10 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { logRequests } from '#adapters/log/logged-requests.ts'
+import { createMetrics } from '#adapters/metrics/metrics.ts'
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
 import { OperatingError } from '#engine/operating-error.ts'
-import { compose, type System } from './compose.ts'
+import { compose, type System, type Watchers } from './compose.ts'
 import { describeStorage } from './open-storage.ts'
 import { ConfigError, type Config } from './config.ts'
 
@@ -21,13 +22,22 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
   const starting = new AbortController()
   const stopped = stopSignal().finally(() => starting.abort())
   let system: System | undefined
+  const metrics = createMetrics()
+  const log = logRequests(logger)
   const server = createRegistryServer({
     registry: () => system?.registry ?? refuseEarly(),
-    log: logRequests(logger),
+    metrics,
+    log: {
+      ...log,
+      request(facts) {
+        log.request(facts)
+        metrics.requests.request(facts)
+      },
+    },
   })
   await listen(server, config)
   try {
-    system = await composeUnlessStopped(config, logger, starting.signal)
+    system = await composeUnlessStopped(config, { logger, metrics }, starting.signal)
     if (system === undefined) return
     const { port } = server.address() as AddressInfo
     const { sources, example } = system
@@ -53,11 +63,11 @@ function refuseEarly(): never {
 
 async function composeUnlessStopped(
   config: Config,
-  logger: Logger,
+  watchers: Watchers,
   stopped: AbortSignal,
 ): Promise<System | undefined> {
   try {
-    return await compose(config, logger, stopped)
+    return await compose(config, watchers, stopped)
   } catch (error) {
     if (stopped.aborted) return undefined
     throw error

@@ -51,6 +51,7 @@ async function startRegistry(
       refuse: async () => undefined,
       near: async (name) => (name === 'our/hello' ? ['ours/hello'] : []),
     }),
+    metrics: { contentType: 'text/plain', text: async () => 'nixery_builds_running 0\n' },
     log: { request: (facts) => requests.push(facts), failure: (error) => failures.push(error) },
   })
   server.listen(0, '127.0.0.1')
@@ -571,4 +572,15 @@ test('where clients can reach the storage, GET of a blob leads there and HEAD is
     requests.map(({ status }) => status),
     [303, 303, 200, 304, 404],
   )
+})
+
+test('GET /metrics answers what is counted', async (context) => {
+  const { send } = await startRegistry(context)
+  const answer = await send('GET', '/metrics')
+  assert.deepEqual(
+    [answer.status, answer.headers['content-type'], answer.body],
+    [200, 'text/plain', 'nixery_builds_running 0\n'],
+  )
+  assert.equal((await send('HEAD', '/metrics')).body, '')
+  assert.equal(errorCode(await send('POST', '/metrics')), 'UNSUPPORTED')
 })

@@ -8,6 +8,7 @@ import { operatingRefusal } from './failure-refusal.ts'
 import type { Registry } from './registry.ts'
 import { sendBody, sendRefusal, type Exchange } from './response.ts'
 import { serveBlob } from './serve-blob.ts'
+import { serveMetrics, type ServedMetrics } from './serve-metrics.ts'
 import { serveManifestRequest } from './serve-manifest-request.ts'
 import { serveTags } from './serve-tags.ts'
 import { Turns } from './turns.ts'
@@ -19,6 +20,8 @@ const longestStallMs = 300_000
 export interface ServedRegistry {
   /** Throws an `OperatingError` while there is nothing to serve yet. */
   registry(): Registry
+  /** Answered at `/metrics`. */
+  readonly metrics?: ServedMetrics
   readonly log: RequestLog
 }
 
@@ -135,6 +138,8 @@ function sourceFacts(
 }
 
 async function dispatch(served: ServedRegistry, exchange: Exchange, route: Route): Promise<void> {
+  if (exchange.path === '/metrics' && served.metrics !== undefined)
+    return serveMetrics(exchange, served.metrics)
   if (route.kind === 'unknown') return sendUnknownRoute(exchange)
   if (route.kind === 'malformed') return sendRefusal(exchange, { status: 400, ...route })
   if (route.kind === 'upload' || !isRead(exchange)) return sendReadOnly(exchange)
