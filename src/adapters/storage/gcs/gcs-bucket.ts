@@ -89,7 +89,8 @@ async function unlessAbsent<T>(call: Promise<T>, also?: number): Promise<T | und
     return await call
   } catch (error) {
     const status = statusOf(error)
-    if ((status === 404 && !saysNoBucket(error)) || status === also) return undefined
+    if ((status === 404 && !saysNoBucket(error)) || (also !== undefined && status === also))
+      return undefined
     throw error
   }
 }
