@@ -44,11 +44,12 @@ export interface StorageContents {
   readonly foreignKeys: readonly string[]
 }
 
-// Layers are read one chunk at a time: enough to keep a bucket or a disk busy, too few to starve pulls.
-const blobsAtOnce = 4
+// Enough to keep a bucket or a disk busy, too few to starve pulls.
+const largeAtOnce = 4
 
-// Small and far away: most of the time of each goes by waiting.
-const entriesAtOnce = 16
+// Of what is small and far away most of the time goes by waiting: entries, documents, small layers.
+const smallAtOnce = 16
+const smallBytes = 256 * 1024
 
 /**
  * Reads everything. Entries come before blobs, so that the blobs of a listed entry are listed too,
@@ -88,7 +89,12 @@ export async function readStorage(
     else if (!read.isWhole) wrong.add(digest)
     else if (read.references !== undefined) documents.set(digest, known.all(read.references))
   }
-  await runInLanes([...blobs.keys()], blobsAtOnce, readOne, signal)
+  const isSmall = (digest: Digest) => (blobs.get(digest) ?? 0) <= smallBytes
+  const { small = [], large = [] } = Object.groupBy(blobs.keys(), (digest) =>
+    isSmall(digest) ? 'small' : 'large',
+  )
+  await runInLanes(small, smallAtOnce, readOne, signal)
+  await runInLanes(large, largeAtOnce, readOne, signal)
   return { builds, images, blobs, sizes: known.sizes(), wrong, documents, foreignKeys }
 }
 
@@ -102,7 +108,7 @@ async function readEntries<Entry>(
   const listed = await Array.fromAsync(upkeep.entries(kind, signal))
   await runInLanes(
     listed,
-    entriesAtOnce,
+    smallAtOnce,
     async ({ key }) => {
       const value = await entries.get(kind, key, signal)
       if (value !== undefined) read.set(key, parse(value))
