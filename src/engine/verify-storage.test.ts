@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { suite, test } from 'node:test'
+import * as fc from 'fast-check'
 import { createMemoryObjects } from '#adapters/storage/memory/memory-objects.ts'
 import { createStorage } from '#adapters/storage/object-storage.ts'
 import type { ObjectStore } from '#adapters/storage/object-store.ts'
@@ -85,7 +86,7 @@ async function storeIndex(site: Site, name: string, image: StoredImage) {
     })),
   }
   await site.storage.entries.putFirst('manifests', cacheKeyOf(name), entry, signal)
-  return { ociIndex, dockerList, key: cacheKeyOf(name) }
+  return { ociIndex, dockerList, entry, key: cacheKeyOf(name) }
 }
 
 /** Two images that share a layer, and an index of one of them. */
@@ -120,6 +121,20 @@ async function harm({ objects }: Site, digest: Digest, change: (bytes: Buffer) =
   const key = storageKeys.blob(digest)
   const bytes = (await objects.read(key, 1e9, signal))!
   await objects.put(key, change(Buffer.from(bytes)), json, signal)
+}
+
+/** The keys without which an image is not whole. */
+function neededBy({ entry, key }: Pick<StoredImage, 'entry' | 'key'>): readonly string[] {
+  const blobs = [...entry.manifests, ...entry.blobs].map(({ digest }) => storageKeys.blob(digest))
+  return [storageKeys.entry('manifests', key), ...blobs]
+}
+
+async function harmObject({ objects }: Site, key: string, kind: string): Promise<void> {
+  const bytes = Buffer.from((await objects.read(key, 1e9, signal))!)
+  const put = (changed: Uint8Array) => objects.put(key, changed, json, signal)
+  if (kind === 'remove') await objects.remove(key, signal)
+  if (kind === 'flip') await put(flipByte(bytes))
+  if (kind === 'cut') await put(bytes.subarray(0, bytes.length >> 1))
 }
 
 const flipByte = (bytes: Buffer) => {
@@ -277,6 +292,31 @@ suite('verifyStorage()', () => {
       assert.ok(!keys.some((key) => key.startsWith('notices/')), 'no notice stays')
     })
   }
+
+  test('mends whatever is damaged so that a second run finds nothing, and loses no sound image', async () => {
+    const kinds = fc.constantFrom('remove', 'flip', 'cut', 'none', 'none', 'none')
+    await fc.assert(
+      fc.asyncProperty(fc.array(kinds, { minLength: 15, maxLength: 15 }), async (harms) => {
+        const site = await fillSite()
+        const folders = ['layers', 'builds', 'manifests']
+        const keys = (await keysOf(site)).filter((key) => folders.includes(key.split('/')[0]!))
+        const damaged = new Set(keys.filter((_, index) => harms[index] !== 'none'))
+        for (const [index, key] of keys.entries()) await harmObject(site, key, harms[index]!)
+
+        await verify(site, 'verify-1')
+        assert.deepEqual((await verify(site)).findings, [])
+        for (const image of [site.image, site.other, site.index]) {
+          const needed = neededBy(image)
+          const stored = await site.storage.entries.get('manifests', image.key, signal)
+          if (needed.some((key) => damaged.has(key))) continue
+          assert.deepEqual(stored, image.entry)
+          const left = new Set(await keysOf(site))
+          for (const key of needed) assert.ok(left.has(key), key)
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
 
   test('keeps what a sound image shares with a damaged one', async () => {
     const site = await fillSite()
