@@ -176,7 +176,7 @@ describe(
       site.proxy.plan = cut
       const stream = await objects.open(key, undefined, never)
       assert.ok(stream)
-      await assert.rejects(buffer(stream))
+      await assert.rejects(buffer(stream), isCode('STORAGE_BUSY'))
       site.proxy.plan = onFirst('alt=media', { kind: 'truncate', afterBytes: 1000 })
       const read = await objects.read(key, bytes.length, never)
       assert.ok(read && bytes.equals(read))

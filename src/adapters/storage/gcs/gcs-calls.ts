@@ -5,6 +5,7 @@ import { retry, type RetryTools } from '../spool/retry.ts'
 import { gcsError } from './gcs-error.ts'
 
 export interface GcsCallOptions {
+  readonly bucket: string
   readonly retry?: RetryTools | undefined
   /** Of one try. */
   readonly timeoutMs?: number | undefined
@@ -12,6 +13,8 @@ export interface GcsCallOptions {
 
 /** How calls to Google's API are made: each bounded in time, and its failure an operating error. */
 export interface GcsCalls {
+  /** What was being done, with the bucket that it was done in. */
+  describe(doing: string): string
   /** Tries once; for what the caller repeats itself. `timeoutMs` is for calls that take longer. */
   once<T>(doing: string, call: GcsCall<T>, signal: AbortSignal, timeoutMs?: number): Promise<T>
   /** Tries again while the bucket is busy. */
@@ -38,6 +41,7 @@ export function createGcsCalls(options: GcsCallOptions): GcsCalls {
   const tools = options.retry ?? { clock: systemClock, random: Math.random }
   const usualTimeoutMs = options.timeoutMs ?? defaultTimeoutMs
 
+  const describe = (doing: string) => `gs://${options.bucket}: ${doing}`
   const once: GcsCalls['once'] = async (doing, call, signal, timeoutMs = usualTimeoutMs) => {
     const deadline = AbortSignal.timeout(timeoutMs)
     const both = AbortSignal.any([signal, deadline])
@@ -45,11 +49,12 @@ export function createGcsCalls(options: GcsCallOptions): GcsCalls {
       return await abortable(call(both), both)
     } catch (error) {
       signal.throwIfAborted()
-      if (deadline.aborted) throw tooLate(doing, timeoutMs, error)
-      throw gcsError(error, doing)
+      if (deadline.aborted) throw tooLate(describe(doing), timeoutMs, error)
+      throw gcsError(error, describe(doing))
     }
   }
   return {
+    describe,
     once,
     async persistently(doing, call, signal) {
       const deadline = AbortSignal.timeout(Math.max(patienceMs, usualTimeoutMs))
@@ -58,7 +63,7 @@ export function createGcsCalls(options: GcsCallOptions): GcsCalls {
         return await retry(() => once(doing, call, both), tools, both)
       } catch (error) {
         signal.throwIfAborted()
-        if (deadline.aborted) throw tooLate(doing, patienceMs, error)
+        if (deadline.aborted) throw tooLate(describe(doing), patienceMs, error)
         throw error
       }
     },

@@ -3,6 +3,7 @@ import type { RetryTools } from '../spool/retry.ts'
 import type { Spool } from '../spool/spool.ts'
 import type { ObjectStore } from '../object-store.ts'
 import { storageKeys } from '../storage-layout.ts'
+import { downloadStream } from './download-stream.ts'
 import { gcsAddresses, type GcsAddressOptions } from './gcs-addresses.ts'
 import { gcsBucket } from './gcs-bucket.ts'
 import { createGcsCalls } from './gcs-calls.ts'
@@ -18,7 +19,7 @@ export interface GcsOptions extends GcsConnectionOptions, GcsAddressOptions {
   /** Larger blobs are sent in parts of this size. */
   readonly partBytes?: number | undefined
   readonly retry?: RetryTools | undefined
-  /** Of one try of a call that carries little. */
+  /** Of one try of a call that carries little, and how long a server may be silent. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -35,7 +36,7 @@ const mostUploadMs = 24 * 60 * 60 * 1000
 export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> {
   const connection = await connectGcs(options)
   const calls = createGcsCalls(options)
-  const transfer = createGcsTransfer(connection)
+  const transfer = createGcsTransfer(connection, options.timeoutMs)
   const bucket = gcsBucket(connection.bucket, calls)
   const locate = gcsAddresses(connection, options)
   const closing = new AbortController()
@@ -65,7 +66,10 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
     open: (key, range, signal) =>
       calls.persistently(
         `cannot read ${key}`,
-        (both) => transfer.download(key, range, both),
+        async (both) => {
+          const answer = await transfer.download(key, range, both)
+          return answer && downloadStream(answer, calls.describe(`cannot read ${key}`))
+        },
         signal,
       ),
     read: (key, mostBytes, signal) =>

@@ -11,10 +11,9 @@ export interface GcsRequest {
   readonly headers: Readonly<Record<string, string>>
   /** Exactly as many bytes as `sizeBytes` says. */
   readonly body?: { readonly sizeBytes: number; open(): Readable }
+  /** A connection on which nothing happens for so long, while the server is waited for, is dead. */
+  readonly idleTimeoutMs: number
 }
-
-// No byte for that long, while one side waits for the other, and the connection is dead.
-const idleTimeoutMs = 30_000
 
 /**
  * Sends a request and gives its answer, whose body the caller reads or destroys. The signal counts
@@ -26,7 +25,7 @@ const idleTimeoutMs = 30_000
  * tried again (after a 503, say) is answered.
  */
 export async function sendRequest(
-  { method, url, headers, body }: GcsRequest,
+  { method, url, headers, body, idleTimeoutMs }: GcsRequest,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   signal.throwIfAborted()
@@ -49,7 +48,7 @@ export async function sendRequest(
   request.on('timeout', () => {
     // Bytes that wait to be read: the reader is slow, not the server.
     if ((answer?.readableLength ?? 0) > 0) request.setTimeout(idleTimeoutMs)
-    else (answer ?? request).destroy(timeoutError())
+    else (answer ?? request).destroy(timeoutError(idleTimeoutMs))
   })
   if (body === undefined) request.end()
   else pipeline(body.open(), request).catch(reject)
@@ -113,8 +112,7 @@ function messageOf(text: string): string | undefined {
   }
 }
 
-function timeoutError(): Error {
-  return Object.assign(new Error(`the bucket says nothing for ${idleTimeoutMs / 1000} s`), {
-    code: 'ETIMEDOUT',
-  })
+function timeoutError(idleTimeoutMs: number): Error {
+  const text = `the bucket has said nothing for ${idleTimeoutMs / 1000} s`
+  return Object.assign(new Error(text), { code: 'ETIMEDOUT' })
 }

@@ -55,19 +55,25 @@ export interface GcsTransfer {
   ): Promise<GcsGeneration | undefined>
 }
 
+// Longer than Google takes to begin an answer, or to go on with one.
+const defaultIdleTimeoutMs = 30_000
+
 const objectSchema = z.object({
   generation: z.coerce.string().regex(/^[0-9]+$/),
   size: z.coerce.number().default(0),
 })
 
-export function createGcsTransfer(connection: GcsConnection): GcsTransfer {
+export function createGcsTransfer(
+  connection: GcsConnection,
+  idleTimeoutMs = defaultIdleTimeoutMs,
+): GcsTransfer {
   const { bucket, endpoint } = connection
   const objectsOf = (path: string) =>
     `${endpoint}${path}/storage/v1/b/${encodeURIComponent(bucket.name)}/o`
 
   /** The answer and its text, for all but downloads. */
-  const ask = async (request: GcsRequest, signal: AbortSignal) => {
-    const answer = await sendRequest(request, signal)
+  const ask = async (request: Omit<GcsRequest, 'idleTimeoutMs'>, signal: AbortSignal) => {
+    const answer = await sendRequest({ ...request, idleTimeoutMs }, signal)
     const text = await readAnswer(answer, signal)
     return { answer, text, status: answer.statusCode ?? 0 }
   }
@@ -78,7 +84,12 @@ export function createGcsTransfer(connection: GcsConnection): GcsTransfer {
       const part = range && { range: `bytes=${range.start}-${range.end}` }
       const headers = { 'accept-encoding': 'identity', 'cache-control': 'no-store', ...part }
       const answer = await sendRequest(
-        { method: 'GET', url, headers: { ...(await connection.authorization()), ...headers } },
+        {
+          method: 'GET',
+          url,
+          headers: { ...(await connection.authorization()), ...headers },
+          idleTimeoutMs,
+        },
         signal,
       )
       if (answer.statusCode === (range === undefined ? 200 : 206)) return answer
