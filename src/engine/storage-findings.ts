@@ -45,8 +45,6 @@ export type StorageFinding =
       readonly digest: Digest
     }
 
-export type StorageFindingKind = StorageFinding['kind']
-
 export interface VerifyReport {
   readonly blobs: number
   readonly sizeBytes: number

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { cp, mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
+import {
+  makeLocalStore,
+  startLocalRegistry,
+  type LocalStore,
+} from '#test/anomaly/local-registry.ts'
+import { pullImage } from '#test/anomaly/pull-image.ts'
+import { skipUnless } from '#test/clients/availability.ts'
+import { runCommand } from '#test/clients/run-command.ts'
+import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'
+
+const projectRoot = join(import.meta.dirname, '..', '..')
+const node = join(projectRoot, 'node_modules', '.bin', 'node')
+const dayMs = 24 * 60 * 60 * 1000
+
+suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
+  const resources = new AsyncDisposableStack()
+  let scratch: ScratchDirectory
+  let store: LocalStore
+  let fresh: string
+  let expected: string
+
+  before(async () => {
+    scratch = resources.use(await makeScratchDirectory())
+    store = resources.use(await makeLocalStore(scratch.path))
+    fresh = join(scratch.path, 'fresh')
+    expected = await pullFrom(fresh)
+  })
+  after(() => resources.disposeAsync())
+
+  test('says what would go, removes it, and the next pull makes it again', async () => {
+    const directory = join(scratch.path, 'old')
+    await cp(fresh, directory, { recursive: true })
+    await makeOld(directory, 40 * dayMs)
+    const before = await filesIn(directory, 'layers', 'builds', 'manifests')
+
+    const planned = await gc(directory, '--unused', '30d', '--dry-run')
+    assert.equal(planned.exitCode, 0, planned.stderr)
+    assert.match(planned.stdout, /^ {2}[0-9a-f]{64} {2}used 40d ago {2}[\d.]+ \w+$/m)
+    assert.match(planned.stdout, /^would remove 1 image, /m)
+    assert.deepEqual(await filesIn(directory, 'layers', 'builds', 'manifests'), before)
+
+    const removed = await gc(directory, '--unused', '30d')
+    assert.equal(removed.exitCode, 0, removed.stderr)
+    assert.match(removed.stdout, /^removed 1 image, .* freed\n/)
+    assert.ok(removed.stdout.includes(`left in ${directory}: 0 images and 0 blobs, 0 bytes\n`))
+    assert.deepEqual(await filesIn(directory, 'layers', 'builds', 'manifests', 'notices'), [])
+    assert.equal(await pullFrom(directory), expected)
+  })
+
+  test('leaves alone what was just used, and says so', async () => {
+    const before = await filesIn(fresh, 'layers', 'builds', 'manifests')
+    const { exitCode, stdout } = await gc(fresh, '--max-size', '1KiB')
+    assert.equal(exitCode, 0)
+    assert.match(stdout, /^removed 0 images, .*\n[^]*^kept for now, .*: 1 image and /m)
+    assert.deepEqual(await filesIn(fresh, 'layers', 'builds', 'manifests'), before)
+  })
+
+  test('takes its limits from the configuration, and says what could be set', async () => {
+    const directory = join(scratch.path, 'configured')
+    await cp(fresh, directory, { recursive: true })
+    await makeOld(directory, 2 * dayMs)
+    const unset = await gc(directory)
+    assert.equal(unset.exitCode, 0)
+    assert.match(unset.stderr, /^no limit is set, .*--unused.*NIXERY_GC_UNUSED_DAYS/m)
+    assert.match(unset.stdout, /^removed 0 images, /)
+    const set = await runGc(directory, { NIXERY_GC_UNUSED_DAYS: '1' })
+    assert.doesNotMatch(set.stderr, /no limit/)
+    assert.match(set.stdout, /^removed 1 image, /)
+  })
+
+  test('gives way to another collector', async () => {
+    const directory = join(scratch.path, 'busy')
+    await cp(fresh, directory, { recursive: true })
+    const notice = { digests: [], untilMs: Date.now() + dayMs }
+    await writeFile(join(directory, 'notices', 'gc-other'), JSON.stringify(notice))
+    const { exitCode, stdout } = await gc(directory, '--max-size', '1KiB')
+    assert.equal(exitCode, 1)
+    assert.match(stdout, /^nothing was removed from \S+: the collector gc-other is at work/)
+  })
+
+  test('says in one line what is wrong', async () => {
+    const help = await gc(fresh, '--help')
+    assert.deepEqual([help.exitCode, help.stderr], [0, ''])
+    assert.match(help.stdout, /^usage: nixery gc/)
+    const wrong = await gc(fresh, '--grace', '1s')
+    assert.equal(wrong.exitCode, 2)
+    assert.match(wrong.stderr, /^nixery: --grace 1s must be at least 10m, .*\n\nusage: /)
+  })
+
+  test(
+    'looks after the Nix store as well',
+    { skip: skipUnless(['nix-store'], { root: true }) },
+    async () => {
+      const home = join(scratch.path, 'home')
+      await mkdir(home)
+      const environment = { HOME: home, NIX_REMOTE: `local?root=${join(scratch.path, 'nix')}` }
+      const file = join(scratch.path, 'packed')
+      await writeFile(file, 'x'.repeat(100_000))
+      const added = await runCommand('nix-store', ['--add', file], { env: environment })
+      assert.equal(added.exitCode, 0, added.stderr)
+      const planned = await runGc(fresh, environment, '--nix-store', '1KiB', '--dry-run')
+      assert.match(planned.stdout, /^Nix store: 97\.8 KiB, of which nothing holds 97\.8 KiB; /m)
+      const removed = await runGc(fresh, environment, '--nix-store', '1KiB')
+      assert.match(removed.stdout, /^Nix store: 97\.8 KiB, removed 1 store path of 97\.8 KiB$/m)
+    },
+  )
+
+  async function pullFrom(directory: string): Promise<string> {
+    const storage = await openFilesystemStorage(directory)
+    try {
+      await using registry = await startLocalRegistry(store, storage)
+      return await pullImage(registry.url, 'program')
+    } finally {
+      await storage.close()
+    }
+  }
+
+  function gc(directory: string, ...args: readonly string[]) {
+    return runGc(directory, {}, ...args)
+  }
+
+  function runGc(
+    directory: string,
+    environment: Readonly<Record<string, string>>,
+    ...args: readonly string[]
+  ) {
+    return runCommand(node, [join(projectRoot, 'src/main.ts'), 'gc', ...args], {
+      env: {
+        STORAGE_PATH: directory,
+        NIXERY_STATE_DIRECTORY: join(scratch.path, 'state'),
+        ...environment,
+      },
+    })
+  }
+})
+
+async function filesIn(
+  directory: string,
+  ...folders: readonly string[]
+): Promise<readonly string[]> {
+  const listed = await Promise.all(folders.map((folder) => readdir(join(directory, folder))))
+  return listed.flatMap((names, index) => names.map((name) => `${folders[index]}/${name}`)).sort()
+}
+
+/** As if everything had been built, and used last, so long ago. */
+async function makeOld(directory: string, ageMs: number): Promise<void> {
+  const then = new Date(Date.now() - ageMs)
+  for (const file of await filesIn(directory, 'layers', 'builds', 'manifests', 'uses'))
+    await utimes(join(directory, file), then, then)
+}

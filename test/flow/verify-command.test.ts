@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
+import type { VerifyReport } from '#engine/storage-findings.ts'
+import {
+  makeLocalStore,
+  startLocalRegistry,
+  type LocalStore,
+} from '#test/anomaly/local-registry.ts'
+import { pullImage } from '#test/anomaly/pull-image.ts'
+import { skipUnless } from '#test/clients/availability.ts'
+import { runCommand } from '#test/clients/run-command.ts'
+import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'
+
+const projectRoot = join(import.meta.dirname, '..', '..')
+const node = join(projectRoot, 'node_modules', '.bin', 'node')
+const image = 'program'
+
+interface Manifest {
+  readonly config: { readonly digest: string }
+  readonly layers: ReadonlyArray<{ readonly digest: string }>
+}
+
+/** The files of one stored image. */
+interface StoredFiles {
+  readonly manifest: string
+  readonly layer: string
+  readonly entry: string
+}
+
+interface Damage {
+  readonly name: string
+  readonly finds: string
+  readonly harm: (files: StoredFiles) => Promise<void>
+}
+
+const damages: readonly Damage[] = [
+  {
+    name: 'a truncated blob',
+    finds: 'truncated-blob',
+    harm: async ({ layer }) => truncate(layer, 10),
+  },
+  {
+    name: 'a flipped byte',
+    finds: 'corrupt-blob',
+    async harm({ layer }) {
+      const bytes = await readFile(layer)
+      bytes[bytes.length >> 1]! ^= 1
+      await writeFile(layer, bytes)
+    },
+  },
+  { name: 'a missing blob', finds: 'missing-blob', harm: ({ layer }) => rm(layer) },
+  {
+    name: 'a manifest whose entry and layer are gone',
+    finds: 'dangling-manifest',
+    async harm({ entry, layer }) {
+      await rm(entry)
+      await rm(layer)
+    },
+  },
+]
+
+suite('nixery verify', { skip: skipUnless(['setpriv']) }, () => {
+  const resources = new AsyncDisposableStack()
+  let scratch: ScratchDirectory
+  let store: LocalStore
+  let sound: string
+  let expected: string
+
+  before(async () => {
+    scratch = resources.use(await makeScratchDirectory())
+    store = resources.use(await makeLocalStore(scratch.path))
+    sound = join(scratch.path, 'sound')
+    expected = await pullFrom(sound)
+  })
+  after(() => resources.disposeAsync())
+
+  test('finds nothing wrong with what was just built', async () => {
+    const { exitCode, stdout } = await verify(sound)
+    assert.equal(exitCode, 0, stdout)
+    assert.ok(stdout.startsWith(`${sound} is sound: `), stdout)
+  })
+
+  for (const { name, finds, harm } of damages)
+    test(`finds ${name}, mends it when told to, and the next pull makes it again`, async () => {
+      const directory = join(scratch.path, finds)
+      await cp(sound, directory, { recursive: true })
+      await harm(await findFiles(directory))
+      const damaged = await namesIn(directory)
+
+      const found = await verify(directory, '--json')
+      assert.equal(found.exitCode, 1, found.stderr)
+      const report = JSON.parse(found.stdout) as VerifyReport
+      assert.ok(
+        report.findings.some(({ kind }) => kind === finds),
+        found.stdout,
+      )
+      assert.deepEqual(await namesIn(directory), damaged, 'nothing is changed')
+
+      const mended = await verify(directory, '--repair')
+      assert.equal(mended.exitCode, 1, mended.stderr)
+      assert.match(
+        mended.stdout,
+        /^(?:(?:truncated|corrupt|missing|dangling) .+\n)+\d+ findings? in /,
+      )
+      const again = await verify(directory)
+      assert.equal(again.exitCode, 0, again.stdout)
+      assert.equal(await pullFrom(directory), expected)
+    })
+
+  test('may run while images are pulled', async () => {
+    const storage = await openFilesystemStorage(sound)
+    try {
+      await using registry = await startLocalRegistry(store, storage)
+      const verifying = verify(sound, '--repair')
+      while ((await Promise.race([verifying, pullImage(registry.url, image)])) === expected);
+      const { exitCode, stdout } = await verifying
+      assert.equal(exitCode, 0, stdout)
+    } finally {
+      await storage.close()
+    }
+  })
+
+  test('says in one line what is wrong', async () => {
+    const help = await verify(sound, '--help')
+    assert.deepEqual([help.exitCode, help.stderr], [0, ''])
+    assert.match(help.stdout, /^usage: nixery verify/)
+    const wrong = await verify(sound, '--mend')
+    assert.equal(wrong.exitCode, 2)
+    assert.match(wrong.stderr, /^nixery: .*--mend.*\n\nusage: /)
+    const file = join(scratch.path, 'file')
+    await writeFile(file, '')
+    const unusable = await verify(file)
+    assert.equal(unusable.exitCode, 1)
+    assert.match(unusable.stderr, /^nixery: .*STORAGE_PATH=.*\n$/)
+  })
+
+  async function pullFrom(directory: string): Promise<string> {
+    const storage = await openFilesystemStorage(directory)
+    try {
+      await using registry = await startLocalRegistry(store, storage)
+      return await pullImage(registry.url, image)
+    } finally {
+      await storage.close()
+    }
+  }
+
+  function verify(directory: string, ...args: readonly string[]) {
+    return runCommand(node, [join(projectRoot, 'src/main.ts'), 'verify', ...args], {
+      env: { STORAGE_PATH: directory, NIXERY_STATE_DIRECTORY: join(scratch.path, 'state') },
+    })
+  }
+
+  async function findFiles(directory: string): Promise<StoredFiles> {
+    const pathOf = (digest: string) => join(directory, 'layers', digest.slice('sha256:'.length))
+    const manifest = pathOf(expected)
+    const { layers } = JSON.parse(await readFile(manifest, 'utf8')) as Manifest
+    const [entry = ''] = await readdir(join(directory, 'manifests'))
+    return {
+      manifest,
+      layer: pathOf(layers[0]!.digest),
+      entry: join(directory, 'manifests', entry),
+    }
+  }
+})
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  const names = await readdir(directory, { recursive: true })
+  return names.filter((name) => !name.startsWith('staging')).toSorted()
+}
