@@ -215,6 +215,24 @@ test('readDocument() reads a document once from the far side, then from disk', a
   assert.deepEqual(fixture.calls(), ['stat'])
 })
 
+for (const [what, bytes, read] of [
+  ['open', small, (blobs, digest) => readWhole(blobs, digest)],
+  ['open', large, (blobs, digest) => readWhole(blobs, digest)],
+  ['readDocument', small, (blobs, digest) => blobs.readDocument(digest, signal)],
+] as readonly [string, Buffer, (blobs: BlobStore, digest: Digest) => Promise<unknown>][])
+  test(`${what}() notices that the far one of ${bytes.length} bytes was cut`, async (context) => {
+    const fixture = await setUp(context)
+    const { blobs } = fixture.cache
+    const digest = await put(fixture.storage.blobs, bytes)
+    await keep(fixture, digest)
+    fixture.time.ms += 60_000
+    await truncate(fixture.farPath(digest), 1000)
+    const answer = await read(blobs, digest).catch((error: unknown) => error)
+    assert.ok(answer === undefined || answer instanceof OperatingError)
+    assert.deepEqual(fixture.events, [{ kind: 'blob-quarantined', digest, sizeBytes: 1000 }])
+    assert.equal(await blobs.stat(digest, signal), undefined)
+  })
+
 test('a damaged near copy is dropped, and the far blob stays', async (context) => {
   const fixture = await setUp(context)
   const { blobs } = fixture.cache

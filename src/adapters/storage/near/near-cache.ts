@@ -85,15 +85,17 @@ class NearBlobs implements BlobStore {
     const part = range?.start === 0 && range.end === whole.end ? undefined : range
     const near =
       stat.sizeBytes <= mostMemoryBytes
-        ? await this.#openSmall(digest, part ?? whole)
+        ? await this.#openSmall(digest, part ?? whole, stat.sizeBytes)
         : await this.#openLarge(digest, part, stat.sizeBytes, signal)
     return near ?? this.#openFar(digest, part, stat.sizeBytes, signal)
   }
 
   async readDocument(digest: Digest, signal: AbortSignal) {
     const near = await this.#files.read(digest, maxDocumentBytes)
-    if (near !== undefined) {
-      if ((await this.stat(digest, signal)) !== undefined) return near
+    const stat = near && (await this.stat(digest, signal))
+    // Of another size, the far one is damaged, and is noticed when it is read.
+    if (near !== undefined && stat?.sizeBytes === near.length) return near
+    if (near !== undefined && stat === undefined) {
       await this.#files.drop(digest)
       return undefined
     }
@@ -113,9 +115,10 @@ class NearBlobs implements BlobStore {
     }
   }
 
-  async #openSmall(digest: Digest, { start, end }: ByteRange) {
+  async #openSmall(digest: Digest, { start, end }: ByteRange, sizeBytes: number) {
     const bytes = await this.#files.read(digest, mostMemoryBytes)
-    return bytes && Readable.from([bytes.subarray(start, end + 1)], { objectMode: false })
+    if (bytes?.length !== sizeBytes) return undefined
+    return Readable.from([bytes.subarray(start, end + 1)], { objectMode: false })
   }
 
   async #openLarge(
