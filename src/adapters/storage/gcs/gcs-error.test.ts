@@ -49,6 +49,12 @@ const cases: readonly (readonly [string, object, string, string])[] = [
   ['too many requests', { code: 429, message: 'slow' }, 'STORAGE_BUSY', '429 slow'],
   ['a timeout of Google', { code: 408, message: '' }, 'STORAGE_BUSY', '408 it did not say why'],
   ['an outage', { code: 503, message: 'We encountered' }, 'STORAGE_BUSY', '503 We encountered'],
+  [
+    'bytes that have changed on their way',
+    { code: 400, message: 'Provided MD5 hash "a" does not match calculated MD5 hash "b".' },
+    'STORAGE_BUSY',
+    '400 Provided MD5 hash "a" does not match calculated MD5 hash "b".',
+  ],
   ['a reset', { code: 'ECONNRESET', message: 'aborted' }, 'STORAGE_BUSY', 'aborted'],
   ['no name', { code: 'EAI_AGAIN', message: 'getaddrinfo' }, 'STORAGE_BUSY', 'getaddrinfo'],
   [

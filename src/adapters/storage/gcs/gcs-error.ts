@@ -43,6 +43,8 @@ function codeOf(error: unknown, said: string): OperatingCode {
   if (status === 404) return 'BUCKET_MISSING'
   if (status === 403 && /rate.?limit|quota/i.test(said)) return 'STORAGE_BUSY'
   if (status === 401 || status === 403) return 'BUCKET_DENIED'
+  // Bytes that have changed on their way.
+  if (status === 400 && /md5|crc32c/i.test(said)) return 'STORAGE_BUSY'
   if (status === 408 || status === 429 || (status ?? 0) >= 500) return 'STORAGE_BUSY'
   const { code, name } = asFields(error)
   const isTimeout = name === 'TimeoutError' || name === 'AbortError'

@@ -9,7 +9,9 @@ import { gcsBucket } from './gcs-bucket.ts'
 import { createGcsCalls } from './gcs-calls.ts'
 import { connectGcs, type GcsConnectionOptions } from './gcs-connection.ts'
 import { gcsParts } from './gcs-parts.ts'
-import { bodyOf, createGcsTransfer, type GcsObjectSpec } from './gcs-transfer.ts'
+import { createGcsTransfer } from './gcs-transfer.ts'
+import type { GcsObjectSpec } from './object-resource.ts'
+import { bodyOf } from './upload-body.ts'
 import { collectBytes } from './gcs-request.ts'
 import { probeObjects } from './probe-objects.ts'
 
@@ -91,7 +93,13 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
       write(smallSpec(key, contentType), bytes, '0', signal),
     touch,
     async upload(contentType, signal) {
-      const target = gcsParts({ connection, transfer, calls, contentType, find: bucket.find })
+      const target = gcsParts({
+        bucket: connection.bucket,
+        calls,
+        contentType,
+        transfer,
+        find: bucket.find,
+      })
       const both = AbortSignal.any([signal, closing.signal])
       return spooledUpload(options.spool, target, options, both)
     },
