@@ -1,11 +1,9 @@
 import { join } from 'node:path'
 import { checkBlobs } from '#adapters/storage/checked/check-blobs.ts'
 import { openFilesystemObjects } from '#adapters/storage/filesystem/filesystem-objects.ts'
-import { openGcsObjects } from '#adapters/storage/gcs/gcs-objects.ts'
 import { nearCache } from '#adapters/storage/near/near-cache.ts'
 import { createStorage } from '#adapters/storage/object-storage.ts'
 import type { ObjectStore } from '#adapters/storage/object-store.ts'
-import { openS3Objects } from '#adapters/storage/s3/s3-objects.ts'
 import { openSpool } from '#adapters/storage/spool/spool.ts'
 import type { Storage } from '#engine/ports/storage.ts'
 import type { StorageObserver } from '#engine/ports/storage-observer.ts'
@@ -56,9 +54,13 @@ async function openObjects(config: Config, opened: AsyncDisposableStack): Promis
   await makeDirectory('NIXERY_STATE_DIRECTORY', config.stateDirectory)
   const spool = await openSpool(join(config.stateDirectory, 'spool'), config.spoolBytes)
   opened.defer(() => spool.close())
-  return storage.kind === 'gcs'
-    ? openGcsObjects({ ...storage, urlTtlMs, spool })
-    : openS3Objects({ ...storage, urlTtlMs, spool })
+  // Loaded by need: either client takes a quarter of a second.
+  if (storage.kind === 'gcs') {
+    const { openGcsObjects } = await import('#adapters/storage/gcs/gcs-objects.ts')
+    return openGcsObjects({ ...storage, urlTtlMs, spool })
+  }
+  const { openS3Objects } = await import('#adapters/storage/s3/s3-objects.ts')
+  return openS3Objects({ ...storage, urlTtlMs, spool })
 }
 
 /** Where images are, for people. */
