@@ -275,6 +275,29 @@ test('a batch ends in time, and what is left over goes the next time', async () 
   assert.equal((await collect()).blobs, 40 - blobs)
 })
 
+test('what an entry came to need after the look stays, even if nobody claimed it', async () => {
+  const { collect, pass, put, storage } = await start([])
+  const digest = await put('needed')
+  pass(2 * hourMs)
+  const image = {
+    manifests: [{ mediaType: 'any', digest, size: 6 }],
+    blobs: [{ digest, size: 6 }],
+  }
+  const written: Storage = {
+    ...storage,
+    upkeep: {
+      ...storage.upkeep,
+      async postNotice(collector, notice, until) {
+        await storage.upkeep.postNotice(collector, notice, until)
+        if (notice.digests.includes(digest))
+          await storage.entries.putFirst('manifests', cacheKeyOf('late'), image, signal)
+      },
+    },
+  }
+  assert.equal((await collect({}, { storage: written })).blobs, 0)
+  assert.ok(await storage.blobs.stat(digest, signal))
+})
+
 test('many blobs are removed in batches, and progress comes to its end', async () => {
   const { collect, pass, put, storage } = await start([])
   for (let number = 0; number < 2100; number += 1) await put(`orphan ${number}`)

@@ -17,7 +17,7 @@ const { signal } = new AbortController()
 /** One instance that serves paper images from a storage. */
 export interface PaperInstance {
   readonly tools: ManifestTools
-  image(name: string): Promise<ManifestEntry>
+  readonly image: (name: string) => Promise<ManifestEntry>
 }
 
 /** A storage in memory with a time that tests move. */
@@ -25,12 +25,12 @@ export interface PaperStorage {
   readonly objects: ObjectStore
   readonly storage: Storage
   readonly clock: ManualClock
-  nowMs(): number
-  pass(ms: number): void
+  readonly nowMs: () => number
+  readonly pass: (ms: number) => void
   /** An instance with claims of its own, on this storage or on what a test makes of it. */
-  start(storage?: Storage): PaperInstance
+  readonly start: (storage?: Storage) => PaperInstance
   /** Every object with its time. */
-  dump(): Promise<ReadonlyMap<string, number>>
+  readonly dump: () => Promise<ReadonlyMap<string, number>>
 }
 
 export function makePaperStorage(): PaperStorage {
