@@ -57,7 +57,7 @@ async function startGcsBucket(program: string): Promise<BucketUnderTest> {
       const names: string[] = []
       for (let token = ''; ;) {
         const query = new URLSearchParams({ prefix, ...(token && { pageToken: token }) })
-        const page = (await (await fetch(`${objects}?${query}`)).json()) as {
+        const page = (await (await fetch(`${objects}?${query.toString()}`)).json()) as {
           items?: readonly { name: string }[]
           nextPageToken?: string
         }
@@ -77,9 +77,10 @@ async function startGcsBucket(program: string): Promise<BucketUnderTest> {
 
 async function startS3Bucket(program: string): Promise<BucketUnderTest> {
   await using stack = new AsyncDisposableStack()
-  const { url, s3, environment, makeBucket } = stack.use(await startS3Emulator(program))
+  const emulator = stack.use(await startS3Emulator(program))
+  const { url, s3, environment } = emulator
   const bucket = 'images'
-  await makeBucket(bucket)
+  await emulator.makeBucket(bucket)
   const resources = stack.move()
   return {
     url,
