@@ -178,6 +178,18 @@ describe(
       }
     })
 
+    test('tells what is wrong with a key that cannot sign', async (context) => {
+      const credentialsFile = join(scratch.path, 'torn.json')
+      await writeFile(credentialsFile, JSON.stringify({ ...golden.key, private_key: 'torn' }))
+      process.env['GOOGLE_APPLICATION_CREDENTIALS'] = credentialsFile
+      const bucket = await site.emulator.makeBucket()
+      const objects = await site.open(context, bucket, { credentialsFile })
+      await assert.rejects(
+        async () => objects.locate!('layers/a', never),
+        isError('STORAGE_FAILED', /cannot make an address of layers\/a: /),
+      )
+    })
+
     test('sweeps uploads that are older than a day by its own clock', async (context) => {
       const [objects] = await site.openFaulty(context, () => undefined)
       const nowMs = Date.parse('2030-01-01T00:00:00Z')

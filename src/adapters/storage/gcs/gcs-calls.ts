@@ -21,7 +21,7 @@ export interface GcsCalls {
   persistently<T>(doing: string, call: GcsCall<T>, signal: AbortSignal): Promise<T>
 }
 
-export type GcsCall<T> = (signal: AbortSignal) => Promise<T>
+type GcsCall<T> = (signal: AbortSignal) => Promise<T>
 
 // An answer takes less than a second as a rule; a copy within the bucket some seconds.
 const defaultTimeoutMs = 20_000

@@ -27,7 +27,7 @@ export interface GcsConnection {
   authorization(): Promise<Readonly<Record<string, string>>>
 }
 
-export const googleEndpoint = 'https://storage.googleapis.com'
+const googleEndpoint = 'https://storage.googleapis.com'
 
 // Other kinds of files, of workload identity say, log in as well but hold no key.
 const keySchema = z.looseObject({

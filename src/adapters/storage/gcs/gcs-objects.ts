@@ -1,7 +1,7 @@
-import { spooledUpload } from '../spool/spooled-upload.ts'
+import type { ObjectStore } from '../object-store.ts'
 import type { RetryTools } from '../spool/retry.ts'
 import type { Spool } from '../spool/spool.ts'
-import type { ObjectStore } from '../object-store.ts'
+import { spooledUpload } from '../spool/spooled-upload.ts'
 import { storageKeys } from '../storage-layout.ts'
 import { downloadStream } from './download-stream.ts'
 import { gcsAddresses, type GcsAddressOptions } from './gcs-addresses.ts'
@@ -9,11 +9,11 @@ import { gcsBucket } from './gcs-bucket.ts'
 import { createGcsCalls } from './gcs-calls.ts'
 import { connectGcs, type GcsConnectionOptions } from './gcs-connection.ts'
 import { gcsParts } from './gcs-parts.ts'
+import { collectBytes } from './gcs-request.ts'
 import { createGcsTransfer } from './gcs-transfer.ts'
 import type { GcsObjectSpec } from './object-resource.ts'
-import { bodyOf } from './upload-body.ts'
-import { collectBytes } from './gcs-request.ts'
 import { probeObjects } from './probe-objects.ts'
+import { bodyOf } from './upload-body.ts'
 
 export interface GcsOptions extends GcsConnectionOptions, GcsAddressOptions {
   /** Where uploads keep their bytes until the bucket has them. */
@@ -40,7 +40,7 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
   const calls = createGcsCalls(options)
   const transfer = createGcsTransfer(connection, options.timeoutMs)
   const bucket = gcsBucket(connection.bucket, calls)
-  const locate = gcsAddresses(connection, options)
+  const addressOf = gcsAddresses(connection, options)
   const closing = new AbortController()
 
   const write = async (
@@ -119,7 +119,8 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
       }
       return removed
     },
-    locate,
+    locate: (key, signal) =>
+      calls.once(`cannot make an address of ${key}`, () => addressOf(key), signal),
     async close() {
       closing.abort(new Error('the storage is being closed'))
     },
