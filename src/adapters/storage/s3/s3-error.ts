@@ -6,6 +6,8 @@ const codesByName = new Map<string, OperatingCode>([
   ['NoSuchBucket', 'BUCKET_MISSING'],
   ['InvalidBucketName', 'BUCKET_MISSING'],
   ['InvalidAccessKeyId', 'BUCKET_DENIED'],
+  // What versitygw says instead.
+  ['XAdminUserNotFound', 'BUCKET_DENIED'],
   ['SignatureDoesNotMatch', 'BUCKET_DENIED'],
   ['ExpiredToken', 'BUCKET_DENIED'],
   ['InvalidToken', 'BUCKET_DENIED'],

@@ -1,5 +1,6 @@
 import type { ObjectStore, ObjectUpload } from '../object-store.ts'
 import type { RetryTools } from '../spool/retry.ts'
+import { probeWithin } from '../probe-within.ts'
 import { spooledUpload } from '../spool/spooled-upload.ts'
 import type { Spool } from '../spool/spool.ts'
 import { storageKeys } from '../storage-layout.ts'
@@ -29,10 +30,10 @@ export interface S3Options extends S3Connection {
 export async function openS3Objects(options: S3Options): Promise<ObjectStore> {
   const { s3, presign } = await connectS3(options)
   const { limits = defaultLimits } = options
-  const signal = new AbortController().signal
   try {
     const unprobed: S3Bucket = { name: options.bucket, s3, limits, checksum: 'crc32' }
-    return createS3Objects(await probeBucket(unprobed, signal), presign, options)
+    const bucket = await probeWithin(options.bucket, (signal) => probeBucket(unprobed, signal))
+    return createS3Objects(bucket, presign, options)
   } catch (error) {
     s3.destroy()
     throw error
