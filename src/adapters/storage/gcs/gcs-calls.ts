@@ -1,7 +1,7 @@
 import { abortable } from '#engine/abortable.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
-import { retry, type RetryTools } from '../spool/retry.ts'
+import { retry, type RetryPace, type RetryTools } from '../spool/retry.ts'
 import { gcsError } from './gcs-error.ts'
 
 export interface GcsCallOptions {
@@ -24,10 +24,13 @@ export interface GcsCalls {
 type GcsCall<T> = (signal: AbortSignal) => Promise<T>
 
 // An answer takes less than a second as a rule; a copy within the bucket some seconds.
-const defaultTimeoutMs = 20_000
+const defaultTimeoutMs = 15_000
 
-// With all its tries. A client waits for what a pull asks of the bucket.
-const patienceMs = 60_000
+// With all its tries. A client waits for what a pull asks of the bucket, and some wait half a minute.
+const patienceMs = 25_000
+
+// Six seconds of waiting, as the client of S3 has it.
+const pace: RetryPace = { mostTries: 6, firstDelayMs: 200 }
 
 /**
  * Everything is repeated, writes too, because nothing that is done here twice does harm: names in
@@ -60,7 +63,7 @@ export function createGcsCalls(options: GcsCallOptions): GcsCalls {
       const deadline = AbortSignal.timeout(Math.max(patienceMs, usualTimeoutMs))
       const both = AbortSignal.any([signal, deadline])
       try {
-        return await retry(() => once(doing, call, both), tools, both)
+        return await retry(() => once(doing, call, both), tools, both, pace)
       } catch (error) {
         signal.throwIfAborted()
         if (deadline.aborted) throw tooLate(describe(doing), patienceMs, error)

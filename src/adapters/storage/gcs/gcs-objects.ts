@@ -12,6 +12,7 @@ import { gcsParts } from './gcs-parts.ts'
 import { collectBytes } from './gcs-request.ts'
 import { createGcsTransfer } from './gcs-transfer.ts'
 import type { GcsObjectSpec } from './object-resource.ts'
+import { probeWithin } from '../probe-within.ts'
 import { probeObjects } from './probe-objects.ts'
 import { bodyOf } from './upload-body.ts'
 
@@ -125,7 +126,7 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
       closing.abort(new Error('the storage is being closed'))
     },
   }
-  await probeObjects(objects)
+  await probeWithin(options.bucket, (signal) => probeObjects(objects, signal))
   return objects
 }
 

@@ -3,12 +3,8 @@ import { OperatingError } from '#engine/operating-error.ts'
 import type { ObjectStore } from '../object-store.ts'
 import { storageKeys } from '../storage-layout.ts'
 
-// With tries again: four small calls.
-const probeTimeoutMs = 120_000
-
 /** Does once what a storage needs all the time; what fails is thrown. */
-export async function probeObjects(objects: ObjectStore): Promise<void> {
-  const signal = AbortSignal.timeout(probeTimeoutMs)
+export async function probeObjects(objects: ObjectStore, signal: AbortSignal): Promise<void> {
   const key = storageKeys.staged(`probe-${randomUUID()}`)
   await objects.put(key, Buffer.from(key), 'text/plain', signal)
   const bytes = await objects.read(key, key.length, signal)

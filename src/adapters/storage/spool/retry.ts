@@ -8,9 +8,14 @@ export interface RetryTools {
   readonly random: () => number
 }
 
-// Seven tries wait 63 s at the most, which outlasts the usual hiccup of a bucket.
-const mostTries = 7
-const firstDelayMs = 1000
+/** How often something is tried, and how long before the second time; every further wait is twice as long. */
+export interface RetryPace {
+  readonly mostTries: number
+  readonly firstDelayMs: number
+}
+
+// Waits 63 s at the most, which outlasts the usual hiccup of a bucket.
+const uploadPace: RetryPace = { mostTries: 7, firstDelayMs: 1000 }
 
 // A build waits meanwhile, and so does its client. Counted from the first failure: a try that took
 // long and failed at its end deserves another one.
@@ -24,6 +29,7 @@ export async function retry<T>(
   work: () => Promise<T>,
   { clock, random }: RetryTools,
   signal: AbortSignal,
+  { mostTries, firstDelayMs }: RetryPace = uploadPace,
 ): Promise<T> {
   let isLate = false
   let forget: (() => void) | undefined
