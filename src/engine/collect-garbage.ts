@@ -111,10 +111,10 @@ async function runCollection(
   const stale = findStaleEntries(look, policy)
   await removeStaleEntries(storage, stale, signal)
   const { nowMs } = options
-  const garbage = await removeGarbage(
-    { storage, policy, reader, notice, nowMs, onProgress },
-    signal,
-  )
+  const tools = { storage, policy, reader, notice, nowMs, onProgress }
+  const gone = new Set(removed)
+  const images = look.images.filter((image) => !gone.has(image))
+  const garbage = await removeGarbage(tools, { ...look, images }, signal)
   return {
     kind: 'collected',
     images: removed.map((image) => describeRemoved(image, look)),

@@ -40,24 +40,20 @@ const leastLookMs = 60 * 1000
 /** Removes the blobs that no image needs, and the entries that lead to them. */
 export async function removeGarbage(
   tools: CollectionTools,
+  firstLook: StorageLook,
   signal: AbortSignal,
 ): Promise<RemovedGarbage> {
-  const removed = new Map<Digest, StoredBlob>()
+  const removed: StoredBlob[] = []
   let builds = 0
-  for (;;) {
-    const before = removed.size
-    const startMs = tools.nowMs()
-    const look = await tools.reader.look(() => {}, signal)
-    // A manifest that came since without an image needs only what was claimed a few minutes before it
-    // came, so that is still fresh.
-    const untilMs = startMs + Math.max(tools.policy.graceMs / 2, leastLookMs)
-    const round = new CollectionRound(tools, look, removed)
-    const isDone = await round.run(untilMs, signal)
+  for (let look = firstLook; ; look = await tools.reader.look(() => {}, signal)) {
+    const round = new CollectionRound(tools, look)
+    const isDone = await round.run(signal)
+    removed.push(...round.removed.values())
     builds += round.builds
-    if (!isDone && removed.size > before) continue
+    if (!isDone && round.removed.size > 0) continue
     await forgetUses(tools, look, signal)
-    const left = [...look.blobs.values()].filter(({ digest }) => !removed.has(digest))
-    return { removed: [...removed.values()], builds, look, left }
+    const left = [...look.blobs.values()].filter(({ digest }) => !round.removed.has(digest))
+    return { removed, builds, look, left }
   }
 }
 
@@ -65,19 +61,18 @@ export async function removeGarbage(
 class CollectionRound {
   readonly #tools: CollectionTools
   readonly #look: StorageLook
-  readonly #removed: Map<Digest, StoredBlob>
   /** What turned out to be used, with all that it needs. */
   readonly #spared = new Set<Digest>()
+  readonly removed = new Map<Digest, StoredBlob>()
   builds = 0
 
-  constructor(tools: CollectionTools, look: StorageLook, removed: Map<Digest, StoredBlob>) {
+  constructor(tools: CollectionTools, look: StorageLook) {
     this.#tools = tools
     this.#look = look
-    this.#removed = removed
   }
 
   /** False when the look has become too old; then there has to be another one. */
-  async run(untilMs: number, signal: AbortSignal): Promise<boolean> {
+  async run(signal: AbortSignal): Promise<boolean> {
     const { blobs, images, pinned } = this.#look
     const garbage = findGarbage(blobs.keys(), images, pinned)
     let left = garbage.length
@@ -85,13 +80,22 @@ class CollectionRound {
     for (const wave of await this.#sortWaves(garbage, signal)) {
       for (let start = 0; start < wave.length; start += mostBatch) {
         const batch = wave.slice(start, start + mostBatch)
-        await this.#removeBatch(batch, signal)
+        const postedMs = await this.#removeBatch(batch, signal)
         left -= batch.length
         this.#tools.onProgress(batch.length, left)
-        if (left > 0 && this.#tools.nowMs() > untilMs) return false
+        if (left > 0 && this.#isOld(postedMs)) return false
       }
     }
     return true
+  }
+
+  /**
+   * A manifest that came since the look without an image needs only what was claimed a few minutes
+   * before it came, so for half the grace that is still fresh.
+   */
+  #isOld(nowMs: number): boolean {
+    const { graceMs } = this.#tools.policy
+    return nowMs - this.#look.nowMs > Math.max(graceMs / 2, leastLookMs)
   }
 
   /** What refers to others comes before what it refers to: indexes, manifests, all the rest. */
@@ -112,9 +116,9 @@ class CollectionRound {
     return [waves.index, waves.manifest, waves.rest]
   }
 
-  async #removeBatch(wanted: readonly Digest[], signal: AbortSignal): Promise<void> {
+  /** Gives the storage's time. */
+  async #removeBatch(wanted: readonly Digest[], signal: AbortSignal): Promise<number> {
     const batch = wanted.filter((digest) => !this.#spared.has(digest))
-    if (batch.length === 0) return
     const { notice, nowMs } = this.#tools
     const untilMs = nowMs() + batchMs
     const postedMs = await notice.post(batch)
@@ -129,7 +133,7 @@ class CollectionRound {
       },
       signal,
     )
-    await notice.post([])
+    return notice.post([])
   }
 
   /** What was used or came to be needed since the look; looked for after the notice was posted. */
@@ -165,7 +169,7 @@ class CollectionRound {
     }
     await upkeep.removeBlob(digest, signal)
     const blob = this.#look.blobs.get(digest)
-    if (blob !== undefined) this.#removed.set(digest, blob)
+    if (blob !== undefined) this.removed.set(digest, blob)
     await upkeep.forgetUse(digest, signal)
   }
 }

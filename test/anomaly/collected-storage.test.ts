@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite, test, type TestContext } from 'node:test'
+import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
+import { systemClock } from '#adapters/time/system-clock.ts'
+import { createRegistryServer } from '#apps/registry/registry-server.ts'
+import { digestOf } from '#core/oci/digest.ts'
+import { collectGarbage, type Collected } from '#engine/collect-garbage.ts'
+import type { Storage } from '#engine/ports/storage.ts'
+import { readStoredManifest } from '#engine/read-stored-manifest.ts'
+import { runInLanes } from '#engine/run-in-lanes.ts'
+import { serveManifest } from '#engine/serve-manifest.ts'
+import { paperTools } from '#test/fakes/paper-images.ts'
+import { storageTools } from '#test/fakes/storage-tools.ts'
+import { seededRandom } from './random.ts'
+import { findStorageViolations } from './registry-site.ts'
+
+const { signal } = new AbortController()
+
+interface Manifest {
+  readonly config: { readonly digest: string }
+  readonly layers: readonly { readonly digest: string }[]
+}
+
+const images = 1000
+const layerBytes = 500
+
+// An hour and ten minutes in the product, in the same proportion.
+const graceMs = 6000
+const repeatMs = graceMs / 6
+
+// The first one removes most of what is there, the others what was pulled and not used since.
+const leastCollections = 2
+const leastMs = 2 * graceMs
+const pullersAtOnce = 2
+
+interface Pulls {
+  byTag: number
+  byDigest: number
+  absent: number
+  /** Took longer than anything is promised to stay. */
+  slow: number
+}
+
+suite('a storage of 1,000 images that is collected while images are pulled', () => {
+  test('no pull is broken, by tag or by digest', async (context) => {
+    const directory = await mkdtemp(join(tmpdir(), 'nixery-collected-'))
+    context.after(() => rm(directory, { recursive: true }))
+    const storage = await openFilesystemStorage(directory)
+    context.after(() => storage.close())
+    await fill(storage)
+    await makeOld(directory)
+    const before = await sizeOf(storage)
+    const urls = [await startRegistry(context, storage), await startRegistry(context, storage)]
+
+    const pulls: Pulls = { byTag: 0, byDigest: 0, absent: 0, slow: 0 }
+    const ending = new AbortController()
+    const pullers = Array.from({ length: pullersAtOnce }, (_, seed) =>
+      pullOverAndOver(urls, seededRandom(seed), pulls, ending.signal),
+    )
+    const collecting = collectOverAndOver(storage, before / 4).finally(() => ending.abort())
+    const [collected] = await Promise.all([collecting, ...pullers])
+
+    assert.deepEqual(await findStorageViolations(directory), [])
+    const removedImages = collected.reduce((sum, each) => sum + each.images.length, 0)
+    const removedBlobs = collected.reduce((sum, { blobs }) => sum + blobs, 0)
+    context.diagnostic(
+      `pulls: ${JSON.stringify(pulls)}; ${collected.length} collections removed ` +
+        `${removedImages} images and ${removedBlobs} blobs`,
+    )
+    assert.ok(pulls.byTag > 50 && pulls.byDigest > 10, JSON.stringify(pulls))
+    assert.ok(removedImages > images / 2, 'images were removed')
+  })
+})
+
+async function pullOverAndOver(
+  urls: readonly string[],
+  random: () => number,
+  pulls: Pulls,
+  until: AbortSignal,
+): Promise<void> {
+  const known = new Map<string, string>()
+  while (!until.aborted) {
+    // Few are asked for often and most hardly ever, as with real names.
+    const name = `p${Math.floor(images * random() ** 4)}`
+    const url = urls[random() < 0.5 ? 0 : 1]!
+    const digest = random() < 0.5 ? known.get(name) : undefined
+    const startMs = performance.now()
+    const found = await pull(url, name, digest).catch((error: unknown) => {
+      if (performance.now() - startMs < graceMs - repeatMs) throw error
+      return 'slow' as const
+    })
+    if (found === 'slow') pulls.slow += 1
+    else if (found === undefined) pulls.absent += 1
+    else pulls[digest === undefined ? 'byTag' : 'byDigest'] += 1
+    if (found !== undefined && found !== 'slow') known.set(name, found)
+  }
+}
+
+/** Gives the digest, or `undefined` for a digest that is not there; every blob must be the right one. */
+async function pull(
+  url: string,
+  name: string,
+  digest: string | undefined,
+): Promise<string | undefined> {
+  const answer = await fetch(`${url}/v2/${name}/manifests/${digest ?? 'latest'}`)
+  const text = await answer.text()
+  if (answer.status === 404 && digest !== undefined) return undefined
+  assert.equal(answer.status, 200, `${name}@${digest}: ${text}`)
+  const found = digestOf(text)
+  assert.equal(answer.headers.get('docker-content-digest'), found)
+  const { config, layers } = JSON.parse(text) as Manifest
+  for (const blob of [config, ...layers]) {
+    const response = await fetch(`${url}/v2/${name}/blobs/${blob.digest}`)
+    const bytes = Buffer.from(await response.arrayBuffer())
+    assert.equal(response.status, 200, `${blob.digest} of ${name}@${digest}`)
+    assert.equal(digestOf(bytes), blob.digest)
+  }
+  return found
+}
+
+/** Collections one after the other, each down to so many bytes. */
+async function collectOverAndOver(
+  storage: Storage,
+  mostBytes: number,
+): Promise<readonly Collected[]> {
+  const collected: Collected[] = []
+  const startMs = performance.now()
+  while (collected.length < leastCollections || performance.now() - startMs < leastMs) {
+    const outcome = await collectGarbage(
+      storage,
+      { mostBytes, graceMs },
+      { dryRun: false, collector: 'test', observe: () => {}, nowMs: Date.now },
+      signal,
+    )
+    assert.ok(outcome.kind === 'collected', 'no other collector')
+    collected.push(outcome)
+  }
+  return collected
+}
+
+/** As instances would have left it; each write is synced, so they go side by side. */
+async function fill(storage: Storage): Promise<void> {
+  const tools = paperTools(storageTools(storage), layerBytes)
+  const names = Array.from({ length: images }, (_, number) => `p${number}`)
+  await runInLanes(
+    names,
+    32,
+    async (name) => {
+      const request = { name, tag: 'latest', acceptsIndex: true }
+      assert.equal((await serveManifest(tools, request, signal)).kind, 'image')
+    },
+    signal,
+  )
+}
+
+/** Nobody has used anything for a day. */
+async function makeOld(directory: string): Promise<void> {
+  const yesterday = new Date(Date.now() - 24 * 60 * 60 * 1000)
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) await utimes(join(entry.parentPath, entry.name), yesterday, yesterday)
+}
+
+async function sizeOf({ upkeep }: Storage): Promise<number> {
+  let sizeBytes = 0
+  for await (const blob of upkeep.blobs(signal)) sizeBytes += blob.sizeBytes
+  return sizeBytes
+}
+
+/** An instance with claims of its own. */
+async function startRegistry(context: TestContext, storage: Storage): Promise<string> {
+  const claimOptions = { nowMs: Date.now, clock: systemClock, repeatMs }
+  const tools = paperTools(storageTools(storage, claimOptions), layerBytes)
+  const failures: unknown[] = []
+  const server = createRegistryServer({
+    registry: () => ({
+      manifest: (request, signal) => serveManifest(tools, request, signal),
+      storedManifest: (digest, signal) => readStoredManifest(tools, digest, signal),
+      refuse: async () => undefined,
+      near: async () => [],
+      blobs: storage.blobs,
+    }),
+    log: { request: () => {}, failure: (error) => failures.push(error) },
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(() => {
+    server.close()
+    server.closeAllConnections()
+    assert.deepEqual(failures, [])
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
