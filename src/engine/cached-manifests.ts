@@ -116,7 +116,9 @@ async function isComplete(
   image: ManifestEntry,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const missing = await findMissingBlobs(blobs, image.blobs, signal)
+  // The manifests too, since a near cache may have documents that a collector has removed.
+  const needed = [...image.manifests, ...image.blobs]
+  const missing = await findMissingBlobs(blobs, needed, signal)
   for (const digest of missing) storageObserver.observe({ kind: 'blob-missing', digest })
   if (missing.length > 0) return false
   // Reading them checks their digests, and one of them is about to be sent.

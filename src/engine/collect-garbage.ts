@@ -31,7 +31,7 @@ export interface CollectionOptions {
   /** Names this collector in its notice: letters, digits and dashes. */
   readonly collector: string
   readonly observe: (event: CollectionEvent) => void
-  /** Milliseconds of this machine's clock, to measure how long things take. */
+  /** Milliseconds of a clock that goes on while the machine sleeps, such as `Date.now`. */
   readonly nowMs: () => number
 }
 

@@ -17,7 +17,7 @@ async function start() {
     storageObserver: { observe: (event: StorageEvent) => observed.push(event) },
   }
   const read = (digest: Digest) => readStoredManifest(tools, digest, signal)
-  return { ...paper, image, observed, read }
+  return { ...paper, image, tools, observed, read }
 }
 
 test('readStoredManifest() gives the bytes, and says that they are used', async () => {
@@ -45,6 +45,15 @@ test('readStoredManifest() gives nothing while a blob has another size', async (
   await upload.write(Buffer.from('cut'))
   await upload.publish(image.blobs[1]!.digest)
   assert.equal(await read(image.manifests[0]!.digest), undefined)
+})
+
+test('readStoredManifest() gives nothing that is left in a near cache only', async () => {
+  const { image, tools, storage } = await start()
+  const { digest } = image.manifests[0]!
+  const bytes = await storage.blobs.readDocument(digest, signal)
+  await storage.upkeep.removeBlob(digest, signal)
+  const near = { ...tools, blobs: { ...tools.blobs, readDocument: async () => bytes } }
+  assert.equal(await readStoredManifest(near, digest, signal), undefined)
 })
 
 test('readStoredManifest() gives nothing that is absent, no manifest, or about to be removed', async () => {

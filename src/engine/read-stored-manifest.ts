@@ -24,8 +24,10 @@ export async function readStoredManifest(
   if (doomed.has(digest)) return undefined
   const bytes = await blobs.readDocument(digest, signal)
   const manifest = bytes && parseManifestReferences(bytes)
-  if (manifest === undefined) return undefined
-  const missing = await findMissingBlobs(blobs, manifest.references, signal)
+  if (bytes === undefined || manifest === undefined) return undefined
+  // The manifest too: a near cache may have it while a collector removes what it needs.
+  const needed = [{ digest, size: bytes.length }, ...manifest.references]
+  const missing = await findMissingBlobs(blobs, needed, signal)
   for (const lost of missing) storageObserver.observe({ kind: 'blob-missing', digest: lost })
   return missing.length === 0 ? bytes : undefined
 }

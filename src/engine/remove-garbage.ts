@@ -11,7 +11,7 @@ export interface CollectionTools {
   readonly policy: RetentionPolicy
   readonly reader: StorageReader
   readonly notice: PostedNotice
-  /** Milliseconds of this machine's clock. */
+  /** Milliseconds of a clock that goes on while the machine sleeps: notices run out meanwhile. */
   readonly nowMs: () => number
   /** Told of everything that was decided, and of how much is left to decide. */
   onProgress(decided: number, left: number): void
