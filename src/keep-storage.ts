@@ -13,7 +13,8 @@ import { collectionEvent, scheduleCollections } from '#engine/schedule-collectio
 import { verifyStorage } from '#engine/verify-storage.ts'
 import { readConfig, type Config } from './config.ts'
 import { nixOptions } from './open-nix.ts'
-import { describeStorage, openStorage } from './open-storage.ts'
+import { describeStorage, openStorage, requireStorage } from './open-storage.ts'
+import { stayAlive } from './stay-alive.ts'
 
 /** `nixery verify`, wired. Gives the exit code, throws what keeps it from its work. */
 export async function runVerifyCommand(args: readonly string[]): Promise<number> {
@@ -26,7 +27,7 @@ export async function runVerifyCommand(args: readonly string[]): Promise<number>
       return await verifyStorage(opened.storage, { ...(repair && { repairAs }), observe }, signal)
     },
   }
-  return runVerify(args, tools, process, untilInterrupted())
+  return stayAlive(() => runVerify(args, tools, process, untilInterrupted()))
 }
 
 /** `nixery gc`, wired. Gives the exit code, throws what keeps it from its work. */
@@ -46,7 +47,7 @@ export async function runGcCommand(args: readonly string[]): Promise<number> {
     },
     collectStore: (options, signal) => collectPackages(readConfig(process.env), options, signal),
   }
-  return runGc(args, tools, process, untilInterrupted())
+  return stayAlive(() => runGc(args, tools, process, untilInterrupted()))
 }
 
 /** Collects garbage as often as the configuration says, until it is closed. */
@@ -102,7 +103,9 @@ function collectPackages(
 
 /** The storage as it is, without what mends it on the way or keeps copies of it. */
 async function openToKeep(): Promise<AsyncDisposable & { readonly storage: Storage }> {
-  const storage = await openStorage(readConfig(process.env))
+  const config = readConfig(process.env)
+  await requireStorage(config.storage)
+  const storage = await openStorage(config)
   return { storage, [Symbol.asyncDispose]: () => storage.close() }
 }
 

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkBlobs } from '#adapters/storage/checked/check-blobs.ts'
 import { openFilesystemObjects } from '#adapters/storage/filesystem/filesystem-objects.ts'
@@ -5,9 +6,10 @@ import { nearCache } from '#adapters/storage/near/near-cache.ts'
 import { createStorage } from '#adapters/storage/object-storage.ts'
 import type { ObjectStore } from '#adapters/storage/object-store.ts'
 import { openSpool } from '#adapters/storage/spool/spool.ts'
+import { storageFolders } from '#adapters/storage/storage-layout.ts'
 import type { Storage } from '#engine/ports/storage.ts'
 import type { StorageObserver } from '#engine/ports/storage-observer.ts'
-import type { Config, StorageSettings } from './config.ts'
+import { ConfigError, type Config, type StorageSettings } from './config.ts'
 import { makeDirectory } from './make-directory.ts'
 
 /** The same for the service: with blobs that are checked when they are read, and, for buckets, copies near by. */
@@ -61,6 +63,31 @@ async function openObjects(config: Config, opened: AsyncDisposableStack): Promis
   }
   const { openS3Objects } = await import('#adapters/storage/s3/s3-objects.ts')
   return openS3Objects({ ...storage, urlTtlMs, spool })
+}
+
+/**
+ * Refuses a directory in which no service has stored anything: whoever wants a storage looked after has
+ * misspelled it or not mounted it, and would hear that all is well. One folder tells: the service makes
+ * them at its start, and those that older versions did not know are made when the storage is opened.
+ */
+export async function requireStorage(storage: StorageSettings): Promise<void> {
+  if (storage.kind !== 'filesystem') return
+  const { directory } = storage
+  const refuse = (why: string) => new ConfigError(`STORAGE_PATH=${directory} is no storage: ${why}`)
+  if (await isAbsent(directory)) throw refuse('there is no such directory')
+  const absent = await Promise.all(storageFolders.map((name) => isAbsent(join(directory, name))))
+  if (!absent.includes(false))
+    throw refuse(
+      `the service has made none of its directories there (${storageFolders.join(', ')})`,
+    )
+}
+
+/** What may not be looked at is there; opening the storage says the rest. */
+async function isAbsent(directory: string): Promise<boolean> {
+  return stat(directory).then(
+    (found) => !found.isDirectory(),
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
+  )
 }
 
 /** Where images are, for people. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -90,6 +91,14 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
     const wrong = await gc(fresh, '--grace', '1s')
     assert.equal(wrong.exitCode, 2)
     assert.match(wrong.stderr, /^nixery: --grace 1s must be at least 10m, .*\n\nusage: /)
+    const absent = join(scratch.path, 'absent')
+    const refused = await gc(absent, '--max-size', '1KiB')
+    assert.equal(refused.exitCode, 1)
+    assert.equal(
+      refused.stderr,
+      `nixery: STORAGE_PATH=${absent} is no storage: there is no such directory\n`,
+    )
+    assert.equal(existsSync(absent), false)
   })
 
   test(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
@@ -121,6 +122,38 @@ suite('nixery verify', { skip: skipUnless(['setpriv']) }, () => {
     } finally {
       await storage.close()
     }
+  })
+
+  test('makes what a storage of an older version lacks, and finds nothing wrong with it', async () => {
+    const directory = join(scratch.path, 'older')
+    await cp(sound, directory, { recursive: true })
+    const newer = ['uses', 'notices', 'quarantine']
+    for (const folder of newer) await rm(join(directory, folder), { recursive: true })
+    const { exitCode, stdout, stderr } = await verify(directory, '--repair')
+    assert.equal(exitCode, 0, stdout + stderr)
+    assert.ok(stdout.startsWith(`${directory} is sound: `), stdout)
+    const folders = await readdir(directory)
+    assert.deepEqual(
+      newer.filter((name) => !folders.includes(name)),
+      [],
+    )
+    assert.equal(await pullFrom(directory), expected)
+  })
+
+  test('takes nothing for a storage that is none, and leaves it as it is', async () => {
+    const absent = join(scratch.path, 'absent')
+    assert.deepEqual(await verify(absent), {
+      exitCode: 1,
+      stdout: '',
+      stderr: `nixery: STORAGE_PATH=${absent} is no storage: there is no such directory\n`,
+    })
+    assert.equal(existsSync(absent), false)
+    const empty = join(scratch.path, 'empty')
+    await mkdir(empty)
+    const { exitCode, stderr } = await verify(empty)
+    assert.equal(exitCode, 1)
+    assert.match(stderr, /^nixery: STORAGE_PATH=\S+ is no storage: the service has made none .*\n$/)
+    assert.deepEqual(await readdir(empty), [])
   })
 
   test('says in one line what is wrong', async () => {
