@@ -2,7 +2,6 @@ import { constants } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 
-import { runSideBySide } from '#adapters/concurrency/run-side-by-side.ts'
 import {
   dateInfo,
   defaultForgeArchives,
@@ -20,6 +19,7 @@ import {
 } from '#core/nix/flake-lock.ts'
 import type { Sha256Hex } from '#core/nix/sha256-hash.ts'
 import type { FlakeInput, PinnedSource } from '#engine/ports/package-source.ts'
+import { runInLanes } from '#engine/run-in-lanes.ts'
 import type { PrepareFlake } from './locate-package-set.ts'
 import type { SourceTrees } from './source-trees.ts'
 
@@ -151,7 +151,7 @@ class LockedInputs {
       if (input.origin.kind !== 'path')
         this.#trees.set(name, await this.#download(name, input.origin, input.narHash, until))
     }
-    await runSideBySide(this.#inputs, fetchesAtOnce, fetchOne, signal)
+    await runInLanes(this.#inputs, fetchesAtOnce, fetchOne, signal)
     const nodes: [string, FlakeInput][] = []
     for (const [name, { info }] of this.#inputs) {
       nodes.push([name, { path: await this.#treeOf(name, signal), info }])

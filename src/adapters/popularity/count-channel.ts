@@ -3,9 +3,9 @@ import { parseNarinfo } from '#core/nix/narinfo.ts'
 import { storePathBaseName, type StorePath } from '#core/nix/store-path.ts'
 import { PopularityCount, referencedNames } from '#core/layers/popularity-count.ts'
 import { digestHex, digestOf } from '#core/oci/digest.ts'
+import { runInLanes } from '#engine/run-in-lanes.ts'
 import { readChannelPaths } from './channel-paths.ts'
 import { readPersistently, type Persistence } from './read-persistently.ts'
-import { runSideBySide } from '#adapters/concurrency/run-side-by-side.ts'
 import { WorkFile } from './work-file.ts'
 import { writePopularity } from './write-popularity.ts'
 
@@ -99,7 +99,7 @@ export async function countChannel(
     onProgress(done, paths.length)
   }
 
-  await runSideBySide(remaining, options.concurrency, lookUp, signal)
+  await runInLanes(remaining, options.concurrency, lookUp, signal)
   if (missing + unusable.length === paths.length)
     throw new Error(`${cache.href} has no store path of ${channel.href}`)
   const ratings = count.ratings()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { CompletedPart } from '@aws-sdk/client-s3'
-import { runSideBySide } from '#adapters/concurrency/run-side-by-side.ts'
+import { runInLanes } from '#engine/run-in-lanes.ts'
 import { callBucket, type S3Bucket } from './s3-bucket.ts'
 import { isMissing } from './s3-error.ts'
 import { removeObject, statObject, unlessMissing } from './small-objects.ts'
@@ -82,7 +82,7 @@ async function copyInPieces(
   const upload = { ...target, UploadId: begun.UploadId }
   const parts: CompletedPart[] = []
   try {
-    await runSideBySide(
+    await runInLanes(
       Array(Math.ceil(sizeBytes / pieceBytes)).keys(),
       piecesAtOnce,
       async (index, signal) => {
