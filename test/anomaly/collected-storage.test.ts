@@ -62,7 +62,9 @@ suite('a storage of 1,000 images that is collected while images are pulled', () 
     const pullers = Array.from({ length: pullersAtOnce }, (_, seed) =>
       pullOverAndOver(urls, seededRandom(seed), pulls, ending.signal),
     )
-    const collecting = collectOverAndOver(storage, before / 4).finally(() => ending.abort())
+    const collecting = collectOverAndOver(storage, before / 4, ending.signal)
+    const first = Promise.race([collecting, Promise.all(pullers)])
+    await first.finally(() => ending.abort())
     const [collected] = await Promise.all([collecting, ...pullers])
 
     assert.deepEqual(await findStorageViolations(directory), [])
@@ -127,10 +129,13 @@ async function pull(
 async function collectOverAndOver(
   storage: Storage,
   mostBytes: number,
+  until: AbortSignal,
 ): Promise<readonly Collected[]> {
   const collected: Collected[] = []
   const startMs = performance.now()
-  while (collected.length < leastCollections || performance.now() - startMs < leastMs) {
+  const isDone = () =>
+    collected.length >= leastCollections && performance.now() - startMs >= leastMs
+  while (!isDone() && !until.aborted) {
     const outcome = await collectGarbage(
       storage,
       { mostBytes, graceMs },
