@@ -37,6 +37,40 @@ export function storageContract(
     assert.equal(await readBlob(blobs, digest, { start: 10, end: 10 }), 'd')
   })
 
+  test(`${name}: an empty blob is a blob`, async (context) => {
+    const [{ blobs, upkeep }] = await open(context)
+    const digest = await put(blobs, '')
+    assert.deepEqual(await blobs.stat(digest, signal), { sizeBytes: 0 })
+    assert.equal(await readBlob(blobs, digest), '')
+    assert.equal((await blobs.readDocument(digest, signal))?.length, 0)
+    assert.equal(await upkeep.quarantineBlob(digest, signal), true)
+  })
+
+  test(`${name}: calls for a caller who is gone fail with nothing but that`, async (context) => {
+    const [{ blobs, entries, upkeep, locator }] = await open(context)
+    const digest = await put(blobs, 'hello')
+    const reason = new Error('the caller is gone')
+    const gone = AbortSignal.abort(reason)
+    const calls = [
+      () => blobs.stat(digest, gone),
+      () => blobs.open(digest, undefined, gone).then((stream) => stream?.destroy()),
+      () => blobs.readDocument(digest, gone),
+      () => blobs.upload('application/json', gone).then((upload) => upload.discard()),
+      () => entries.get('builds', key, gone),
+      () => entries.putFirst('builds', key, {}, gone),
+      () => upkeep.recordUse(digest, gone),
+      () => upkeep.lastUse(digest, gone),
+      () => upkeep.notices(gone),
+      () => upkeep.quarantineBlob(digest, gone),
+      () => locator?.locate(digest, gone),
+    ]
+    // Backends that answer at once may answer all the same.
+    for (const call of calls)
+      await call()?.catch((error: unknown) => assert.equal(error, reason, call.toString()))
+    // A rejection that nobody hears fails the test, and would end a service.
+    await new Promise(setImmediate)
+  })
+
   test(`${name}: a writer may use its buffer again`, async (context) => {
     const [{ blobs }] = await open(context)
     const upload = await blobs.upload('application/octet-stream', signal)

@@ -46,6 +46,8 @@ export function createGcsCalls(options: GcsCallOptions): GcsCalls {
 
   const describe = (doing: string) => `gs://${options.bucket}: ${doing}`
   const once: GcsCalls['once'] = async (doing, call, signal, timeoutMs = usualTimeoutMs) => {
+    // Google's client would send the request, and nobody would hear of it.
+    signal.throwIfAborted()
     const deadline = AbortSignal.timeout(timeoutMs)
     const both = AbortSignal.any([signal, deadline])
     try {
