@@ -42,7 +42,7 @@ export async function runGcCommand(args: readonly string[]): Promise<number> {
     },
     async collect(policy, options, signal) {
       await using opened = await openToKeep()
-      const collector = { collector: nameOf('gc'), nowMs: () => performance.now() }
+      const collector = { collector: nameOf('gc'), nowMs: Date.now }
       return await collectGarbage(opened.storage, policy, { ...options, ...collector }, signal)
     },
     collectStore: (options, signal) => collectPackages(readConfig(process.env), options, signal),
@@ -68,7 +68,7 @@ export function keepStorage(
           await collectGarbage(
             storage,
             { ...limits, graceMs: usualGraceMs },
-            { dryRun: false, collector, observe: () => {}, nowMs: () => performance.now() },
+            { dryRun: false, collector, observe: () => {}, nowMs: Date.now },
             signal,
           ),
         ),

@@ -10,7 +10,7 @@ test('parseGcArguments() fills in what is left out', () => {
   const usual = { kind: 'gc', limits: {}, graceMs: 3_600_000, dryRun: false, json: false }
   assert.deepEqual(parse(''), usual)
   assert.deepEqual(
-    parse('--unused 30d --older-than 2w --max-size 50GiB --nix-store 500MiB --grace 10m'),
+    parse('--unused 30d --older-than 2w --max-size 50GiB --nix-store 500MiB --grace 30m'),
     {
       ...usual,
       limits: {
@@ -19,7 +19,7 @@ test('parseGcArguments() fills in what is left out', () => {
         mostBytes: 50 * 2 ** 30,
         nixStoreBytes: 500 * 2 ** 20,
       },
-      graceMs: 600_000,
+      graceMs: 1_800_000,
     },
   )
   assert.deepEqual(parse('--dry-run --json --offline --grace 0s'), {
@@ -42,7 +42,7 @@ test('parseGcArguments() refuses a wrong command line and says why', () => {
     ['--max-size 0GiB', /must be a size/],
     ['--nix-store 20GB', /^--nix-store 20GB must be a size/],
     ['--grace soon', /^--grace soon must be a duration/],
-    ['--grace 9m', /^--grace 9m must be at least 10m, .*--offline/],
+    ['--grace 29m', /^--grace 29m must be at least 30m, .*--offline/],
   ]
   for (const [line, message] of table) {
     const parsed = parse(line)

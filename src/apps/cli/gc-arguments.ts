@@ -17,7 +17,7 @@ needs goes.
   --nix-store SIZE       packages in the Nix store of this machine that nothing holds, until
                          the store is at most this size (NIXERY_GC_NIX_STORE_GIB)
   --grace DURATION       nothing that was used or written within this time goes (1h); at least
-                         10m, for pulls in progress
+                         30m, for pulls in progress
   --offline              no instance runs on this storage: the grace may be shorter
 
   --dry-run              say what would go, and remove nothing
@@ -47,7 +47,7 @@ export type GcArguments =
 
 // Instances repeat a claim on what they serve every ten minutes, and clients download what they were
 // told of meanwhile.
-const leastGraceMs = 10 * 60 * 1000
+const leastGraceMs = 30 * 60 * 1000
 
 const options = {
   unused: { type: 'string' },
@@ -93,7 +93,7 @@ export function parseGcArguments(args: readonly string[]): GcArguments {
   if (graceMs === undefined) return wrong(`--grace ${grace} must be a duration like 30m or 1h`)
   if (graceMs < leastGraceMs && !offline)
     return wrong(
-      `--grace ${grace} must be at least 10m, for pulls in progress; --offline says that no instance runs on this storage`,
+      `--grace ${grace} must be at least 30m, for pulls in progress; --offline says that no instance runs on this storage`,
     )
   return { kind: 'gc', limits, graceMs, dryRun, json }
 }

@@ -3,7 +3,7 @@ import {
   link,
   mkdir,
   open,
-  opendir,
+  readdir,
   readFile,
   rename,
   rm,
@@ -100,9 +100,15 @@ export async function openFilesystemObjects(root: string): Promise<ObjectStore> 
       await guardFilesystem(`cannot remove ${key}`, () => rm(pathOf(key), { force: true }))
     },
 
+    // With a new time, as in buckets: how long something has been there is told by it.
     async move(from, to) {
+      const now = new Date()
       const moved = await guardFilesystem(`cannot move ${from}`, () =>
-        unlessMissing(rename(pathOf(from), pathOf(to)).then(() => true)),
+        unlessMissing(
+          utimes(pathOf(from), now, now)
+            .then(() => rename(pathOf(from), pathOf(to)))
+            .then(() => true),
+        ),
       )
       return moved === true
     },
@@ -209,16 +215,21 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+// One after the other would wait for a thread of Node's pool each time.
+const statsAtOnce = 64
+
 async function* listFolder(root: string, folder: string): AsyncIterable<ListedObject> {
   const doing = `cannot list ${folder}`
-  const directory = await guardFilesystem(doing, () => opendir(join(root, folder)))
-  for await (const found of directory) {
-    if (!found.isFile()) continue
-    const info = await guardFilesystem(doing, () =>
-      unlessMissing(stat(join(root, folder, found.name))),
-    )
-    if (info === undefined) continue
-    yield { key: `${folder}/${found.name}`, sizeBytes: info.size, changedMs: info.mtimeMs }
+  const look = async (name: string): Promise<ListedObject | undefined> => {
+    const info = await guardFilesystem(doing, () => unlessMissing(stat(join(root, folder, name))))
+    return info?.isFile() === true
+      ? { key: `${folder}/${name}`, sizeBytes: info.size, changedMs: info.mtimeMs }
+      : undefined
+  }
+  const names = await guardFilesystem(doing, () => readdir(join(root, folder)))
+  for (let start = 0; start < names.length; start += statsAtOnce) {
+    const found = await Promise.all(names.slice(start, start + statsAtOnce).map(look))
+    yield* found.filter((object) => object !== undefined)
   }
 }
 
