@@ -10,13 +10,20 @@ import { systemOf } from '#core/nix/system.ts'
 import { isDenied, type PackagePolicy } from '#core/request/package-policy.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
 import type { BuildFailure, ClosureTooLarge, PackageDenied } from './build-outcome.ts'
+import { evaluateAgain } from './evaluate-again.ts'
 import type { BuildTarget } from './image-builder.ts'
 import { adoptManifest } from './cached-manifests.ts'
 import { makeRootLayer } from './make-root-layer.ts'
 import { publishDocument } from './publish-document.ts'
 import { packLayer, type LayerTools } from './pack-layer.ts'
 import type { BuildEvent } from './ports/build-observer.ts'
-import type { PackageBuilder } from './ports/package-builder.ts'
+import type {
+  DerivationsGone,
+  PackageBuilder,
+  PackagesUnrealisable,
+  RealiseProgress,
+  StoreLease,
+} from './ports/package-builder.ts'
 import { findSource, type PackageSources, type SourceFailure } from './ports/package-source.ts'
 import type { StorageObserver } from './ports/storage-observer.ts'
 import type { OpenStoreFiles } from './ports/store-files.ts'
@@ -47,19 +54,10 @@ export async function buildImage(
   observe: (event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<ManifestEntry | BuildFailure> {
-  const packages = await evaluate(tools, target, signal)
-  if (packages.kind !== 'found') return packages
-  observe({ kind: 'evaluated', derivations: packages.found.length })
-
   const lease = await tools.nix.lease()
   try {
-    const realised = await tools.nix.realise(
-      packages.found,
-      lease,
-      (progress) => observe({ kind: 'realising', progress }),
-      signal,
-    )
-    if (realised.kind !== 'realised') return realised
+    const packages = await evaluateAgain(() => realise(tools, target, lease, observe, signal))
+    if (packages.kind !== 'found') return packages
 
     const graph = await tools.nix.closure(outputPaths(packages.found), signal)
     const tooLarge = findTooLarge(graph, tools.policy)
@@ -93,6 +91,22 @@ export async function buildImage(
   } finally {
     await lease.release()
   }
+}
+
+/** The packages of an image, which the lease holds in the store from now on. */
+async function realise(
+  tools: BuildTools,
+  target: BuildTarget,
+  lease: StoreLease,
+  observe: (event: BuildEvent) => void,
+  signal: AbortSignal,
+): Promise<Evaluated | DerivationsGone | PackagesUnrealisable> {
+  const packages = await evaluate(tools, target, signal)
+  if (packages.kind !== 'found') return packages
+  observe({ kind: 'evaluated', derivations: packages.found.length })
+  const onProgress = (progress: RealiseProgress) => observe({ kind: 'realising', progress })
+  const realised = await tools.nix.realise(packages.found, lease, onProgress, signal)
+  return realised.kind === 'realised' ? packages : realised
 }
 
 type Evaluated =

@@ -1,6 +1,6 @@
 import type { PackageFailure } from '#core/nix/package-outcome.ts'
 import type { TooManyNames } from './make-root-layer.ts'
-import type { RealiseOutcome } from './ports/package-builder.ts'
+import type { PackagesUnrealisable } from './ports/package-builder.ts'
 import type { SourceFailure } from './ports/package-source.ts'
 import type { ManifestEntry } from './stored-entries.ts'
 
@@ -21,7 +21,7 @@ export interface ClosureTooLarge {
 /** Why a request gave no image, for reasons that lie in the request or its packages. */
 export type BuildFailure =
   | { readonly kind: 'packages'; readonly failures: readonly PackageFailure[] }
-  | Exclude<RealiseOutcome, { readonly kind: 'realised' }>
+  | PackagesUnrealisable
   | TooManyNames
   | SourceFailure
   | PackageDenied

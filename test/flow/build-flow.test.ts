@@ -11,6 +11,7 @@ import { findProgram } from '#adapters/process/find-program.ts'
 import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
 import { createMemoryStorage } from '#adapters/storage/memory/memory-storage.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
+import type { FoundPackage } from '#core/nix/package-outcome.ts'
 import { digestOf, type Digest } from '#core/oci/digest.ts'
 import { buildImage } from '#engine/build-image.ts'
 import type { BlobStore } from '#engine/ports/blob-store.ts'
@@ -24,6 +25,7 @@ import { setSource } from '#test/fakes/set-source.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { serveManifest, type ManifestOutcome } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
+import { runCommand } from '#test/clients/run-command.ts'
 import { readArchive, type ReadEntry } from '#test/archives/read-archive.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 
@@ -56,7 +58,12 @@ describe('the build flow', { skip }, () => {
   })
 
   /** The flow over a storage of its own; counts what it asks of Nix and lists what it writes. */
-  function startFlow({ storage = createMemoryStorage(), layerBudget = 94, fixed = true } = {}) {
+  function startFlow({
+    storage = createMemoryStorage(),
+    layerBudget = 94,
+    fixed = true,
+    beforeRealise = async (_packages: readonly FoundPackage[]) => {},
+  } = {}) {
     const evaluated: string[] = []
     const writes: string[] = []
     const nix: PackageBuilder = {
@@ -64,7 +71,10 @@ describe('the build flow', { skip }, () => {
         evaluated.push(request.packages.join(' '))
         return realNix.evaluate(request, until)
       },
-      realise: (...call) => realNix.realise(...call),
+      async realise(packages, ...call) {
+        await beforeRealise(packages)
+        return realNix.realise(packages, ...call)
+      },
       closure: (...call) => realNix.closure(...call),
       lease: () => realNix.lease(),
     }
@@ -128,6 +138,21 @@ describe('the build flow', { skip }, () => {
     assert.deepEqual(second.kind === 'image' && second.image, first.kind === 'image' && first.image)
     assert.deepEqual(evaluated, ['tool'])
     assert.equal(writes.length, written)
+  })
+
+  test('a collection of the Nix store between evaluation and realisation costs an evaluation', async () => {
+    let collections = 0
+    const { pull, evaluated } = startFlow({
+      async beforeRealise(packages) {
+        if ((collections += 1) > 2) return
+        const derivations = packages.map(({ derivation }) => derivation)
+        const deleted = await runCommand('nix-store', ['--delete', ...derivations])
+        assert.equal(deleted.exitCode, 0, deleted.stderr)
+      },
+    })
+    const outcome = await pull('remote')
+    assert.equal(outcome.kind, 'image', JSON.stringify(outcome))
+    assert.deepEqual(evaluated, ['remote', 'remote', 'remote'])
   })
 
   test('many callers at once are one build', async () => {

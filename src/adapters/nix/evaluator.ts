@@ -1,14 +1,12 @@
 import type { FoundPackage, PackageOutcome } from '#core/nix/package-outcome.ts'
-import type { StorePath } from '#core/nix/store-path.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import { SharedWork } from '#adapters/concurrency/shared-work.ts'
 import { Evaluation, type Answer, type WantedPackage } from './evaluation.ts'
 import type { EvaluationCache, RememberedView } from './evaluation-cache.ts'
+import { invalidPaths } from './invalid-paths.ts'
 import { NameSuggestions, type MissingName } from './name-suggestions.ts'
 import type { Nix } from './nix.ts'
 import { PackageSetQuery, type EvaluationOptions } from './package-set-query.ts'
-
-const checkTimeoutMs = 30_000
 
 /** Looks up packages in package sets; those of fixed sets only once, where there is a cache. */
 export class Evaluator {
@@ -69,26 +67,11 @@ export class Evaluator {
   ): Promise<void> {
     const found = wanted.map((one) => view.find(one)).filter((answer) => isFound(answer))
     if (found.length === 0) return
-    const lost = await this.#invalid(
-      found.map(({ derivation }) => derivation),
-      signal,
-    )
+    const derivations = found.map(({ derivation }) => derivation)
+    const lost = await invalidPaths(this.#nix, derivations, signal)
     for (const answer of found) {
       if (lost.has(answer.derivation)) view.forget(answer.package)
     }
-  }
-
-  async #invalid(paths: readonly StorePath[], signal: AbortSignal): Promise<ReadonlySet<string>> {
-    const printed = await this.#nix.query(
-      {
-        command: 'nix-store',
-        args: ['--check-validity', '--print-invalid', ...new Set(paths)],
-        timeoutMs: checkTimeoutMs,
-        stdoutLimitBytes: 1024 * 1024,
-      },
-      signal,
-    )
-    return new Set(printed.split('\n'))
   }
 
   #ask(

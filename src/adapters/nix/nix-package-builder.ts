@@ -6,13 +6,14 @@ import { readClosure } from './closure.ts'
 import { EvaluationCache } from './evaluation-cache.ts'
 import { EvaluationFiles } from './evaluation-files.ts'
 import { Evaluator } from './evaluator.ts'
-import { withoutDeadCaches } from './without-dead-caches.ts'
 import { Leases } from './leases.ts'
-import { openNix, type NixOptions } from './nix.ts'
+import { openNix, type Nix, type NixOptions } from './nix.ts'
 import { copyToCache, pushBack } from './push-back.ts'
 import { PushQueue, type PushEvent } from './push-queue.ts'
 import { realisePackages } from './realisation.ts'
 import { substitutePackages } from './substitution.ts'
+import { unlessGone } from './unless-gone.ts'
+import { withoutDeadCaches } from './without-dead-caches.ts'
 
 /** Whoever ends the service gives it ten seconds, as docker does; what is not copied is copied another time. */
 const closeGraceMs = 5_000
@@ -70,8 +71,10 @@ export async function createNixPackageBuilder(
   const realise = options.substituteOnly ? substitutePackages : realisePackages
   const builder: PackageBuilder = {
     evaluate: (request, signal) => evaluator.evaluate(request, signal),
-    realise: (packages, lease, observe, signal) =>
-      withoutDeadCaches(nix, (it) => realise(it, realisation, packages, lease, observe, signal)),
+    realise(packages, lease, observe, signal) {
+      const attempt = (it: Nix) => realise(it, realisation, packages, lease, observe, signal)
+      return unlessGone(nix, packages, () => withoutDeadCaches(nix, attempt), signal)
+    },
     closure: (paths, signal) => readClosure(nix, paths, signal),
     lease: () => leases.lease(),
   }

@@ -81,6 +81,18 @@ describe('realise() with binary caches', { skip }, () => {
     assert.deepEqual(await store.realise([tool], only(cache.url)), realised)
   })
 
+  test('derivations that were collected as garbage are no failure of their packages', async () => {
+    for (const mode of [{}, only(`file://${cacheDirectory}`), from('http://127.0.0.1:9')]) {
+      await using store = await stores.open()
+      const { tool, trivial, fails } = store.packages
+      assert.notEqual((await store.realise([fails], mode)).outcome.kind, 'derivations-gone')
+      await store.run('nix-store', ['--delete', tool.derivation])
+      const { outcome, built } = await store.realise([trivial, tool], mode)
+      assert.deepEqual(outcome, { kind: 'derivations-gone' })
+      assert.ok(!built.includes('tool-1.0'))
+    }
+  })
+
   test('what is in the store needs no cache', async () => {
     await using store = await stores.open()
     const { tool } = store.packages

@@ -2,7 +2,13 @@ import { PopularityCount, referencedNames } from '#core/layers/popularity-count.
 import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
 import type { System } from '#core/nix/system.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
-import type { PackageBuilder, RealiseOutcome } from '#engine/ports/package-builder.ts'
+import { evaluateAgain } from '#engine/evaluate-again.ts'
+import type {
+  DerivationsGone,
+  PackageBuilder,
+  PackagesUnrealisable,
+  RealiseOutcome,
+} from '#engine/ports/package-builder.ts'
 import type { PackageSet } from '#engine/ports/package-source.ts'
 
 /** Which packages to count. */
@@ -24,7 +30,14 @@ export interface PackagesCount {
 /** A package that could not be had. */
 export interface SkippedPackage {
   readonly package: string
-  readonly why: PackageFailure | Exclude<RealiseOutcome, { readonly kind: 'realised' }>
+  readonly why: PackageFailure | PackagesUnrealisable
+}
+
+/** What has become of some packages. */
+interface Batch {
+  readonly kind: 'batch'
+  readonly realised: readonly FoundPackage[]
+  readonly skipped: readonly SkippedPackage[]
 }
 
 // One package that ends evaluation costs each of its batch a process of its own, and one that fails
@@ -51,23 +64,37 @@ export async function countPackages(
     return nix.realise(packages, lease, () => {}, signal)
   }
 
-  async function realiseEach(packages: readonly FoundPackage[]): Promise<void> {
+  /** All at once where they can be had, else each by itself. */
+  async function realiseAll(packages: readonly FoundPackage[]): Promise<Batch | DerivationsGone> {
+    const all = await realise(packages)
+    if (all.kind === 'derivations-gone') return all
+    if (all.kind === 'realised') return { kind: 'batch', realised: packages, skipped: [] }
+    const had: FoundPackage[] = []
+    const failed: SkippedPackage[] = []
     for (const found of packages) {
       const outcome = await realise([found])
-      if (outcome.kind === 'realised') realised.push(found)
-      else skipped.push({ package: found.package, why: outcome })
+      if (outcome.kind === 'derivations-gone') return outcome
+      if (outcome.kind === 'realised') had.push(found)
+      else failed.push({ package: found.package, why: outcome })
     }
+    return { kind: 'batch', realised: had, skipped: failed }
+  }
+
+  async function countBatch(packages: readonly string[]): Promise<Batch | DerivationsGone> {
+    const outcomes = await nix.evaluate({ ...counted, packages, optionalPackages: [] }, signal)
+    const batch = await realiseAll(outcomes.filter((outcome) => outcome.kind === 'found'))
+    if (batch.kind === 'derivations-gone') return batch
+    const failures = outcomes.filter((outcome) => outcome.kind !== 'found')
+    const unknown = failures.map((why) => ({ package: why.package, why }))
+    return { ...batch, skipped: [...unknown, ...batch.skipped] }
   }
 
   onProgress(0, names.length)
   for (let start = 0; start < names.length; start += batchSize) {
     const packages = names.slice(start, start + batchSize)
-    const outcomes = await nix.evaluate({ ...counted, packages, optionalPackages: [] }, signal)
-    const found = outcomes.filter((outcome) => outcome.kind === 'found')
-    for (const why of outcomes)
-      if (why.kind !== 'found') skipped.push({ package: why.package, why })
-    if ((await realise(found)).kind === 'realised') realised.push(...found)
-    else await realiseEach(found)
+    const batch = await evaluateAgain(() => countBatch(packages))
+    realised.push(...batch.realised)
+    skipped.push(...batch.skipped)
     onProgress(start + packages.length, names.length)
   }
 

@@ -32,8 +32,18 @@ export type RealiseProgress =
       readonly downloadExpectedBytes: number
     }
 
-export type RealiseOutcome =
-  | { readonly kind: 'realised' }
+export type RealiseOutcome = { readonly kind: 'realised' } | DerivationsGone | PackagesUnrealisable
+
+/**
+ * A garbage collector of the Nix store removed what evaluation had made before it could be realised.
+ * Another evaluation makes it again.
+ */
+export interface DerivationsGone {
+  readonly kind: 'derivations-gone'
+}
+
+/** Why packages cannot be had, for reasons that lie in them. */
+export type PackagesUnrealisable =
   | {
       readonly kind: 'build-failed' | 'build-timed-out' | 'source-unavailable'
       /** Name of the derivation that failed, without hash and `.drv`. */
