@@ -2,17 +2,18 @@ import type { ObjectStore } from '../object-store.ts'
 import type { RetryTools } from '../spool/retry.ts'
 import type { Spool } from '../spool/spool.ts'
 import { spooledUpload } from '../spool/spooled-upload.ts'
+import { probeWithin } from '../probe-within.ts'
 import { storageKeys } from '../storage-layout.ts'
-import { downloadStream } from './download-stream.ts'
+import { watchBody } from '../watch-body.ts'
 import { gcsAddresses, type GcsAddressOptions } from './gcs-addresses.ts'
 import { gcsBucket } from './gcs-bucket.ts'
 import { createGcsCalls } from './gcs-calls.ts'
 import { connectGcs, type GcsConnectionOptions } from './gcs-connection.ts'
 import { gcsParts } from './gcs-parts.ts'
+import { gcsError } from './gcs-error.ts'
 import { collectBytes } from './gcs-request.ts'
 import { createGcsTransfer } from './gcs-transfer.ts'
 import type { GcsObjectSpec } from './object-resource.ts'
-import { probeWithin } from '../probe-within.ts'
 import { probeObjects } from './probe-objects.ts'
 import { bodyOf } from './upload-body.ts'
 
@@ -25,6 +26,9 @@ export interface GcsOptions extends GcsConnectionOptions, GcsAddressOptions {
   /** Of one try of a call that carries little, and how long a server may be silent. */
   readonly timeoutMs?: number | undefined
 }
+
+// Longer than Google takes to begin an answer, or to go on with one.
+const defaultIdleTimeoutMs = 30_000
 
 // Longer than any build runs, and its uploads with it.
 const mostUploadMs = 24 * 60 * 60 * 1000
@@ -39,7 +43,8 @@ const mostUploadMs = 24 * 60 * 60 * 1000
 export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> {
   const connection = await connectGcs(options)
   const calls = createGcsCalls(options)
-  const transfer = createGcsTransfer(connection, options.timeoutMs)
+  const idleTimeoutMs = options.timeoutMs ?? defaultIdleTimeoutMs
+  const transfer = createGcsTransfer(connection, idleTimeoutMs)
   const bucket = gcsBucket(connection.bucket, calls)
   const addressOf = gcsAddresses(connection, options)
   const closing = new AbortController()
@@ -71,7 +76,8 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
         `cannot read ${key}`,
         async (both) => {
           const answer = await transfer.download(key, range, both)
-          return answer && downloadStream(answer, calls.describe(`cannot read ${key}`))
+          const doing = calls.describe(`cannot read ${key}`)
+          return answer && watchBody(answer, { doing, stallMs: idleTimeoutMs, explain: gcsError })
         },
         signal,
       ),

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { runSideBySide } from '#adapters/concurrency/run-side-by-side.ts'
 import { OperatingError } from '#engine/operating-error.ts'
+import { runInLanes } from '#engine/run-in-lanes.ts'
 import { storageKeys } from '../storage-layout.ts'
 import type { PartTarget } from '../spool/spooled-upload.ts'
 import { composeOnce, composeTree, type ComposeTools } from './compose-parts.ts'
@@ -38,7 +38,7 @@ export function gcsParts(options: GcsPartsOptions): PartTarget {
   }
 
   const removeStaged = (signal: AbortSignal) =>
-    runSideBySide(
+    runInLanes(
       staged,
       removalsAtOnce,
       async (key) => {

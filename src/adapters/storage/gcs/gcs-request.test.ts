@@ -1,29 +1,35 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
-import { downloadStream } from './download-stream.ts'
+import { watchBody } from '../watch-body.ts'
+import { gcsError } from './gcs-error.ts'
 import { answerError, collectBytes, readAnswer, sendRequest } from './gcs-request.ts'
 
 const never = new AbortController().signal
 const idleTimeoutMs = 60
+// No silence of a busy machine is that long.
+const patienceMs = 600_000
 const wholeBytes = 4 * 1024 * 1024
 
 test('sendRequest() gives up a server that does not answer', async (context) => {
   const url = await serve(context, () => {
     // Takes the request, and that is all.
   })
-  await assert.rejects(get(url), { code: 'ETIMEDOUT', message: /said nothing for 0\.06 s/ })
+  await assert.rejects(get(url, { idleTimeoutMs }), {
+    code: 'ETIMEDOUT',
+    message: /said nothing for 0\.06 s/,
+  })
 })
 
 test('sendRequest() ends with its signal, and so does the connection', async (context) => {
   const arrived = Promise.withResolvers<Socket>()
   const url = await serve(context, (request) => arrived.resolve(request.socket))
   const controller = new AbortController()
-  const sent = get(url, { signal: controller.signal, idleTimeoutMs: 60_000 })
+  const sent = get(url, { signal: controller.signal })
   const socket = await arrived.promise
   controller.abort(new Error('enough'))
   await Promise.all([assert.rejects(sent, /enough/), closeOf(socket)])
@@ -35,8 +41,8 @@ test('a download whose server falls silent fails', async (context) => {
     response.writeHead(200, { 'content-length': wholeBytes })
     response.write(Buffer.alloc(1000))
   })
-  const stream = downloadStream(await get(url), 'reading')
-  await assert.rejects(buffer(stream), { code: 'STORAGE_BUSY', message: /reading: .*said nothing/ })
+  const stream = watch(await get(url))
+  await assert.rejects(buffer(stream), { code: 'STORAGE_BUSY', message: /^reading: nothing came/ })
 })
 
 test('a download that fails before it is read tells so', async (context) => {
@@ -45,12 +51,12 @@ test('a download that fails before it is read tells so', async (context) => {
     response.write('a', () => response.destroy())
   })
   const answer = await get(url)
-  const stream = downloadStream(answer, 'reading')
+  const stream = watch(answer)
   await closeOf(answer)
   await assert.rejects(buffer(stream), { code: 'STORAGE_BUSY' })
 })
 
-test('a slow reader is waited for, and holds back the server', async (context) => {
+test('a slow reader holds back the server', async (context) => {
   let sentBytes = 0
   const blocked = Promise.withResolvers<void>()
   const url = await serve(context, (_, response) => {
@@ -62,15 +68,27 @@ test('a slow reader is waited for, and holds back the server', async (context) =
       }
       response.end()
     }
-    // Nothing has moved for several times as long as a silent server is given.
     response.setTimeout(idleTimeoutMs * 5, () => blocked.resolve())
     send()
   })
-  const stream = downloadStream(await get(url), 'reading')
+  const stream = watch(await get(url), patienceMs)
   stream.read(0)
   await blocked.promise
   assert.ok(sentBytes < 8 * wholeBytes, `${sentBytes} bytes for nobody`)
   assert.equal((await buffer(stream)).length, 16 * wholeBytes)
+})
+
+test('a download whose server falls silent fails, also after its reader was slow', async (context) => {
+  const url = await serve(context, (_, response) => {
+    response.writeHead(200, { 'content-length': wholeBytes })
+    response.write(Buffer.alloc(wholeBytes / 2))
+    // The reader begins when a server that says nothing would have been given up several times.
+    response.setTimeout(idleTimeoutMs * 5, () => stream.resume())
+  })
+  const stream = watch(await get(url))
+  const failed = Promise.withResolvers<unknown>()
+  stream.once('error', failed.resolve)
+  assert.match(String(await failed.promise), /nothing came/)
 })
 
 test('a download that is dropped, read or not, ends its connection', async (context) => {
@@ -81,8 +99,12 @@ test('a download that is dropped, read or not, ends its connection', async (cont
     response.write(Buffer.alloc(100_000))
   })
   for (const read of [false, true]) {
-    const stream = downloadStream(await get(url), 'reading')
-    if (read) await once(stream, 'readable')
+    const stream = watch(await get(url), patienceMs)
+    if (read) {
+      await once(stream, 'readable')
+      stream.resume()
+      await new Promise(setImmediate)
+    }
     stream.destroy()
     await closed.at(-1)
   }
@@ -102,7 +124,7 @@ test('a refusal is heard while the upload goes on', async (context) => {
       url,
       headers: {},
       body: { sizeBytes: 1e12, open: () => source },
-      idleTimeoutMs,
+      idleTimeoutMs: patienceMs,
     },
     never,
   )
@@ -139,8 +161,12 @@ test('collectBytes() gives nothing of a body that is too large, whether or not i
   }
 })
 
-function get(url: URL, { signal = never, idleTimeoutMs: idleMs = idleTimeoutMs } = {}) {
+function get(url: URL, { signal = never, idleTimeoutMs: idleMs = patienceMs } = {}) {
   return sendRequest({ method: 'GET', url, headers: {}, idleTimeoutMs: idleMs }, signal)
+}
+
+function watch(answer: IncomingMessage, stallMs = idleTimeoutMs): Readable {
+  return watchBody(answer, { doing: 'reading', stallMs, explain: gcsError })
 }
 
 /** Unlike `once` of `node:events`, also when it closes with an error. */

@@ -11,14 +11,13 @@ export interface GcsRequest {
   readonly headers: Readonly<Record<string, string>>
   /** Exactly as many bytes as `sizeBytes` says. */
   readonly body?: { readonly sizeBytes: number; open(): Readable }
-  /** A connection on which nothing happens for so long, while the server is waited for, is dead. */
+  /** A connection on which nothing happens for so long before an answer comes is dead. */
   readonly idleTimeoutMs: number
 }
 
 /**
- * Sends a request and gives its answer, whose body the caller reads or destroys. The signal counts
- * until then; afterwards only a server that falls silent ends the stream, not a reader who takes
- * its time.
+ * Sends a request and gives its answer, whose body the caller reads or destroys. The signal and the
+ * timeout count until then: how long a body may take depends on who reads it.
  *
  * The streams of Google's own client are not used: those of 8.4.0 cannot be aborted before their
  * first byte, wait forever for a silent server, and throw at the process when a download that is
@@ -37,19 +36,14 @@ export async function sendRequest(
     headers: method === 'GET' ? headers : { ...headers, ...length },
     timeout: idleTimeoutMs,
   })
-  let answer: IncomingMessage | undefined
   request.once('response', (response) => {
-    answer = response
+    request.setTimeout(0)
     // A refusal may come before all is sent; the rest would be sent in vain.
     if (!request.writableFinished) response.once('end', () => request.destroy())
     resolve(response)
   })
   request.on('error', reject)
-  request.on('timeout', () => {
-    // Bytes that wait to be read: the reader is slow, not the server.
-    if ((answer?.readableLength ?? 0) > 0) request.setTimeout(idleTimeoutMs)
-    else (answer ?? request).destroy(timeoutError(idleTimeoutMs))
-  })
+  request.on('timeout', () => request.destroy(timeoutError(idleTimeoutMs)))
   if (body === undefined) request.end()
   else pipeline(body.open(), request).catch(reject)
   const abort = () => request.destroy(signal.reason as Error)

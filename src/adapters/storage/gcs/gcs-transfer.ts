@@ -31,13 +31,7 @@ export interface GcsTransfer extends ResumableUploads {
   ): Promise<GcsGeneration | undefined>
 }
 
-// Longer than Google takes to begin an answer, or to go on with one.
-const defaultIdleTimeoutMs = 30_000
-
-export function createGcsTransfer(
-  connection: GcsConnection,
-  idleTimeoutMs = defaultIdleTimeoutMs,
-): GcsTransfer {
+export function createGcsTransfer(connection: GcsConnection, idleTimeoutMs: number): GcsTransfer {
   const { bucket, endpoint } = connection
   const path = `storage/v1/b/${encodeURIComponent(bucket.name)}/o`
   const uploadsUrl = `${endpoint}/upload/${path}`

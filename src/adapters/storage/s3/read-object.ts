@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { ByteRange } from '#core/oci/byte-range.ts'
+import { watchBody } from '../watch-body.ts'
 import { callBucket, type S3Bucket } from './s3-bucket.ts'
+import { s3Error } from './s3-error.ts'
 import { unlessMissing } from './small-objects.ts'
-import { watchBody } from './watch-body.ts'
 
 /** A stream over an object or a part of it. Once it is open it lives until it is read or destroyed. */
 export async function openObject(
@@ -28,7 +29,10 @@ export async function openObject(
     },
     signal,
   )
-  return body && watchBody(body, `bucket ${bucket.name}: ${doing}`, bucket.limits.stallMs)
+  const { stallMs } = bucket.limits
+  return (
+    body && watchBody(body, { doing: `bucket ${bucket.name}: ${doing}`, stallMs, explain: s3Error })
+  )
 }
 
 /** A small object in memory; `undefined` when it is not there or larger. */

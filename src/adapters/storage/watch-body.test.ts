@@ -4,13 +4,16 @@ import { PassThrough, type Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { OperatingError } from '#engine/operating-error.ts'
 import { watchBody } from './watch-body.ts'
 
 const stallMs = 1000
+const explain = (error: unknown, doing: string) =>
+  error instanceof OperatingError ? error : new Error(doing, { cause: error })
 
 function watched(): readonly [PassThrough, Readable] {
   const body = new PassThrough()
-  return [body, watchBody(body, 'cannot read layers/ab', stallMs)]
+  return [body, watchBody(body, { doing: 'cannot read layers/ab', stallMs, explain })]
 }
 
 test('watchBody() passes the bytes on', async () => {
@@ -46,17 +49,30 @@ test('watchBody() waits for a slow reader as long as it takes', async (context) 
   assert.deepEqual(await buffer(stream), bytes)
 })
 
+test('watchBody() ends a download that falls silent after its reader was slow', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const [body, stream] = watched()
+  body.write(Buffer.alloc(1024 * 1024))
+  await once(stream, 'readable')
+  context.mock.timers.tick(100 * stallMs)
+  const read = assert.rejects(buffer(stream), { code: 'STORAGE_BUSY' })
+  for (let turns = 0; turns < 50; turns += 1) await turn()
+  context.mock.timers.tick(stallMs)
+  await read
+})
+
 test('watchBody() tells of a lost connection', async () => {
   const [body, stream] = watched()
   body.write('hello')
   body.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
-  await assert.rejects(buffer(stream), { code: 'STORAGE_BUSY' })
+  await assert.rejects(buffer(stream), { message: 'cannot read layers/ab' })
 })
 
 test('watchBody() ends the download when its reader leaves, whether or not it has read', async () => {
   for (const reads of [false, true]) {
     const [body, stream] = watched()
     if (reads) stream.resume()
+    await turn()
     stream.destroy()
     await once(stream, 'close')
     assert.ok(body.destroyed)
