@@ -18,11 +18,17 @@ import { makeScratchDirectory } from './scratch-directory.ts'
 
 type Environment = Readonly<Record<string, string>>
 
+interface Place {
+  readonly directory: string
+  readonly bucketUrl: string
+  readonly proxyUrl: string
+}
+
 /** One way of getting blobs from a bucket to clients. */
 interface Serving {
   readonly title: string
   readonly kind: BucketKind
-  readonly settings: (directory: string) => Promise<Environment>
+  readonly settings: (place: Place) => Promise<Environment>
   /** What every download address has in its query; `undefined` where clients get none. */
   readonly signature: RegExp | 'none' | undefined
 }
@@ -31,13 +37,18 @@ const servings: readonly Serving[] = [
   {
     title: 'presigned addresses of S3',
     kind: 's3',
-    settings: async () => ({ NIXERY_SERVE_BLOBS: 'redirect' }),
+    // The service itself goes another way than its clients.
+    settings: async ({ bucketUrl, proxyUrl }) => ({
+      NIXERY_SERVE_BLOBS: 'redirect',
+      NIXERY_S3_ENDPOINT: bucketUrl,
+      NIXERY_S3_PUBLIC_ENDPOINT: proxyUrl,
+    }),
     signature: /[?&]X-Amz-Signature=[0-9a-f]{64}(&|$)/,
   },
   {
     title: 'signed addresses of GCS',
     kind: 'gcs',
-    settings: async (directory) => ({
+    settings: async ({ directory }) => ({
       NIXERY_SERVE_BLOBS: 'redirect',
       GOOGLE_APPLICATION_CREDENTIALS: await writeThrowAwayKey(directory),
     }),
@@ -77,7 +88,7 @@ for (const serving of servings) {
         await startNixery({
           STORAGE_PATH: '',
           ...bucket.environment(proxy.url),
-          ...(await serving.settings(directory)),
+          ...(await serving.settings({ directory, bucketUrl: bucket.url, proxyUrl: proxy.url })),
         }),
       )
       await fetchImage()
@@ -94,8 +105,11 @@ for (const serving of servings) {
         .slice(seenRequests)
         .filter(({ method, path }) => method === 'GET' && path.includes('/layers/'))
       seenRequests = proxy.requests.length
-      if (serving.signature === undefined) return
       const { signature } = serving
+      if (signature === undefined) {
+        for (const { path } of downloads) assert.doesNotMatch(path, /-Signature=/)
+        return
+      }
       const led = downloads.filter(({ path }) =>
         signature === 'none' ? !path.includes('?') : signature.test(path),
       )
