@@ -16,19 +16,20 @@ import { withoutFaults, type FaultAnswer, type FaultPlan } from '#test/storage/f
 import { findBucketViolations } from '#test/storage/find-bucket-violations.ts'
 import { unavailable } from '#test/storage/seeded-faults.ts'
 import { mountTinyDisk, skipUnlessMounting } from '#test/storage/tiny-disk.ts'
+import { commitPackageSet } from './commit-package-set.ts'
 import { eventually } from './eventually.ts'
 import { pullImage, requestManifest } from './pull-image.ts'
 import { startRefused, type RegistryProcess } from './registry-process.ts'
 import { makeSite, siteCommands, type RegistrySite } from './registry-site.ts'
 
 // Operators and orchestrators wait longer before they give a start up.
-const longestRefusalMs = 90_000
+const longestRefusalMs = 60_000
 
 // Most of the time passes while a service is patient with its bucket.
 const concurrency = 6
 
 for (const kind of bucketKinds) {
-  const skip = skipUnless(siteCommands) || (await whyNoBucket(kind))
+  const skip = skipUnless([...siteCommands, 'git']) || (await whyNoBucket(kind))
   const answers = bucketAnswers[kind]
   const bucketVariable = kind === 'gcs' ? 'GCS_BUCKET' : 'NIXERY_S3_BUCKET'
 
@@ -37,6 +38,7 @@ for (const kind of bucketKinds) {
 
     before(async () => {
       site = await makeSite()
+      await commitPackageSet(site)
     })
     after(() => site[Symbol.asyncDispose]())
 
@@ -232,6 +234,7 @@ async function worksAgain(service: Place & RegistryProcess, name: string): Promi
   service.proxy.plan = withoutFaults
   await pullImage(service.url, name)
   assert.deepEqual(await findBucketViolations(service.bucket), [])
+  assert.equal((await service.bucket.list('manifests/')).length, 1)
 }
 
 function always(answer: FaultAnswer): FaultPlan {

@@ -16,6 +16,7 @@ import type { FaultProxy } from '#test/storage/fault-proxy.ts'
 import { withoutFaults } from '#test/storage/fault.ts'
 import { findBucketViolations } from '#test/storage/find-bucket-violations.ts'
 import { seededFaults } from '#test/storage/seeded-faults.ts'
+import { commitPackageSet } from './commit-package-set.ts'
 import { eventually } from './eventually.ts'
 import { pullMixedly } from './mixed-pulls.ts'
 import { pullImage, requestManifest } from './pull-image.ts'
@@ -42,10 +43,11 @@ const pulls = 200
 const faultOneIn = 10
 
 for (const kind of bucketKinds) {
-  const skip = skipUnless(siteCommands) || (await whyNoBucket(kind))
+  const skip = skipUnless([...siteCommands, 'git']) || (await whyNoBucket(kind))
   suite(`two services on one bucket of ${kind}`, { skip, timeout: 300_000 }, () => {
     test(`survive ${pulls} mixed pulls with faults, seed ${seed}`, async (context) => {
       await using site = await makeSite()
+      await commitPackageSet(site)
       await using bucket = await startBucket(kind)
       await using proxies = await startProxies(bucket)
       const [first, second] = proxies.all
@@ -78,6 +80,7 @@ for (const kind of bucketKinds) {
         assert.equal(found[0], found[1], name)
       }
       assert.deepEqual(await findBucketViolations(bucket), [])
+      assert.equal((await bucket.list('manifests/')).length, names.length)
       for (const service of services) {
         assert.equal((await service.kill('SIGTERM')).exitCode, 0)
         assert.deepEqual(unexpectedErrors(service), [])
@@ -91,6 +94,7 @@ for (const kind of bucketKinds) {
 
     test('one is killed in mid-build, and the other one makes the image', async () => {
       await using site = await makeSite()
+      await commitPackageSet(site)
       await using bucket = await startBucket(kind)
       await using proxy = await bucket.startProxy()
       await using first = await startService(site, bucket, proxy, 'first')
@@ -114,6 +118,7 @@ for (const kind of bucketKinds) {
     test('a layer of several parts arrives through broken uploads', async (context) => {
       await using site = await makeSite()
       await addLargePackage(site)
+      await commitPackageSet(site)
       await using bucket = await startBucket(kind)
       await using proxies = await startProxies(bucket)
       const [first, second] = proxies.all
