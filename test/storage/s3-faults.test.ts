@@ -37,6 +37,17 @@ suite('An S3 server in trouble', { skip: 'skip' in program && program.skip }, ()
     assert.equal(faults, 6)
   })
 
+  test('is asked again for an object whose bytes do not arrive, a few times', async (context) => {
+    let cuts = 2
+    const [objects] = await site.openFaulty(context, ({ method }) =>
+      method === 'GET' && (cuts -= 1) >= 0 ? { kind: 'truncate', afterBytes: 3 } : undefined,
+    )
+    await objects.put('builds/a', Buffer.from('hello'), layerType, signal)
+    assert.equal(String(await objects.read('builds/a', 100, signal)), 'hello')
+    cuts = 3
+    await assert.rejects(objects.read('builds/a', 100, signal), { code: 'STORAGE_BUSY' })
+  })
+
   test('is left alone after some tries', async (context) => {
     const slow = bucketAnswers.s3.tooManyRequests
     const [objects] = await site.openFaulty(context, () => ({ kind: 'answer', answer: slow }))

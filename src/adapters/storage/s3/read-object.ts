@@ -35,6 +35,9 @@ export async function openObject(
   )
 }
 
+// The SDK repeats what fails before an answer begins. That one breaks off three times is no hiccup.
+const mostReads = 3
+
 /** A small object in memory; `undefined` when it is not there or larger. */
 export async function readObject(
   bucket: S3Bucket,
@@ -47,8 +50,16 @@ export async function readObject(
     `cannot read ${key}`,
     bucket.limits.small,
     async (s3, options) => {
-      const found = await unlessMissing(s3.getObject({ Bucket: bucket.name, Key: key }, options))
-      return found && readBounded(found.Body as Readable, mostBytes)
+      for (let reads = 1; ; reads += 1) {
+        const found = await unlessMissing(s3.getObject({ Bucket: bucket.name, Key: key }, options))
+        if (found === undefined) return undefined
+        try {
+          return await readBounded(found.Body as Readable, mostBytes)
+        } catch (error) {
+          options.abortSignal.throwIfAborted()
+          if (reads === mostReads) throw error
+        }
+      }
     },
     signal,
   )
