@@ -32,7 +32,7 @@ export async function countPopularity(args: readonly string[]): Promise<number> 
 
 async function openPackageSet(path: string, signal: AbortSignal): Promise<OpenPackageSet> {
   const config = readConfig(process.env)
-  const set = await fetchSet(path, signal)
+  const set = await fetchSet(path, config, signal)
   const [platform] = config.platforms
   const view = { set, policy: config.policy, system: systemOf(platform) }
   const nix = await openNix(config)
@@ -44,7 +44,7 @@ async function openPackageSet(path: string, signal: AbortSignal): Promise<OpenPa
   }
 }
 
-async function fetchSet(path: string, signal: AbortSignal) {
+async function fetchSet(path: string, { environment }: Config, signal: AbortSignal) {
   try {
     await access(path, constants.R_OK)
   } catch (cause) {
@@ -52,7 +52,7 @@ async function fetchSet(path: string, signal: AbortSignal) {
       cause,
     })
   }
-  const source = createPathSource('', path)
+  const source = createPathSource('', path, { environment })
   const pin = await source.pin('latest', signal)
   if (pin.kind !== 'pinned') throw new Error(pin.message)
   const fetched = await source.fetch(pin.pinned, signal)

@@ -199,6 +199,7 @@ async function openTools(config: Config, logger: Logger): Promise<SourceTools> {
   await refuseUnreadableFile('NIXERY_NETRC', origins.netrcFile)
   const trees = await SourceTrees.open({
     directory: join(stateDirectory, 'sources'),
+    environment,
     mostKept: origins.keptTrees,
   })
   const findCredential = findCredentials(config)

@@ -119,7 +119,10 @@ describe('flakes', { skip }, () => {
       settings: new Map([['substituters', '']]),
       inheritedEnvironment: process.env,
     })
-    trees = await SourceTrees.open({ directory: join(directory, 'trees') })
+    trees = await SourceTrees.open({
+      directory: join(directory, 'trees'),
+      environment: process.env,
+    })
     prepareFlake = createPrepareFlake({
       trees,
       addSource: await openSourceStore({ inheritedEnvironment: process.env }),

@@ -28,6 +28,7 @@ export async function makeSourceSite(context: TestContext): Promise<SourceSite> 
   const directory = await mkdtemp(join(tmpdir(), 'nixery-source-'))
   context.after(() => rm(directory, { recursive: true, force: true }))
   const clock = createManualClock()
+  const environment = plainGitEnvironment()
   const log: string[] = []
   let nowMs = Date.now()
   return {
@@ -38,7 +39,10 @@ export async function makeSourceSite(context: TestContext): Promise<SourceSite> 
       clock.advance(ms)
     },
     async start() {
-      const trees = await SourceTrees.open({ directory: join(directory, 'state', 'sources') })
+      const trees = await SourceTrees.open({
+        directory: join(directory, 'state', 'sources'),
+        environment,
+      })
       context.after(() => trees.close())
       return {
         name: 'ours',
@@ -48,7 +52,7 @@ export async function makeSourceSite(context: TestContext): Promise<SourceSite> 
         pinTtlMs: 60_000,
         clock,
         now: () => nowMs,
-        environment: plainGitEnvironment(),
+        environment,
         onOutage: (origin) => log.push(`lost ${origin}`),
         onRecovery: (origin) => log.push(`back ${origin}`),
       }

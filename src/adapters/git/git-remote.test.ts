@@ -489,7 +489,7 @@ test('GitRemote serves two processes and many callers at once', { skip }, async 
     const { GitRemote } = await import(${JSON.stringify(join(import.meta.dirname, 'git-remote.ts'))})
     const { mkdtemp } = await import('node:fs/promises')
     const options = { url: ${JSON.stringify(`${daemon.url}/set.git`)}, directory: ${JSON.stringify(join(directory, 'state'))} }
-    const remote = new GitRemote(options)
+    const remote = new GitRemote({ ...options, environment: process.env })
     const signal = new AbortController().signal
     await Promise.all(${JSON.stringify(commits)}.map(async (commit) => {
       if (!(await remote.reaches(commit, signal))) throw new Error('not reached')
@@ -523,7 +523,7 @@ test('GitRemote leaves no fetch behind when the service is killed', { skip }, as
   const script = `
     const { GitRemote } = await import(${JSON.stringify(join(import.meta.dirname, 'git-remote.ts'))})
     const options = { url: ${JSON.stringify(url)}, directory: ${JSON.stringify(join(directory, 'state'))} }
-    await new GitRemote(options).fetchCommit('1'.repeat(40), new AbortController().signal)`
+    await new GitRemote({ ...options, environment: process.env }).fetchCommit('1'.repeat(40), new AbortController().signal)`
   const service = spawn(process.execPath, ['--input-type=module', '--eval', script], {
     stdio: 'ignore',
   })

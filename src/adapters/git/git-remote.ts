@@ -21,7 +21,8 @@ export interface GitRemoteOptions {
   readonly directory: string
   /** The login for an http or https address; read anew each time, because files are renewed. */
   readonly findCredential?: (url: string) => Promise<Credential | undefined>
-  readonly environment?: Readonly<NodeJS.ProcessEnv>
+  /** Of the service; git gets an allow-list of it. */
+  readonly environment: Readonly<NodeJS.ProcessEnv>
   readonly now?: () => number
 }
 
@@ -373,7 +374,7 @@ export class GitRemote {
   }
 
   get #inherited(): Readonly<NodeJS.ProcessEnv> {
-    return this.#options.environment ?? process.env
+    return this.#options.environment
   }
 
   #repository(repository: 'history' | 'commits'): string {

@@ -93,7 +93,7 @@ export async function runGit(
 ): Promise<ProcessEnd> {
   const configured = [...settings, ...config].flatMap((setting) => ['-c', setting])
   const git = ['git', ...configured, ...args]
-  const locked = await boundToService(lock === undefined ? git : underLock(lock, git))
+  const locked = await boundToService(inherited, lock === undefined ? git : underLock(lock, git))
   return runProcess(
     {
       command: locked[0]!,
@@ -118,13 +118,13 @@ function underLock({ path, directory }: GitLock, git: readonly string[]): readon
 }
 
 /** A service that is killed must not leave a fetch behind, which would hold its lock. */
-async function boundToService(command: readonly string[]): Promise<readonly string[]> {
-  setpriv ??= findProgram('setpriv', process.env['PATH'] ?? '')
-  const program = await setpriv
+async function boundToService(
+  { PATH = '' }: GitSetting['inherited'],
+  command: readonly string[],
+): Promise<readonly string[]> {
+  const program = await findProgram('setpriv', PATH)
   return program === undefined ? command : endWithParent(program, 'TERM', process.pid, command)
 }
-
-let setpriv: Promise<string | undefined> | undefined
 
 function gitEnvironment(
   inherited: Readonly<NodeJS.ProcessEnv>,

@@ -10,8 +10,14 @@ export class DecompressionError extends Error {}
 /** An archive that is not compressed has its magic number at this place of the first header. */
 const tarMagic = { text: 'ustar', at: 257 } as const
 
-/** Unpacks gzip, zstd, xz or bzip2, and passes on an archive that is none of these. */
-export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/**
+ * Unpacks gzip, zstd, xz or bzip2, and passes on an archive that is none of these. `searchPath` is
+ * where programs are, as in PATH.
+ */
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  searchPath: string,
+): AsyncGenerator<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]()
   let start = Buffer.alloc(0)
   while (start.length < tarMagic.at + tarMagic.text.length) {
@@ -21,7 +27,7 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
   }
   const whole = prepend(start, chunks)
   const program = programFor(start)
-  if (program !== undefined) yield* throughProgram(program, whole)
+  if (program !== undefined) yield* throughProgram(program, whole, searchPath)
   else if (isTar(start)) yield* whole
   // What is nothing known is for gunzip to refuse.
   else yield* through(isZstd(start) ? createZstdDecompress() : createGunzip(), whole)
@@ -72,10 +78,11 @@ async function* through(
 async function* throughProgram(
   [program, ...args]: readonly [string, ...string[]],
   source: AsyncIterable<Uint8Array>,
+  searchPath: string,
 ): AsyncGenerator<Uint8Array> {
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'ignore'],
-    env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+    env: { PATH: searchPath, LC_ALL: 'C' },
   })
   const ended = once(child, 'close') as Promise<[number | null]>
   ended.catch(() => {})

@@ -13,6 +13,7 @@ import { makeGitArchive } from '#test/sources/tarball-server.ts'
 import { downloadTarball } from './download-tarball.ts'
 
 const signal = new AbortController().signal
+const { env: environment } = process
 
 async function setUp(context: TestContext, listener: RequestListener) {
   const directory = await mkdtemp(join(tmpdir(), 'nixery-tarball-'))
@@ -44,7 +45,7 @@ test('downloadTarball() unpacks what is below the top, and tells the commit', as
   const { directory, target, url } = await setUp(context, (_, response) => response.end(archive))
   const made = await makeArchive(directory)
   archive = made.archive
-  const end = await downloadTarball({ url, directory: target }, signal)
+  const end = await downloadTarball({ environment, url, directory: target }, signal)
   assert.deepEqual(end, { kind: 'unpacked', commit: made.commit })
   assert.deepEqual((await readdir(target)).sort(), ['default.nix', 'sub'])
   assert.equal(await readFile(join(target, 'sub', 'x'), 'utf8'), 'x'.repeat(1e5))
@@ -61,7 +62,7 @@ test('downloadTarball() unpacks what other programs compressed', async (context)
   for (const bytes of [tar, zstdCompressSync(tar), ...(error === undefined ? [xz] : [])]) {
     archive = bytes
     const target = await mkdtemp(join(directory, 'target-'))
-    const end = await downloadTarball({ url, directory: target }, signal)
+    const end = await downloadTarball({ environment, url, directory: target }, signal)
     assert.deepEqual(end, { kind: 'unpacked', commit: made.commit })
     assert.equal(await readFile(join(target, 'sub', 'x'), 'utf8'), 'x'.repeat(1e5))
   }
@@ -79,7 +80,7 @@ test('downloadTarball() says what is no archive, and what is not there', async (
   answers['/bomb'] = (await makeArchive(directory)).archive
   const download = async (path: string) => {
     const limits = { unpackedBytes: 50_000 }
-    return downloadTarball({ url: `${url}${path}`, directory: target, limits }, signal)
+    return downloadTarball({ environment, url: `${url}${path}`, directory: target, limits }, signal)
   }
   assert.deepEqual(await download('/none'), { kind: 'missing' })
   const page = await download('/page')
@@ -97,7 +98,7 @@ test('downloadTarball() refuses what is neither file, directory nor link', async
     cwd: directory,
   })
   archive = made.stdout
-  const end = await downloadTarball({ url, directory: target }, signal)
+  const end = await downloadTarball({ environment, url, directory: target }, signal)
   assert.deepEqual(end, { kind: 'unfit', message: 'pipe is no file, directory or link' })
 })
 
@@ -114,21 +115,27 @@ test('downloadTarball() knows a failed network from a wrong archive', async (con
   })
   archive = (await makeArchive(directory)).archive
   const download = (path: string) =>
-    downloadTarball({ url: `${url}${path}`, directory: target, limits: { stallMs: 300 } }, signal)
+    downloadTarball(
+      { environment, url: `${url}${path}`, directory: target, limits: { stallMs: 300 } },
+      signal,
+    )
   await assert.rejects(download('/broken'), isUnavailable(/answers 502/))
   await assert.rejects(download('/silent'), isUnavailable(/sent nothing for 300 ms/))
   await assert.rejects(download('/cut'), isUnavailable(/unexpected end/))
   await assert.rejects(download('/reset'), isUnavailable(/cannot be read/))
   const nobody = `http://ada:s3cret@127.0.0.1:${await findFreePort()}/x`
   await assert.rejects(
-    downloadTarball({ url: nobody, directory: target }, signal),
+    downloadTarball({ environment, url: nobody, directory: target }, signal),
     (error: Error) => {
       assert.ok(!error.message.includes('s3cret'))
       return isUnavailable(/cannot be read/)(error)
     },
   )
   const leaving = new AbortController()
-  const left = downloadTarball({ url: `${url}/silent`, directory: target }, leaving.signal)
+  const left = downloadTarball(
+    { environment, url: `${url}/silent`, directory: target },
+    leaving.signal,
+  )
   leaving.abort(new Error('left'))
   await assert.rejects(left, /left/)
 })
@@ -147,7 +154,7 @@ test('downloadTarball() sends a login to its host alone', async (context) => {
   const made = await makeArchive(directory)
   archive = made.archive
   const credential = { username: 'ada', password: 's3cret' }
-  const end = await downloadTarball({ url, directory: target, credential }, signal)
+  const end = await downloadTarball({ environment, url, directory: target, credential }, signal)
   assert.equal(end.kind, 'unpacked')
   assert.deepEqual(seen, [
     ['here', `Basic ${Buffer.from('ada:s3cret').toString('base64')}`],

@@ -15,6 +15,8 @@ export interface TarballRequest {
   /** Empty; gets what is in the directory at the top. */
   readonly directory: string
   readonly credential?: Credential | undefined
+  /** Of the service; programs that unpack get its PATH. */
+  readonly environment: Readonly<NodeJS.ProcessEnv>
   readonly limits?: Partial<typeof defaultLimits>
 }
 
@@ -52,6 +54,7 @@ export async function downloadTarball(
   signal: AbortSignal,
 ): Promise<TarballEnd> {
   const limits = { ...defaultLimits, ...request.limits }
+  const target = { directory: request.directory, searchPath: request.environment['PATH'] ?? '' }
   const stall = new StallTimer(limits.stallMs)
   const until = AbortSignal.any([signal, stall.signal])
   try {
@@ -65,8 +68,8 @@ export async function downloadTarball(
       if (response.status === 404 || response.status === 410) return { kind: 'missing' }
       throw unavailable(request, `answers ${response.status}`)
     }
-    const commit = await unpack(stall.watch(response.body), request.directory, limits, until)
-    await refuseSpecialFiles(request.directory, signal)
+    const commit = await unpack(stall.watch(response.body), target, limits, until)
+    await refuseSpecialFiles(target, signal)
     return { kind: 'unpacked', ...(commit && { commit }) }
   } catch (error) {
     signal.throwIfAborted()
@@ -100,17 +103,23 @@ function describe(error: unknown): string {
   return `cannot be read: ${cause instanceof Error ? cause.message : message}`
 }
 
+/** Where an archive is unpacked, and where the programs for it are. */
+interface Target {
+  readonly directory: string
+  readonly searchPath: string
+}
+
 /** Gives the commit that the archive says it is. */
 async function unpack(
   body: AsyncIterable<Uint8Array>,
-  directory: string,
+  { directory, searchPath }: Target,
   limits: typeof defaultLimits,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const options = ['--extract', '--strip-components=1', '--no-same-owner', '--no-same-permissions']
   const tar = spawn('tar', [...options, `--directory=${directory}`], {
     stdio: ['pipe', 'ignore', 'pipe'],
-    env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+    env: { PATH: searchPath, LC_ALL: 'C' },
   })
   const ended = once(tar, 'close') as Promise<[number | null]>
   const stderr = collectStart(tar.stderr)
@@ -123,7 +132,7 @@ async function unpack(
     const archive = pipeline(
       body,
       limitBytes(limits.archiveBytes),
-      decompress,
+      (archive: AsyncIterable<Uint8Array>) => decompress(archive, searchPath),
       limitBytes(limits.unpackedBytes, noteStart),
       tar.stdin,
       { signal },
@@ -144,13 +153,16 @@ async function unpack(
 }
 
 /** Run by root, tar makes devices, which could be this machine's disks; Nix takes neither them nor pipes. */
-async function refuseSpecialFiles(directory: string, signal: AbortSignal): Promise<void> {
+async function refuseSpecialFiles(
+  { directory, searchPath }: Target,
+  signal: AbortSignal,
+): Promise<void> {
   const isSpecial = ['!', '-type', 'f', '!', '-type', 'd', '!', '-type', 'l']
   const { kind, stdout, status } = await runProcess(
     {
       command: 'find',
       args: [directory, ...isSpecial, '-printf', '%P', '-quit'],
-      environment: new Map([['PATH', process.env['PATH'] ?? '']]),
+      environment: new Map([['PATH', searchPath]]),
       timeoutMs: findTimeoutMs,
       killGraceMs: 1_000,
       stdoutLimitBytes: messageBytes,

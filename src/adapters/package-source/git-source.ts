@@ -36,7 +36,7 @@ export interface RemoteSourceOptions {
   readonly findCredential?: FindCredential | undefined
   readonly clock: Clock
   readonly now?: () => number
-  readonly environment?: Readonly<NodeJS.ProcessEnv>
+  readonly environment: Readonly<NodeJS.ProcessEnv>
   /** Called once when the origin is lost, and once when it is back. */
   readonly onOutage: (origin: string, error: unknown) => void
   readonly onRecovery: (origin: string) => void
@@ -125,8 +125,8 @@ export function openRemote(options: RemoteSourceOptions, url: string): GitRemote
   return new GitRemote({
     url,
     directory: join(options.stateDirectory, 'git'),
+    environment: options.environment,
     ...(options.findCredential && { findCredential: options.findCredential }),
-    ...(options.environment && { environment: options.environment }),
     ...(options.now && { now: options.now }),
   })
 }

@@ -39,7 +39,7 @@ export function createInputFetchers(options: InputFetcherOptions): InputFetchers
   return {
     async tarball(url, directory, signal) {
       const credential = await findCredential(url)
-      const end = await downloadTarball({ url, directory, credential }, signal)
+      const end = await downloadTarball({ url, directory, credential, environment }, signal)
       return end.kind === 'unpacked' ? { kind: 'fetched' } : end
     },
 

@@ -40,7 +40,8 @@ class UnusableArchive extends Error {}
 export function createNixpkgsSource(
   options: NixpkgsSourceOptions,
 ): PackageSource & { close(): Promise<void> } {
-  const { name, channel, trees, allowedTags, anyCommit, findCredential, onFetch } = options
+  const { name, channel, trees, allowedTags, anyCommit, findCredential, environment, onFetch } =
+    options
   const channels = options.channels ?? defaultChannels
   const remote = openRemote(options, options.repository ?? defaultRepository)
   const tarball = options.tarball ?? archiveTemplate(options.repository ?? defaultRepository)
@@ -67,7 +68,7 @@ export function createNixpkgsSource(
     const fill = async (directory: string, until: AbortSignal) => {
       const url = tarball.replaceAll('{commit}', revision)
       const credential = await findCredential?.(url)
-      const end = await downloadTarball({ url, directory, credential }, until)
+      const end = await downloadTarball({ url, directory, credential, environment }, until)
       if (end.kind === 'missing')
         throw new UnusableArchive(`there is no archive of the commit ${revision}`)
       if (end.kind === 'unfit')

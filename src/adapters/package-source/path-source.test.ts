@@ -12,11 +12,12 @@ import { SourceTrees } from './source-trees.ts'
 
 const skip = skipUnless(['git'])
 const signal = new AbortController().signal
+const environment = plainGitEnvironment()
 
 async function setUp(context: TestContext) {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'nixery-path-')))
   context.after(() => rm(directory, { recursive: true, force: true }))
-  const trees = await SourceTrees.open({ directory: join(directory, 'state') })
+  const trees = await SourceTrees.open({ directory: join(directory, 'state'), environment })
   context.after(() => trees.close())
   const work = join(directory, 'work')
   const set = join(work, 'set')
@@ -30,15 +31,14 @@ async function setUp(context: TestContext) {
     await git('commit', '--quiet', '--allow-empty', '--message=x')
     return git('rev-parse', 'HEAD')
   }
-  const open = (path: string) =>
-    createPathSource('', path, { trees, environment: plainGitEnvironment() })
+  const open = (path: string) => createPathSource('', path, { trees, environment })
   const pin = async (path = set) => expectPinned(await open(path).pin('latest', signal))
   return { directory, work, set, git, commit, open, pin }
 }
 
 test('createPathSource() serves its path as latest, never from cache', async (context) => {
   const { set } = await setUp(context)
-  const source = createPathSource('', set)
+  const source = createPathSource('', set, { environment })
   const pinned = expectPinned(await source.pin('latest', signal))
   assert.deepEqual(pinned, {
     source: '',
@@ -53,13 +53,13 @@ test('createPathSource() serves its path as latest, never from cache', async (co
     entry: set,
     readablePaths: [set],
   })
-  const file = createPathSource('', join(set, 'default.nix'))
+  const file = createPathSource('', join(set, 'default.nix'), { environment })
   const { entry, readablePaths } = expectSet(await file.fetch(pinned, signal))
   assert.deepEqual([entry, ...readablePaths], [join(set, 'default.nix'), join(set, 'default.nix')])
 })
 
 test('createPathSource() says which tags make sense', async () => {
-  const pin = await createPathSource('', '/set').pin('v1', signal)
+  const pin = await createPathSource('', '/set', { environment }).pin('v1', signal)
   assert.equal(pin.kind, 'unknown-tag')
   assert.match(pin.kind === 'unknown-tag' ? pin.message : '', /v1.*latest/)
 })

@@ -14,7 +14,8 @@ export interface PathSourceOptions {
   /** Where committed states are kept; without it nothing is ever pinned. */
   readonly trees?: SourceTrees | undefined
   readonly prepareFlake?: PrepareFlake | undefined
-  readonly environment?: Readonly<NodeJS.ProcessEnv>
+  /** Of the service; git gets an allow-list of it. */
+  readonly environment: Readonly<NodeJS.ProcessEnv>
 }
 
 /** What is at the path: a directory, or a file in one. */
@@ -31,7 +32,7 @@ interface Place {
 export function createPathSource(
   name: string,
   path: string,
-  { trees, prepareFlake, environment = process.env }: PathSourceOptions = {},
+  { trees, prepareFlake, environment }: PathSourceOptions,
 ): PackageSource {
   const setting = { inherited: environment }
   const identity = `path:${path}`

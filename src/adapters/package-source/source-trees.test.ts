@@ -18,7 +18,7 @@ async function makeDirectory(context: TestContext): Promise<string> {
 
 async function open(context: TestContext, options: Partial<SourceTreesOptions> = {}) {
   const directory = options.directory ?? (await makeDirectory(context))
-  const trees = await SourceTrees.open({ directory, ...options })
+  const trees = await SourceTrees.open({ directory, environment: process.env, ...options })
   context.after(() => trees.close())
   return { directory, trees }
 }
@@ -112,7 +112,8 @@ test('SourceTrees.open() sweeps what a killed process was filling', async (conte
   await writeFile(
     script,
     `const { SourceTrees } = await import(${JSON.stringify(module)})
-    const trees = await SourceTrees.open({ directory: ${JSON.stringify(join(directory, 's'))} })
+    const options = { directory: ${JSON.stringify(join(directory, 's'))}, environment: process.env }
+    const trees = await SourceTrees.open(options)
     const fill = () => { process.send('filling'); return new Promise(() => setInterval(() => {}, 1e6)) }
     await trees.tree('git-1', fill, new AbortController().signal)`,
   )

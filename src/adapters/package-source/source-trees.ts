@@ -12,6 +12,8 @@ import { runProcess } from '#adapters/process/run-process.ts'
 
 export interface SourceTreesOptions {
   readonly directory: string
+  /** Of the service; what writes to the disk gets its PATH. */
+  readonly environment: Readonly<NodeJS.ProcessEnv>
   /** Trees that are kept beside those in use; nixpkgs has 300 MB each. */
   readonly mostKept?: number
   readonly now?: () => number
@@ -33,6 +35,7 @@ const syncTimeoutMs = 10 * 60 * 1000
  */
 export class SourceTrees {
   readonly #directory: string
+  readonly #searchPath: string
   readonly #mostKept: number
   readonly #now: () => number
   readonly #owned: OwnedDirectory
@@ -40,6 +43,7 @@ export class SourceTrees {
 
   private constructor(directory: string, owned: OwnedDirectory, options: SourceTreesOptions) {
     this.#directory = directory
+    this.#searchPath = options.environment['PATH'] ?? ''
     this.#mostKept = options.mostKept ?? 8
     this.#now = options.now ?? Date.now
     this.#owned = owned
@@ -99,7 +103,7 @@ export class SourceTrees {
     try {
       await guardFilesystem('cannot keep a source', () => mkdir(source, { recursive: true }))
       await fill(source, signal)
-      await flush(unfinished, signal)
+      await flush(unfinished, this.#searchPath, signal)
       await this.#publish(unfinished, join(this.#directory, key))
     } finally {
       await rm(unfinished, { recursive: true, force: true })
@@ -150,12 +154,12 @@ function isTaken(error: unknown): boolean {
 }
 
 /** One call for a whole file system costs less than one for each of fifty thousand files. */
-async function flush(directory: string, signal: AbortSignal): Promise<void> {
+async function flush(directory: string, searchPath: string, signal: AbortSignal): Promise<void> {
   const end = await runProcess(
     {
       command: 'sync',
       args: ['--file-system', directory],
-      environment: new Map([['PATH', process.env['PATH'] ?? '']]),
+      environment: new Map([['PATH', searchPath]]),
       timeoutMs: syncTimeoutMs,
       killGraceMs: 5_000,
       stdoutLimitBytes: 1024,
