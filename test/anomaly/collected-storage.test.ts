@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -37,6 +38,7 @@ const repeatMs = graceMs / 6
 const leastCollections = 2
 const leastMs = 2 * graceMs
 const pullersAtOnce = 2
+const leastPulls = { byTag: 50, byDigest: 10 }
 
 interface Pulls {
   byTag: number
@@ -48,7 +50,7 @@ interface Pulls {
 
 suite('a storage of 1,000 images that is collected while images are pulled', () => {
   test('no pull is broken, by tag or by digest', async (context) => {
-    const directory = await mkdtemp(join(tmpdir(), 'nixery-collected-'))
+    const directory = await mkdtemp(join(fastDirectory(), 'nixery-collected-'))
     context.after(() => rm(directory, { recursive: true }))
     const storage = await openFilesystemStorage(directory)
     context.after(() => storage.close())
@@ -62,9 +64,13 @@ suite('a storage of 1,000 images that is collected while images are pulled', () 
     const pullers = Array.from({ length: pullersAtOnce }, (_, seed) =>
       pullOverAndOver(urls, seededRandom(seed), pulls, ending.signal),
     )
-    const collecting = collectOverAndOver(storage, before / 4, ending.signal)
-    const first = Promise.race([collecting, Promise.all(pullers)])
-    await first.finally(() => ending.abort())
+    const collecting = collectOverAndOver(storage, before / 4, pulls, ending.signal)
+    const work = [collecting, ...pullers]
+    // One that fails ends the others.
+    await Promise.race([collecting, Promise.all(pullers)])
+      .catch(() => {})
+      .finally(() => ending.abort())
+    await Promise.allSettled(work)
     const [collected] = await Promise.all([collecting, ...pullers])
 
     assert.deepEqual(await findStorageViolations(directory), [])
@@ -74,10 +80,14 @@ suite('a storage of 1,000 images that is collected while images are pulled', () 
       `pulls: ${JSON.stringify(pulls)}; ${collected.length} collections removed ` +
         `${removedImages} images and ${removedBlobs} blobs`,
     )
-    assert.ok(pulls.byTag > 50 && pulls.byDigest > 10, JSON.stringify(pulls))
     assert.ok(removedImages > images / 2, 'images were removed')
   })
 })
+
+/** In memory, so that no write waits for a disk that other tests keep busy: the grace here is short. */
+function fastDirectory(): string {
+  return existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+}
 
 async function pullOverAndOver(
   urls: readonly string[],
@@ -129,12 +139,16 @@ async function pull(
 async function collectOverAndOver(
   storage: Storage,
   mostBytes: number,
+  pulls: Pulls,
   until: AbortSignal,
 ): Promise<readonly Collected[]> {
   const collected: Collected[] = []
   const startMs = performance.now()
   const isDone = () =>
-    collected.length >= leastCollections && performance.now() - startMs >= leastMs
+    collected.length >= leastCollections &&
+    performance.now() - startMs >= leastMs &&
+    pulls.byTag >= leastPulls.byTag &&
+    pulls.byDigest >= leastPulls.byDigest
   while (!isDone() && !until.aborted) {
     const outcome = await collectGarbage(
       storage,
@@ -196,7 +210,7 @@ async function startRegistry(context: TestContext, storage: Storage): Promise<st
   context.after(() => {
     server.close()
     server.closeAllConnections()
-    assert.deepEqual(failures, [])
+    assert.deepEqual(failures.map(String), [])
   })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
