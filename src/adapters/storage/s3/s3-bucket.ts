@@ -22,7 +22,8 @@ export interface S3Limits {
 }
 
 export const defaultLimits: S3Limits = {
-  small: { tryMs: 15_000, totalMs: 60_000 },
+  // A client waits for them, and some wait half a minute.
+  small: { tryMs: 15_000, totalMs: 25_000 },
   part: { tryMs: 120_000, totalMs: 120_000 },
   copy: { tryMs: 300_000, totalMs: 600_000 },
   stallMs: 30_000,
