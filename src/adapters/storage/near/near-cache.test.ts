@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  mkdir,
   mkdtemp,
   readdir,
   readFile,
@@ -407,6 +408,23 @@ test('a directory stays within its bound, whoever writes to it', async (context)
   assert.ok(kept.length > 8 && kept.length * 500_000 <= 8 * mebibyte, `${kept.length} files`)
 })
 
+test('a directory that somebody has made among the copies keeps none of them', async (context) => {
+  const fixture = await setUp(context, { mostBytes: 2 * mebibyte })
+  const foreign = join(fixture.nearPath(digestOf(small)), '..', 'lost+found')
+  await mkdir(foreign)
+  // Older than all copies, so it would go first.
+  await utimes(foreign, 0, 0)
+  for (let index = 0; index < 20; index += 1)
+    await readWhole(
+      fixture.cache.blobs,
+      await put(fixture.storage.blobs, makeBytes(400_000, index)),
+    )
+  await fixture.cache.close()
+  await (await fixture.open()).close()
+  const kept = await fixture.kept()
+  assert.ok(kept.includes('lost+found') && kept.length <= 6, `${kept.length} files`)
+})
+
 test('what is larger than a quarter of the bound is not kept', async (context) => {
   const fixture = await setUp(context, { mostBytes: 8 * mebibyte })
   const digest = await put(fixture.storage.blobs, large)
@@ -429,6 +447,16 @@ test('stat() is remembered for a minute, absence is not', async (context) => {
   fixture.time.ms += 1
   await blobs.stat(digest, signal)
   assert.deepEqual(fixture.calls(), ['stat'])
+})
+
+test('stat() is asked anew when the clock was set back', async (context) => {
+  const fixture = await setUp(context)
+  const { blobs } = fixture.cache
+  const digest = await put(fixture.storage.blobs, small)
+  await blobs.stat(digest, signal)
+  await fixture.storage.upkeep.removeBlob(digest, signal)
+  fixture.time.ms -= 3_600_000
+  assert.equal(await blobs.stat(digest, signal), undefined)
 })
 
 for (const [what, read] of [

@@ -21,7 +21,7 @@ interface KeptFile {
 /**
  * Keeps the files of a directory within a bound; those that were used longest ago go first. The
  * directory itself says what is there, and the time of a file when it was used: so it outlives the
- * process, and several may share it, each of them an eighth over the bound at most.
+ * process, and several may share it, each of them a quarter and what it writes over the bound at most.
  */
 export class NearRoom {
   readonly #directory: string
@@ -39,12 +39,16 @@ export class NearRoom {
     this.#report = report
   }
 
-  /** Room for bytes of a file that is being written; false when too much is. */
+  /** Room for bytes of a file that is being written; false when too much is, or while room is made. */
   take(sizeBytes: number): boolean {
-    if (this.#unfinishedBytes + sizeBytes > this.#mostBytes * mostUnfinished) return false
-    this.#unfinishedBytes += sizeBytes
     this.#makeRoom()
-    return true
+    const unfinishedBytes = this.#unfinishedBytes + sizeBytes
+    const hasRoom =
+      unfinishedBytes <= this.#mostBytes * mostUnfinished &&
+      // A look takes its time: what comes faster than it removes files is not kept.
+      this.#newBytes <= this.#mostBytes * slack
+    if (hasRoom) this.#unfinishedBytes = unfinishedBytes
+    return hasRoom
   }
 
   giveBack(sizeBytes: number): void {
@@ -99,7 +103,8 @@ async function listFiles(directory: string): Promise<KeptFile[]> {
   for await (const { name } of await opendir(directory)) {
     const path = join(directory, name)
     const info = await unlessMissing(stat(path))
-    if (info !== undefined)
+    // What is none of ours must not keep the rest from being removed.
+    if (info?.isFile() === true)
       files.push({
         path,
         sizeBytes: Math.max(info.size, leastFileBytes),

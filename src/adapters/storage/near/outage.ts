@@ -5,7 +5,7 @@ const restMs = 60 * 1000
 export class Outage {
   readonly #what: string
   readonly #nowMs: () => number
-  #untilMs = Number.NEGATIVE_INFINITY
+  #sinceMs = Number.NEGATIVE_INFINITY
   #isTold = false
 
   /** `what` goes without the disk, for the warning. */
@@ -15,12 +15,14 @@ export class Outage {
   }
 
   get isOn(): boolean {
-    return this.#nowMs() < this.#untilMs
+    const restedMs = this.#nowMs() - this.#sinceMs
+    // A clock that was set back says nothing about the rest.
+    return restedMs >= 0 && restedMs < restMs
   }
 
   /** Bound, to stand where an error is caught. */
   readonly begin = (error: unknown): void => {
-    this.#untilMs = this.#nowMs() + restMs
+    this.#sinceMs = this.#nowMs()
     if (!this.#isTold) process.emitWarning(`${this.#what} for a while: ${String(error)}`)
     this.#isTold = true
   }

@@ -8,7 +8,7 @@ const ttlMs = 60 * 1000
 const mostStats = 10_000
 
 interface RememberedStat {
-  readonly untilMs: number
+  readonly askedMs: number
   /** Not before the answer has come. */
   stat: BlobStat | undefined
 }
@@ -29,8 +29,8 @@ export class RememberedStats {
     ask: () => Promise<BlobStat | undefined>,
   ): Promise<BlobStat | undefined> {
     const known = this.#stats.get(digest)
-    if (known?.stat !== undefined && this.#nowMs() < known.untilMs) return known.stat
-    const asked: RememberedStat = { untilMs: this.#nowMs() + ttlMs, stat: undefined }
+    if (known?.stat !== undefined && this.#isNew(known)) return known.stat
+    const asked: RememberedStat = { askedMs: this.#nowMs(), stat: undefined }
     this.#remember(digest, asked)
     const stat = await ask()
     // Unless it was to be forgotten meanwhile: then the answer may be of before.
@@ -41,6 +41,12 @@ export class RememberedStats {
   /** The next answer is a new one, and so is that of whoever asks at this moment. */
   forget(digest: Digest): void {
     this.#stats.delete(digest)
+  }
+
+  #isNew({ askedMs }: RememberedStat): boolean {
+    const ageMs = this.#nowMs() - askedMs
+    // A clock that was set back says nothing about the age.
+    return ageMs >= 0 && ageMs < ttlMs
   }
 
   #remember(digest: Digest, asked: RememberedStat): void {
