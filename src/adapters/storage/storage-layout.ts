@@ -23,8 +23,6 @@ export const storageFolders = [
   'staging',
 ] as const
 
-export type StorageFolder = (typeof storageFolders)[number]
-
 /** The only place that makes keys of a storage. */
 export const storageKeys = {
   blob: (digest: Digest) => `layers/${digestHex(digest)}`,
