@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { after, before, suite, test } from 'node:test'
 import { defaultLimits } from '#adapters/storage/s3/s3-bucket.ts'
 import { bucketAnswers } from './bucket-answers.ts'
-import type { FaultPlan, ProxiedRequest } from './fault.ts'
+import { withoutFaults, type FaultPlan, type ProxiedRequest } from './fault.ts'
 import { s3EmulatorProgram } from './s3-emulator.ts'
 import {
   answerTo,
@@ -119,6 +119,26 @@ suite('An S3 server in trouble', { skip: 'skip' in program && program.skip }, ()
     )
     await storeBlob(objects, 'layers/small', Buffer.from('hello world'))
     assert.equal((await readWhole(objects, 'layers/small')).toString(), 'hello world')
+  })
+
+  test('that copies slowly does not lose what is written meanwhile under the old key', async (context) => {
+    const bucket = await site.makeBucket()
+    const other = await site.open(context, bucket)
+    await other.put('layers/a', Buffer.from('damaged'), layerType, signal)
+    let mended: Promise<void> | undefined
+    const objects = await site.open(context, bucket, { endpoint: site.proxy.url })
+    site.proxy.plan = ({ method, path }) => {
+      if (method !== 'PUT' || !path.includes('/quarantine/')) return undefined
+      mended = other.put('layers/a', Buffer.from('mended'), layerType, signal)
+      return { kind: 'delay', delayMs: 200 }
+    }
+    context.after(() => (site.proxy.plan = withoutFaults))
+    assert.equal(await objects.move('layers/a', 'quarantine/a', signal), true)
+    await mended
+    assert.equal((await readWhole(other, 'layers/a')).toString(), 'mended')
+    site.proxy.plan = withoutFaults
+    assert.equal(await objects.move('layers/a', 'quarantine/a', signal), true)
+    assert.equal(await other.stat('layers/a', signal), undefined)
   })
 
   test('that stays in trouble gets nothing visible', async (context) => {

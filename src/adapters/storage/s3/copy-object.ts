@@ -39,7 +39,11 @@ export async function copyObject(
   )
 }
 
-/** Gives an object another key; false when it is not there. */
+/**
+ * Gives an object another key; false when it is not there. What somebody has replaced meanwhile stays:
+ * a blob in quarantine may be made again while another instance still moves it there. Only some servers
+ * remove on a condition, so the last look comes right before the removal.
+ */
 export async function moveObject(
   bucket: S3Bucket,
   from: string,
@@ -55,7 +59,8 @@ export async function moveObject(
     if (isMissing(error)) return false
     throw error
   }
-  await removeObject(bucket, from, signal)
+  const now = await statObject(bucket, from, signal)
+  if (now?.entityTag === found.entityTag) await removeObject(bucket, from, signal)
   return true
 }
 

@@ -9,6 +9,8 @@ const mostConflicts = 5
 
 export interface StoredObject extends ObjectInfo {
   readonly contentType: string
+  /** Names these bytes; another version has another one. */
+  readonly entityTag: string | undefined
 }
 
 export async function statObject(
@@ -28,6 +30,7 @@ export async function statObject(
       sizeBytes: found.ContentLength ?? 0,
       changedMs: found.LastModified?.getTime() ?? 0,
       contentType: found.ContentType ?? 'application/octet-stream',
+      entityTag: found.ETag,
     }
   )
 }
