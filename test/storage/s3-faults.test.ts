@@ -153,6 +153,19 @@ suite('An S3 server in trouble', { skip: 'skip' in program && program.skip }, ()
     assert.deepEqual(await site.findLeftovers(bucket), [])
   })
 
+  test('that gives the whole for a part fails the download before a byte is wrong', async (context) => {
+    const [objects] = await site.openFaulty(context, ({ range }) =>
+      range === undefined
+        ? undefined
+        : { kind: 'answer', answer: { status: 200, body: 'hello world' } },
+    )
+    await storeBlob(objects, 'layers/a', Buffer.from('hello world'))
+    await assert.rejects(objects.open('layers/a', { start: 6, end: 10 }, signal), {
+      code: 'STORAGE_FAILED',
+      message: /the server knows no ranges/,
+    })
+  })
+
   test('that ends a download in its middle fails it', async (context) => {
     const [objects] = await site.openFaulty(context, ({ method }) =>
       method === 'GET' ? { kind: 'truncate', afterBytes: 1000 } : undefined,

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { ByteRange } from '#core/oci/byte-range.ts'
+import { OperatingError } from '#engine/operating-error.ts'
 import { watchBody } from '../watch-body.ts'
 import { callBucket, type S3Bucket } from './s3-bucket.ts'
 import { s3Error } from './s3-error.ts'
@@ -24,8 +25,12 @@ export async function openObject(
     bucket.limits.small,
     async (s3, options) => {
       const found = await unlessMissing(s3.getObject(input, options))
+      if (found === undefined) return undefined
       // Browsers have other streams.
-      return found && (found.Body as Readable)
+      const body = found.Body as Readable
+      if (range === undefined || found.$metadata.httpStatusCode === 206) return body
+      body.destroy()
+      throw new OperatingError('STORAGE_FAILED', `${doing}: the server knows no ranges`)
     },
     signal,
   )

@@ -43,21 +43,8 @@ export async function putObject(
   contentType: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const checksum = await checksumBody([bytes], bucket.checksum)
-  const input = {
-    Bucket: bucket.name,
-    Key: key,
-    ContentType: contentType,
-    Body: bytes,
-    ...checksum,
-  }
-  await callBucket(
-    bucket,
-    `cannot write ${key}`,
-    bucket.limits.small,
-    (s3, options) => s3.putObject(input, options),
-    signal,
-  )
+  const put = await preparePut(bucket, key, bytes, contentType, signal)
+  await put()
 }
 
 /**
@@ -71,6 +58,17 @@ export async function putFirstObject(
   contentType: string,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const put = await preparePut(bucket, key, bytes, contentType, signal)
+  return whenAbsent(() => put('*'), `cannot write ${key}`)
+}
+
+async function preparePut(
+  bucket: S3Bucket,
+  key: string,
+  bytes: Uint8Array,
+  contentType: string,
+  signal: AbortSignal,
+) {
   const checksum = await checksumBody([bytes], bucket.checksum)
   const input = {
     Bucket: bucket.name,
@@ -79,16 +77,14 @@ export async function putFirstObject(
     Body: bytes,
     ...checksum,
   }
-  const doing = `cannot write ${key}`
-  const put = () =>
+  return (IfNoneMatch?: '*') =>
     callBucket(
       bucket,
-      doing,
+      `cannot write ${key}`,
       bucket.limits.small,
-      (s3, options) => s3.putObject({ ...input, IfNoneMatch: '*' }, options),
+      (s3, options) => s3.putObject({ ...input, IfNoneMatch }, options),
       signal,
     )
-  return whenAbsent(put, doing)
 }
 
 /** Runs a conditional write: false when the object is there already. */
