@@ -275,6 +275,36 @@ test('a batch ends in time, and what is left over goes the next time', async () 
   assert.equal((await collect()).blobs, 40 - blobs)
 })
 
+test('what a left over manifest needs is left over too', async () => {
+  const names = Array.from({ length: 10 }, (_, index) => `p${index + 1}`)
+  const { collect, pass, storage, objects, instance, images } = await start(names)
+  pass(2 * hourMs)
+  const slow = createStorage({
+    ...objects,
+    async remove(key, until) {
+      await objects.remove(key, until)
+      if (key.startsWith('layers/')) pass(minuteMs)
+    },
+  })
+  const told: Digest[] = []
+  const pulled: Storage = {
+    ...slow,
+    upkeep: {
+      ...slow.upkeep,
+      // Pulls of everything that is still there, while something else is about to go.
+      async postNotice(collector, notice, until) {
+        await slow.upkeep.postNotice(collector, notice, until)
+        if (notice.digests.length === 0 || notice.digests.includes(images.get('p1')!)) return
+        for (const digest of images.values())
+          if (await readStoredManifest(instance.tools, digest, signal)) told.push(digest)
+      },
+    },
+  }
+  await collect({ mostBytes: 0 }, { storage: pulled })
+  assert.notEqual(told.length, 0)
+  for (const digest of told) assert.deepEqual(await findLost(storage, digest), [])
+})
+
 test('what an entry came to need after the look stays, even if nobody claimed it', async () => {
   const { collect, pass, put, storage } = await start([])
   const digest = await put('needed')

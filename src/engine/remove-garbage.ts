@@ -119,20 +119,24 @@ class CollectionRound {
   /** Gives the storage's time. */
   async #removeBatch(wanted: readonly Digest[], signal: AbortSignal): Promise<number> {
     const batch = wanted.filter((digest) => !this.#spared.has(digest))
-    const { notice, nowMs } = this.#tools
+    const { notice, nowMs, reader } = this.#tools
     const untilMs = nowMs() + batchMs
+    const isInTime = () => nowMs() < untilMs
     const postedMs = await notice.post(batch)
     const needed = await this.#findNeeded(batch, postedMs, signal)
-    await this.#tools.reader.addReferences(needed, this.#look.blobs, this.#spared, signal)
+    await reader.addReferences(needed, this.#look.blobs, this.#spared, signal)
+    const going = batch.filter((digest) => !this.#spared.has(digest))
     await runInLanes(
-      batch.filter((digest) => !this.#spared.has(digest)),
+      going,
       callsAtOnce,
       async (digest) => {
-        // What is left over goes the next time.
-        if (nowMs() < untilMs) await this.#remove(digest, signal)
+        if (isInTime()) await this.#remove(digest, isInTime, signal)
       },
       signal,
     )
+    // What is left over goes the next time, and nothing that it needs goes before it.
+    const leftOver = going.filter((digest) => !this.removed.has(digest))
+    await reader.addReferences(leftOver, this.#look.blobs, this.#spared, signal)
     return notice.post([])
   }
 
@@ -161,12 +165,14 @@ class CollectionRound {
   }
 
   /** The entries that lead to a blob go first, then the blob, then what is known of its use. */
-  async #remove(digest: Digest, signal: AbortSignal): Promise<void> {
+  async #remove(digest: Digest, isInTime: () => boolean, signal: AbortSignal): Promise<void> {
     const { entries, upkeep } = this.#tools.storage
     for (const { kind, key } of this.#look.builds.get(digest) ?? []) {
       await entries.remove(kind, key, signal)
       this.builds += 1
     }
+    // A process that was stopped in between wakes up when nobody heeds its notice any more.
+    if (!isInTime()) return
     await upkeep.removeBlob(digest, signal)
     const blob = this.#look.blobs.get(digest)
     if (blob !== undefined) this.removed.set(digest, blob)
