@@ -56,6 +56,13 @@ test('readStoredManifest() gives nothing that is left in a near cache only', asy
   assert.equal(await readStoredManifest(near, digest, signal), undefined)
 })
 
+test('readStoredManifest() writes nothing for a digest that was never there', async () => {
+  const { read, dump } = await start()
+  const before = await dump()
+  assert.equal(await read(digestOf('absent')), undefined)
+  assert.deepEqual(await dump(), before)
+})
+
 test('readStoredManifest() gives nothing that is absent, no manifest, or about to be removed', async () => {
   const { image, read, storage, nowMs } = await start()
   const { digest } = image.manifests[0]!
