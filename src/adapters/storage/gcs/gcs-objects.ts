@@ -1,4 +1,5 @@
 import type { ObjectStore } from '../object-store.ts'
+import { OpenUploads } from '../spool/open-uploads.ts'
 import type { RetryTools } from '../spool/retry.ts'
 import type { Spool } from '../spool/spool.ts'
 import { spooledUpload } from '../spool/spooled-upload.ts'
@@ -47,7 +48,7 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
   const transfer = createGcsTransfer(connection, idleTimeoutMs)
   const bucket = gcsBucket(connection.bucket, calls)
   const addressOf = gcsAddresses(connection, options)
-  const closing = new AbortController()
+  const uploads = new OpenUploads()
 
   const write = async (
     spec: GcsObjectSpec,
@@ -107,8 +108,7 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
         transfer,
         find: bucket.find,
       })
-      const both = AbortSignal.any([signal, closing.signal])
-      return spooledUpload(options.spool, target, options, both)
+      return uploads.add(spooledUpload(options.spool, target, options, signal))
     },
 
     remove: bucket.remove,
@@ -128,9 +128,7 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
     },
     locate: (key, signal) =>
       calls.once(`cannot make an address of ${key}`, () => addressOf(key), signal),
-    async close() {
-      closing.abort(new Error('the storage is being closed'))
-    },
+    close: () => uploads.discard(),
   }
   await probeWithin(options.bucket, (signal) => probeObjects(objects, signal))
   return objects

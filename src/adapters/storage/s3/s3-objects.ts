@@ -1,4 +1,5 @@
-import type { ObjectStore, ObjectUpload } from '../object-store.ts'
+import type { ObjectStore } from '../object-store.ts'
+import { OpenUploads } from '../spool/open-uploads.ts'
 import type { RetryTools } from '../spool/retry.ts'
 import { probeWithin } from '../probe-within.ts'
 import { spooledUpload } from '../spool/spooled-upload.ts'
@@ -45,7 +46,7 @@ function createS3Objects(
   presign: PresignDownload,
   { spool, partBytes, retry }: S3Options,
 ): ObjectStore {
-  const uploads = new Set<ObjectUpload>()
+  const uploads = new OpenUploads()
   const touch = (key: string, signal: AbortSignal) =>
     putObject(bucket, key, new Uint8Array(), 'application/octet-stream', signal)
   return {
@@ -60,16 +61,7 @@ function createS3Objects(
 
     async upload(contentType, signal) {
       const target = new MultipartTarget(bucket, contentType)
-      const upload = spooledUpload(spool, target, { partBytes, retry }, signal)
-      uploads.add(upload)
-      return {
-        write: (chunk) => upload.write(chunk),
-        publish: (key) => upload.publish(key),
-        async discard() {
-          uploads.delete(upload)
-          await upload.discard()
-        },
-      }
+      return uploads.add(spooledUpload(spool, target, { partBytes, retry }, signal))
     },
 
     remove: (key, signal) => removeObject(bucket, key, signal),
@@ -93,7 +85,7 @@ function createS3Objects(
       ),
 
     async close() {
-      await Promise.all([...uploads].map((upload) => upload.discard()))
+      await uploads.discard()
       bucket.s3.destroy()
     },
   }
