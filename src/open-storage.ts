@@ -12,7 +12,10 @@ import type { StorageObserver } from '#engine/ports/storage-observer.ts'
 import { ConfigError, type Config, type StorageSettings } from './config.ts'
 import { makeDirectory } from './make-directory.ts'
 
-/** The same for the service: with blobs that are checked when they are read, and, for buckets, copies near by. */
+/**
+ * The storage of a service: that of `openStorage` with blobs that are checked when they are read, and, for
+ * buckets, copies near by.
+ */
 export async function openServedStorage(
   config: Config,
   observer: StorageObserver,

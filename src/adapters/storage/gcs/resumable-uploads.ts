@@ -69,6 +69,8 @@ export function resumableUploads(ask: AskGcs, uploadsUrl: string): ResumableUplo
         if (status >= 500 || status === 429) throw answerError(answer, text)
         if (status !== 308) return undefined
         startBytes = parseStoredBytes(answer.headers.range)
+        // It has all bytes and says that it is not done: there is nothing to send, and no range of nothing.
+        if (startBytes >= sizeBytes) return undefined
       }
       const rest = bodyFrom(body, startBytes)
       const { answer, text, status } = await put(`${startBytes}-${sizeBytes - 1}`, rest)
