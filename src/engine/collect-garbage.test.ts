@@ -11,6 +11,7 @@ import { collectGarbage, type Collected, type CollectionEvent } from './collect-
 import type { Storage } from './ports/storage.ts'
 import { readStoredManifest } from './read-stored-manifest.ts'
 import { serveManifest } from './serve-manifest.ts'
+import { parseBuildEntry } from './stored-entries.ts'
 
 const { signal } = new AbortController()
 const minuteMs = 60_000
@@ -256,6 +257,31 @@ test('what cannot be read or leads nowhere goes when it is old', async () => {
   pass(7 * dayMs)
   assert.equal((await collect()).quarantined, 1)
   assert.deepEqual(await keysIn('quarantine'), [])
+})
+
+test('layers are not read, however small they are', async () => {
+  const { collect, pass, storage } = await start()
+  pass(2 * hourMs)
+  const layers = new Set<Digest>()
+  for await (const { key } of storage.upkeep.entries('builds', signal))
+    layers.add(parseBuildEntry(await storage.entries.get('builds', key, signal))!.digest)
+  const read: Digest[] = []
+  const watched: Storage = {
+    ...storage,
+    blobs: {
+      ...storage.blobs,
+      readDocument(digest, until) {
+        read.push(digest)
+        return storage.blobs.readDocument(digest, until)
+      },
+    },
+  }
+  await collect({ mostBytes: 0 }, { storage: watched })
+  assert.notEqual(read.length, 0)
+  assert.deepEqual(
+    read.filter((digest) => layers.has(digest)),
+    [],
+  )
 })
 
 test('a batch ends in time, and what is left over goes the next time', async () => {

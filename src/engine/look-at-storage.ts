@@ -53,6 +53,8 @@ export class StorageReader {
   readonly #images: EntryReader<ImageDigests>
   readonly #builds: EntryReader<Digest>
   readonly #references = new Map<Digest, ManifestReferences | undefined>()
+  /** Most layers of small packages are no larger than a manifest. */
+  readonly #layers = new Set<Digest>()
   readonly #names = new Map<Digest, Digest>()
 
   constructor(storage: CollectableStorage, policy: RetentionPolicy) {
@@ -104,7 +106,7 @@ export class StorageReader {
     { digest, sizeBytes }: StoredBlob,
     signal: AbortSignal,
   ): Promise<ManifestReferences | undefined> {
-    if (sizeBytes > mostManifestBytes) return undefined
+    if (sizeBytes > mostManifestBytes || this.#layers.has(digest)) return undefined
     if (this.#references.has(digest)) return this.#references.get(digest)
     const bytes = await this.#storage.blobs.readDocument(digest, signal)
     // What has just gone may come back.
@@ -166,7 +168,10 @@ export class StorageReader {
 
   #parseBuild(value: unknown): Digest | undefined {
     const entry = parseBuildEntry(value)
-    return entry && this.#intern(entry.digest)
+    if (entry === undefined) return undefined
+    const layer = this.#intern(entry.digest)
+    this.#layers.add(layer)
+    return layer
   }
 
   /** Ten thousand images name the same layers a million times. */
