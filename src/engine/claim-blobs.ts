@@ -42,8 +42,10 @@ const mostClaims = 100_000
 // A bucket answers each in some ten milliseconds, and an image has up to a hundred layers.
 const recordsAtOnce = 16
 
-// A collector works off a notice within seconds.
-const pollMs = 250
+// A collector works off a notice within seconds, but one that died is waited for, and buckets take one
+// write of an object a second.
+const firstPollMs = 250
+const longestPollMs = 4000
 
 /**
  * For how long a notice counts. Its collector stops removing after a third of that: the rest forgives
@@ -104,9 +106,11 @@ export function createClaims(
 
   /** The collector may have forgotten a use that was recorded while its notice was there. */
   async function claimWhenFree(digest: Digest, signal: AbortSignal): Promise<void> {
-    for (let waitedMs = 0; waitedMs <= noticeLifeMs; waitedMs += pollMs) {
+    for (let waitedMs = 0; waitedMs <= noticeLifeMs;) {
       if ((await claim([digest], signal)).size === 0) return
-      await pause(clock, pollMs, signal)
+      const delayMs = Math.min(Math.max(firstPollMs, waitedMs), longestPollMs)
+      await pause(clock, delayMs, signal)
+      waitedMs += delayMs
     }
     throw new OperatingError('STORAGE_BUSY', `a garbage collector holds ${digest} for too long`)
   }
