@@ -40,7 +40,7 @@ const bucketName = z.string().regex(/^[a-z0-9][-._a-z0-9]{1,220}[a-z0-9]$/)
 
 /** A server: signatures cover the path, so none is put in front of the bucket's. */
 const httpAddress = z
-  .url({ protocol: /^https?$/ })
+  .url({ protocol: /^https?$/, abort: true })
   .refine((text) => new URL(text).pathname === '/' && !/[?#@]/.test(text))
 
 /** What goes into nix.conf and must stay the one setting that it is. */

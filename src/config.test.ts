@@ -189,6 +189,8 @@ test('readConfig() reads buckets, and refuses one that its backend does not look
     [{ NIXERY_STORAGE_BACKEND: 's3' }, /needs a bucket: say which in NIXERY_S3_BUCKET/],
     [{ NIXERY_SERVE_BLOBS: 'redirect' }, /is for buckets/],
     [{ ...s3, NIXERY_S3_ENDPOINT: 'http://minio/path' }, /without a path/],
+    [{ ...s3, NIXERY_S3_ENDPOINT: 'minio.internal' }, /NIXERY_S3_ENDPOINT=minio.internal is not/],
+    [{ ...s3, NIXERY_S3_ENDPOINT: '127.0.0.1:9000' }, /an http or https address/],
     [{ ...gcs, GCS_BUCKET: 'Images' }, /the name of a bucket/],
   ]
   for (const [environment, message] of refused)

@@ -104,3 +104,10 @@ export function describeStorage(storage: StorageSettings): string {
       return `s3://${storage.bucket}`
   }
 }
+
+/** How clients get layers, for people. */
+export function describeServing({ serveBlobs, storage }: Config): string {
+  const isUnsigned = storage.kind === 'gcs' && storage.credentialsFile === undefined
+  if (serveBlobs === 'proxy') return 'through this service'
+  return isUnsigned ? 'from public addresses' : 'from signed addresses'
+}

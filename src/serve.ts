@@ -7,7 +7,7 @@ import { createMetrics } from '#adapters/metrics/metrics.ts'
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { compose, type System, type Watchers } from './compose.ts'
-import { describeStorage } from './open-storage.ts'
+import { describeServing, describeStorage } from './open-storage.ts'
 import { ConfigError, type Config } from './config.ts'
 
 // Blob downloads in progress get this long to end after SIGTERM; Kubernetes kills after 30 s.
@@ -42,7 +42,12 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
     const { port } = server.address() as AddressInfo
     const { sources, example } = system
     logger.info(
-      { port, storage: describeStorage(config.storage), sources },
+      {
+        port,
+        storage: describeStorage(config.storage),
+        layers: describeServing(config),
+        sources,
+      },
       example === undefined
         ? `ready: serving on port ${port}`
         : `ready: docker pull localhost:${port}/${example}`,
