@@ -523,6 +523,22 @@ test('recordUse() makes the next stat() a new one, and one that is under way', a
   assert.equal(await blobs.stat(digest, signal), undefined)
 })
 
+test('recordUse() makes every stat() of the next minute a new one', async (context) => {
+  const fixture = await setUp(context)
+  const { blobs, upkeep } = fixture.cache
+  const digest = await put(fixture.storage.blobs, small)
+  await upkeep.recordUse(digest, signal)
+  assert.ok(await blobs.stat(digest, signal), 'as others see it before the notices are read')
+  await fixture.storage.upkeep.removeBlob(digest, signal)
+  assert.equal(await blobs.stat(digest, signal), undefined)
+
+  await put(fixture.storage.blobs, small)
+  fixture.time.ms += 60_000
+  fixture.calls()
+  for (let times = 0; times < 3; times += 1) await blobs.stat(digest, signal)
+  assert.deepEqual(fixture.calls(), ['stat'])
+})
+
 test('publish() makes the next stat() a new one', async (context) => {
   const fixture = await setUp(context)
   const { blobs } = fixture.cache

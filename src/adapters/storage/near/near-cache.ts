@@ -48,7 +48,7 @@ export async function nearCache(far: BlobSide, options: NearFilesOptions): Promi
       ...far.upkeep,
       async recordUse(digest, signal) {
         await far.upkeep.recordUse(digest, signal)
-        stats.forget(digest)
+        stats.doubt(digest)
       },
       async removeBlob(digest, signal) {
         await far.upkeep.removeBlob(digest, signal).finally(() => stats.forget(digest))

@@ -11,6 +11,8 @@ interface RememberedStat {
   readonly askedMs: number
   /** Not before the answer has come. */
   stat: BlobStat | undefined
+  /** Whoever asks gets an answer of their own. */
+  readonly isDoubted?: boolean
 }
 
 /** Which blobs are there, if that was asked within the last minute. Absence is not remembered. */
@@ -29,7 +31,9 @@ export class RememberedStats {
     ask: () => Promise<BlobStat | undefined>,
   ): Promise<BlobStat | undefined> {
     const known = this.#stats.get(digest)
-    if (known?.stat !== undefined && this.#isNew(known)) return known.stat
+    const isKnown = known !== undefined && this.#isNew(known)
+    if (isKnown && known.isDoubted === true) return ask()
+    if (isKnown && known.stat !== undefined) return known.stat
     const asked: RememberedStat = { askedMs: this.#nowMs(), stat: undefined }
     this.#remember(digest, asked)
     const stat = await ask()
@@ -41,6 +45,14 @@ export class RememberedStats {
   /** The next answer is a new one, and so is that of whoever asks at this moment. */
   forget(digest: Digest): void {
     this.#stats.delete(digest)
+  }
+
+  /**
+   * For as long as answers are remembered none of this blob is. Who has recorded its use reads the
+   * notices next, and then asks; an answer that somebody else got in between may be out of date.
+   */
+  doubt(digest: Digest): void {
+    this.#remember(digest, { askedMs: this.#nowMs(), stat: undefined, isDoubted: true })
   }
 
   #isNew({ askedMs }: RememberedStat): boolean {
