@@ -24,6 +24,7 @@ interface Changes {
   readonly dryRun?: boolean
   readonly storage?: Storage
   readonly events?: CollectionEvent[]
+  readonly signal?: AbortSignal
 }
 
 /** Three images: p1 and p31 share their rare library, all of them one. */
@@ -47,7 +48,7 @@ async function start(names: readonly string[] = ['p1', 'p2', 'p31']) {
         observe: (event) => changes.events?.push(event),
         nowMs: paper.nowMs,
       },
-      signal,
+      changes.signal ?? signal,
     )
   async function collect(policy: Partial<RetentionPolicy> = {}, changes?: Changes) {
     const outcome = await run(policy, changes)
@@ -403,6 +404,61 @@ test('a collector that dies at any call leaves nothing dangling, and the next on
     if (ended) break
   }
 })
+
+test('a collector that is interrupted at any call withdraws its notice', async () => {
+  for (const moment of ['before', 'after'] as const) {
+    const ended = []
+    for (let call = 0; ended.at(-1) !== 'collected'; call += 1) {
+      const { run, pass, put, objects, keysIn } = await start()
+      await put('orphan')
+      pass(2 * hourMs)
+      const stopping = new AbortController()
+      const interrupted = interruptAt(objects, call, moment, stopping)
+      const storage = createStorage(interrupted)
+      const running = run({ unusedMs: hourMs }, { storage, signal: stopping.signal })
+      ended.push(await running.then(({ kind }) => kind).catch(describeReason))
+      assert.deepEqual(await keysIn('notices'), [], `${moment} call ${call}`)
+    }
+    assert.ok(ended.length > 50, `${ended.length} calls`)
+    assert.deepEqual(new Set(ended), new Set(['interrupted', 'collected']))
+  }
+})
+
+function describeReason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** A storage during one of whose calls, counted from 0, somebody presses Ctrl-C. */
+function interruptAt(
+  objects: ObjectStore,
+  interruptedCall: number,
+  moment: 'before' | 'after',
+  stopping: AbortController,
+): ObjectStore {
+  let calls = 0
+  const call = async <T>(run: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+    const isInterrupted = calls === interruptedCall
+    calls += 1
+    if (isInterrupted && moment === 'before') stopping.abort(new Error('interrupted'))
+    signal.throwIfAborted()
+    const result = await run()
+    if (isInterrupted) stopping.abort(new Error('interrupted'))
+    signal.throwIfAborted()
+    return result
+  }
+  return {
+    ...objects,
+    stat: (key, until) => call(() => objects.stat(key, until), until),
+    read: (key, mostBytes, until) => call(() => objects.read(key, mostBytes, until), until),
+    put: (key, bytes, type, until) => call(() => objects.put(key, bytes, type, until), until),
+    touch: (key, until) => call(() => objects.touch(key, until), until),
+    remove: (key, until) => call(() => objects.remove(key, until), until),
+    sweepStaging: (until) => call(() => objects.sweepStaging(until), until),
+    async *list(folder, until) {
+      yield* await call(() => Array.fromAsync(objects.list(folder, until)), until)
+    },
+  }
+}
 
 /** A storage whose calls fail once something has happened. */
 function dieAt(objects: ObjectStore, isDead: () => boolean): ObjectStore {

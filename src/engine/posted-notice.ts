@@ -48,7 +48,11 @@ export async function postNotice(
 
   const before = await find(await upkeep.nowMs(signal))
   if (before !== undefined) return before
+  await using posted = new AsyncDisposableStack()
+  // Before the notice itself: a call that was stopped may have been done all the same.
+  posted.defer(withdraw)
   const meanwhile = await find(await post([]))
-  if (meanwhile !== undefined) await withdraw()
-  return meanwhile ?? { kind: 'posted', post, [Symbol.asyncDispose]: withdraw }
+  if (meanwhile !== undefined) return meanwhile
+  const atTheEnd = posted.move()
+  return { kind: 'posted', post, [Symbol.asyncDispose]: () => atTheEnd.disposeAsync() }
 }

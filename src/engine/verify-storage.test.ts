@@ -362,6 +362,21 @@ suite('verifyStorage()', () => {
     assert.equal((await site.storage.upkeep.notices(signal)).size, 0)
   })
 
+  test('withdraws a notice of which it did not hear that it was posted', async () => {
+    const objects = createMemoryObjects()
+    const site = await fillSite(openSite(objects))
+    await harm(site, site.own.digest, flipByte)
+    const interrupted = createStorage({
+      ...objects,
+      async put(...call) {
+        await objects.put(...call)
+        throw new Error('interrupted')
+      },
+    })
+    await assert.rejects(verify({ objects, storage: interrupted }, 'verify-1'), /interrupted/)
+    assert.equal((await site.storage.upkeep.notices(signal)).size, 0)
+  })
+
   test('reports no blob that is sound, or gone with its images, when it looks again', async () => {
     const objects = createMemoryObjects()
     const site = await fillSite(openSite(objects))

@@ -225,8 +225,8 @@ class Verification {
     if (this.#repairAs === undefined || digests.length === 0) return work()
     const { upkeep } = this.#storage
     const untilMs = (await upkeep.nowMs(this.#signal)) + noticeLifeMs
-    await upkeep.postNotice(this.#repairAs, { digests, untilMs }, this.#signal)
     try {
+      await upkeep.postNotice(this.#repairAs, { digests, untilMs }, this.#signal)
       await work()
     } finally {
       await upkeep.withdrawNotice(this.#repairAs, AbortSignal.timeout(withdrawMs))

@@ -4,7 +4,8 @@ import { operatingErrors, OperatingError } from '#engine/operating-error.ts'
 const maxCauses = 5
 
 /** An error as one line for the log: messages from the outside in, and for operators what to do. */
-export function describeError(error: unknown): string {
+export function describeError(thrown: unknown): string {
+  const error = firstFailure(thrown)
   const messages: string[] = []
   let current: unknown = error
   for (let depth = 0; current instanceof Error && depth < maxCauses; depth += 1) {
@@ -20,6 +21,11 @@ export function describeError(error: unknown): string {
   const advice = error instanceof OperatingError ? `; ${operatingErrors[error.code].advice}` : ''
   const code = error instanceof OperatingError ? `${error.code}: ` : ''
   return messages.length === 0 ? String(error) : `${code}${messages.join(': ')}${advice}`
+}
+
+/** What had failed before `await using` could not clean up, which is no more than its consequence. */
+function firstFailure(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstFailure(error.suppressed) : error
 }
 
 /** Of an error without words, as Node has for an address of which no connection could be made. */
