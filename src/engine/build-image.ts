@@ -46,7 +46,7 @@ const basePackages: readonly string[] = ['cacert', 'iana-etc']
 
 /**
  * One image from nothing: the whole build flow, a call per step. Blobs are published before the
- * entries that point to them, so a crash at any moment leaves only staging files behind.
+ * entries that point to them, so a crash at any moment leaves nothing that leads nowhere.
  */
 export async function buildImage(
   tools: BuildTools,
