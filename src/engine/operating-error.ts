@@ -43,7 +43,7 @@ export const operatingErrors = {
     status: 500,
     retryable: true,
     summary: 'the storage of this registry failed: pull again later',
-    advice: 'check the storage directory',
+    advice: 'check the storage directory, or the bucket and its endpoint',
   },
   STORAGE_BUSY: {
     status: 503,
@@ -56,6 +56,13 @@ export const operatingErrors = {
     retryable: false,
     summary: 'this registry has no bucket to store images in',
     advice: 'make the bucket, or mend GCS_BUCKET or NIXERY_S3_BUCKET',
+  },
+  BUCKET_LOGIN: {
+    status: 500,
+    retryable: false,
+    summary: 'this registry cannot log in to its bucket',
+    advice:
+      'check the credentials: GOOGLE_APPLICATION_CREDENTIALS, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or the role of the machine',
   },
   BUCKET_DENIED: {
     status: 500,
