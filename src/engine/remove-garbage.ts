@@ -43,12 +43,12 @@ export async function removeGarbage(
   firstLook: StorageLook,
   signal: AbortSignal,
 ): Promise<RemovedGarbage> {
-  const removed: StoredBlob[] = []
+  let removed: readonly StoredBlob[] = []
   let builds = 0
   for (let look = firstLook; ; look = await tools.reader.look(() => {}, signal)) {
     const round = new CollectionRound(tools, look)
     const isDone = await round.run(signal)
-    removed.push(...round.removed.values())
+    removed = [...removed, ...round.removed.values()]
     builds += round.builds
     if (!isDone && round.removed.size > 0) continue
     await forgetUses(tools, look, signal)
