@@ -90,7 +90,7 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
     assert.match(help.stdout, /^usage: nixery gc/)
     const wrong = await gc(fresh, '--grace', '1s')
     assert.equal(wrong.exitCode, 2)
-    assert.match(wrong.stderr, /^nixery: --grace 1s must be at least 10m, .*\n\nusage: /)
+    assert.match(wrong.stderr, /^nixery: --grace 1s must be at least 30m, .*\n\nusage: /)
     const absent = join(scratch.path, 'absent')
     const refused = await gc(absent, '--max-size', '1KiB')
     assert.equal(refused.exitCode, 1)
