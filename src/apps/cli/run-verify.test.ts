@@ -41,7 +41,7 @@ async function setUp({ sound = false } = {}) {
     )
     return { code, out: out.join(''), err: err.join('') }
   }
-  return { run }
+  return { run, put }
 }
 
 test('runVerify() says that all is sound, what it has read, and what is not its own', async () => {
@@ -52,6 +52,13 @@ test('runVerify() says that all is sound, what it has read, and what is not its 
     code: 0,
     out: 'left alone, because not made by nixery: layers/notes.txt\n/s is sound: 1 blob (5 bytes), 0 images and 0 layers in the caches\n',
   })
+})
+
+test('runVerify() lets no name of somebody else move the terminal', async () => {
+  const { run, put } = await setUp({ sound: true })
+  await put('layers/two\nlines\u001b[2J', '')
+  const { out } = await run()
+  assert.match(out, /^left alone, .*layers\/two\\nlines\\u001b\[2J/)
 })
 
 test('runVerify() gives every finding a line, mends what it is told to, and is content after that', async () => {

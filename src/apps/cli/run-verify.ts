@@ -66,7 +66,9 @@ function describeReport(report: VerifyReport, repair: boolean, storage: string):
   const lines: string[] = []
   if (foreignKeys.length > 0) {
     const more = foreignKeys.length - shownForeign
-    const shown = foreignKeys.slice(0, shownForeign).join(', ')
+    // Written by anybody: a terminal must not take a name for a command.
+    const names = foreignKeys.slice(0, shownForeign).map((key) => JSON.stringify(key).slice(1, -1))
+    const shown = names.join(', ')
     lines.push(
       `left alone, because not made by nixery: ${shown}${more > 0 ? ` and ${more} more` : ''}`,
     )
@@ -85,5 +87,5 @@ function describeReport(report: VerifyReport, repair: boolean, storage: string):
 }
 
 function describeRepair({ quarantined, removedEntries, removedDocuments }: VerifyReport): string {
-  return `${counted(quarantined, 'blob')} moved into quarantine, ${removedEntries} cache entries and ${counted(removedDocuments, 'manifest')} removed`
+  return `${counted(quarantined, 'blob')} moved into quarantine, ${counted(removedEntries, 'cache entry', 'cache entries')} and ${counted(removedDocuments, 'manifest')} removed`
 }
