@@ -30,10 +30,23 @@ suite('A start with S3', { skip: 'skip' in program && program.skip }, () => {
     assert.rejects(openS3Objects(site.options(bucket, changes)), error)
 
   test('without the bucket fails', () =>
-    refuseStart('absent', {}, { code: 'BUCKET_MISSING', message: /bucket absent: .*NoSuchBucket/ }))
+    refuseStart(
+      'absent',
+      {},
+      { code: 'BUCKET_MISSING', message: /^s3:\/\/absent: .*NoSuchBucket/ },
+    ))
 
   test('without a server fails', () =>
     refuseStart('images', { endpoint: 'http://127.0.0.1:1' }, { code: 'STORAGE_BUSY' }))
+
+  test('over TLS where there is none fails in one line', () => {
+    const endpoint = site.emulator.url.replace('http:', 'https:')
+    return refuseStart(
+      'images',
+      { endpoint },
+      { code: 'STORAGE_FAILED', message: /^s3:\/\/images: cannot list objects: .+$/ },
+    )
+  })
 
   test('on AWS without a region fails', () =>
     refuseStart(
@@ -47,9 +60,11 @@ suite('A start with S3', { skip: 'skip' in program && program.skip }, () => {
     const { environment } = site.emulator
     context.after(() => Object.assign(process.env, environment))
     process.env['AWS_SECRET_ACCESS_KEY'] = 'wrong'
-    await refuseStart(bucket, {}, { code: 'BUCKET_DENIED', message: /SignatureDoesNotMatch/ })
+    await refuseStart(bucket, {}, { code: 'BUCKET_LOGIN', message: /SignatureDoesNotMatch/ })
+    process.env['AWS_ACCESS_KEY_ID'] = 'nobody'
+    await refuseStart(bucket, {}, { code: 'BUCKET_LOGIN', message: /access key/i })
     for (const name of Object.keys(environment)) delete process.env[name]
-    await refuseStart(bucket, {}, { code: 'BUCKET_DENIED', message: /set AWS_ACCESS_KEY_ID/ })
+    await refuseStart(bucket, {}, { code: 'BUCKET_LOGIN', message: /set AWS_ACCESS_KEY_ID/ })
   })
 
   const refusals: readonly (readonly [string, FaultPlan, object])[] = [

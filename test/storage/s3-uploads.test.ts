@@ -10,6 +10,9 @@ import { layerType, partBytes, readWhole, startS3Site, storeBlob, type S3Site } 
 const program = await s3EmulatorProgram()
 const signal = new AbortController().signal
 
+// A refusal comes before so much is sent.
+const streamedBytes = 8 * 1024 * 1024
+
 suite('S3 uploads', { skip: 'skip' in program && program.skip }, () => {
   let site: S3Site
   before(async () => (site = await startS3Site(program)))
@@ -62,6 +65,24 @@ suite('S3 uploads', { skip: 'skip' in program && program.skip }, () => {
       const key = `layers/${bytes.length}`
       await Promise.all(writers.map((objects) => storeBlob(objects, key, bytes)))
       assert.deepEqual(await readWhole(writers[0]!, key), bytes)
+    }
+    assert.deepEqual(await site.findLeftovers(bucket), [])
+  })
+
+  test('of one blob in one request by two writers, who begin at any time, both succeed', async (context) => {
+    const bucket = await site.makeBucket()
+    const changes = { partBytes: 2 * streamedBytes }
+    const writers = [
+      await site.open(context, bucket, changes),
+      await site.open(context, bucket, changes),
+    ] as const
+    for (let round = 0; round < 30; round += 1) {
+      const [key, bytes] = [`layers/${round}`, randomBytes(streamedBytes)]
+      const first = storeBlob(writers[0], key, bytes)
+      // As many answers to the first writer as pass meanwhile make the second one late.
+      for (let turns = 0; turns < round % 10; turns += 1) await writers[1].stat('layers/x', signal)
+      await Promise.all([first, storeBlob(writers[1], key, bytes)])
+      assert.equal((await writers[1].stat(key, signal))?.sizeBytes, streamedBytes)
     }
     assert.deepEqual(await site.findLeftovers(bucket), [])
   })

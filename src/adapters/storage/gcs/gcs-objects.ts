@@ -130,7 +130,7 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
       calls.once(`cannot make an address of ${key}`, () => addressOf(key), signal),
     close: () => uploads.discard(),
   }
-  await probeWithin(options.bucket, (signal) => probeObjects(objects, signal))
+  await probeWithin(`gs://${options.bucket}`, (signal) => probeObjects(objects, signal))
   return objects
 }
 

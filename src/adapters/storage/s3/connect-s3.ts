@@ -86,7 +86,7 @@ async function findRegion(s3: S3, { bucket, endpoint }: S3Connection): Promise<s
     return await s3.config.region()
   } catch (cause) {
     if (endpoint !== undefined) return anyRegion
-    const message = `bucket ${bucket}: nobody says in which region it is: set NIXERY_S3_REGION`
+    const message = `s3://${bucket}: nobody says in which region it is: set NIXERY_S3_REGION`
     throw new OperatingError('BUCKET_MISSING', message, { cause })
   }
 }

@@ -8,7 +8,7 @@ import type { SpooledPart } from '../spool/spooled-part.ts'
 import { storageKeys } from '../storage-layout.ts'
 import { abortMultipartUpload, copyObject } from './copy-object.ts'
 import { callBucket, type S3Bucket } from './s3-bucket.ts'
-import { sendPart } from './send-part.ts'
+import { mostMemoryBytes, sendPart } from './send-part.ts'
 import { removeObject, statObject, unlessMissing, whenAbsent } from './small-objects.ts'
 
 /**
@@ -31,8 +31,14 @@ export class MultipartTarget implements PartTarget {
     this.#contentType = contentType
   }
 
-  /** One request is atomic, so nothing has to be staged. */
+  /**
+   * One request is atomic, so nothing has to be staged. Where a blob is stored already, as builders of
+   * one image find it, a large one is not sent in vain.
+   */
   async putWhole(key: string, part: SpooledPart, signal: AbortSignal): Promise<void> {
+    const isStored = async () =>
+      (await statObject(this.#bucket, key, signal))?.sizeBytes === part.sizeBytes
+    if (part.sizeBytes > mostMemoryBytes && (await isStored())) return
     const doing = `cannot write ${key}`
     const put = (IfNoneMatch?: '*') =>
       sendPart(
@@ -46,9 +52,8 @@ export class MultipartTarget implements PartTarget {
           ),
         signal,
       )
-    if (await whenAbsent(() => put('*'), doing)) return
-    const stored = await statObject(this.#bucket, key, signal)
-    if (stored?.sizeBytes !== part.sizeBytes) await put()
+    const isWritten = await whenAbsent(this.#bucket, key, () => put('*'), signal)
+    if (!isWritten && !(await isStored())) await put()
   }
 
   async putPart(number: number, part: SpooledPart, signal: AbortSignal): Promise<void> {

@@ -84,7 +84,7 @@ async function requireConditions(
   const unfit = (cause?: unknown) =>
     new OperatingError(
       'STORAGE_FAILED',
-      `bucket ${bucket.name}: the server does not keep the first of two writes (If-None-Match: *): use a newer version of it, or another one`,
+      `s3://${bucket.name}: the server does not keep the first of two writes (If-None-Match: *): use a newer version of it, or another one`,
       { cause },
     )
   try {

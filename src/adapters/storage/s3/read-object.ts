@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { ByteRange } from '#core/oci/byte-range.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { watchBody } from '../watch-body.ts'
-import { callBucket, type S3Bucket } from './s3-bucket.ts'
+import { callBucket, describeCall, type S3Bucket } from './s3-bucket.ts'
 import { s3Error } from './s3-error.ts'
 import { unlessMissing } from './small-objects.ts'
 
@@ -36,7 +36,7 @@ export async function openObject(
   )
   const { stallMs } = bucket.limits
   return (
-    body && watchBody(body, { doing: `bucket ${bucket.name}: ${doing}`, stallMs, explain: s3Error })
+    body && watchBody(body, { doing: describeCall(bucket.name, doing), stallMs, explain: s3Error })
   )
 }
 

@@ -44,6 +44,11 @@ export interface S3Bucket {
   readonly checksum: ChecksumKind
 }
 
+/** What is done, with the bucket that it is done in. */
+export function describeCall(bucket: string, doing: string): string {
+  return `s3://${bucket}: ${doing}`
+}
+
 /**
  * Calls the SDK within bounds; what fails comes out as an operating error that begins with `doing`.
  * A stream that the call resolves to lives longer than the bounds and the signal.
@@ -56,7 +61,7 @@ export async function callBucket<T>(
   signal: AbortSignal,
 ): Promise<T> {
   signal.throwIfAborted()
-  const what = `bucket ${name}: ${doing}`
+  const what = describeCall(name, doing)
   const ending = new AbortController()
   const leave = () => ending.abort(signal.reason)
   signal.addEventListener('abort', leave, { once: true })

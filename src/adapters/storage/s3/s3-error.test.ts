@@ -27,21 +27,13 @@ const cases: readonly (readonly [Error, string, string])[] = [
     'BUCKET_DENIED',
     'AccessDenied: as the server says it (HTTP 403)',
   ],
-  [
-    answered('Unauthorized', 401),
-    'BUCKET_DENIED',
-    'Unauthorized: as the server says it (HTTP 401)',
-  ],
+  [answered('Unauthorized', 401), 'BUCKET_LOGIN', 'Unauthorized: as the server says it (HTTP 401)'],
   [
     answered('InvalidAccessKeyId', 403),
-    'BUCKET_DENIED',
+    'BUCKET_LOGIN',
     'InvalidAccessKeyId: as the server says it (HTTP 403)',
   ],
-  [
-    answered('ExpiredToken', 400),
-    'BUCKET_DENIED',
-    'ExpiredToken: as the server says it (HTTP 400)',
-  ],
+  [answered('ExpiredToken', 400), 'BUCKET_LOGIN', 'ExpiredToken: as the server says it (HTTP 400)'],
   [
     answered('RequestTimeTooSkewed', 403),
     'CLOCK_SKEW',
@@ -85,6 +77,11 @@ const cases: readonly (readonly [Error, string, string])[] = [
     'BUCKET_MISSING',
     'the bucket is in the region eu-north-1: set NIXERY_S3_REGION',
   ],
+  [
+    answered('AuthorizationHeaderMalformed', 400),
+    'BUCKET_LOGIN',
+    'AuthorizationHeaderMalformed: as the server says it (HTTP 400)',
+  ],
   [answered('301', 301), 'BUCKET_MISSING', 'the bucket is in another region: set NIXERY_S3_REGION'],
   [systemError('ECONNRESET'), 'STORAGE_BUSY', 'connect ECONNRESET'],
   [
@@ -92,6 +89,17 @@ const cases: readonly (readonly [Error, string, string])[] = [
     'STORAGE_BUSY',
     'ECONNRESET: aborted',
   ],
+  [
+    Object.assign(systemError('ECONNRESET'), { name: 'TimeoutError' }),
+    'STORAGE_BUSY',
+    'connect ECONNRESET',
+  ],
+  [
+    Object.assign(systemError('EPROTO'), { message: 'SSL:wrong version\n' }),
+    'STORAGE_FAILED',
+    'EPROTO: SSL:wrong version',
+  ],
+  [Object.assign(systemError('ENOENT'), { path: '/token' }), 'BUCKET_LOGIN', 'connect ENOENT'],
   [systemError('ENOTFOUND'), 'STORAGE_BUSY', 'connect ENOTFOUND'],
   [systemError('CERT_HAS_EXPIRED'), 'STORAGE_FAILED', 'connect CERT_HAS_EXPIRED'],
   [
@@ -114,7 +122,7 @@ test('s3Error() says how to give credentials when there are none', () => {
   const error = Object.assign(new Error('no providers'), { name: 'CredentialsProviderError' })
   const mapped = s3Error(error, 'cannot list objects')
   assert.ok(mapped instanceof OperatingError)
-  assert.equal(mapped.code, 'BUCKET_DENIED')
+  assert.equal(mapped.code, 'BUCKET_LOGIN')
   assert.match(mapped.message, /set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE/)
 })
 

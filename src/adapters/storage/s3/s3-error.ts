@@ -1,18 +1,26 @@
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
+import { formatFailure, isFileFailure, isNetworkFailure } from '../network-failure.ts'
 
 // By the code that the server gives (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html),
 // or the name that the SDK gives to what fails on this side.
 const codesByName = new Map<string, OperatingCode>([
   ['NoSuchBucket', 'BUCKET_MISSING'],
   ['InvalidBucketName', 'BUCKET_MISSING'],
-  ['InvalidAccessKeyId', 'BUCKET_DENIED'],
+  ['InvalidAccessKeyId', 'BUCKET_LOGIN'],
   // What versitygw says instead.
-  ['XAdminUserNotFound', 'BUCKET_DENIED'],
-  ['SignatureDoesNotMatch', 'BUCKET_DENIED'],
-  ['ExpiredToken', 'BUCKET_DENIED'],
-  ['InvalidToken', 'BUCKET_DENIED'],
-  ['CredentialsProviderError', 'BUCKET_DENIED'],
-  ['TokenProviderError', 'BUCKET_DENIED'],
+  ['XAdminUserNotFound', 'BUCKET_LOGIN'],
+  ['SignatureDoesNotMatch', 'BUCKET_LOGIN'],
+  ['InvalidSecurity', 'BUCKET_LOGIN'],
+  ['AuthorizationHeaderMalformed', 'BUCKET_LOGIN'],
+  ['ExpiredToken', 'BUCKET_LOGIN'],
+  ['InvalidToken', 'BUCKET_LOGIN'],
+  ['TokenRefreshRequired', 'BUCKET_LOGIN'],
+  ['CredentialsProviderError', 'BUCKET_LOGIN'],
+  ['TokenProviderError', 'BUCKET_LOGIN'],
+  // What the service says that gives roles to machines.
+  ['InvalidClientTokenId', 'BUCKET_LOGIN'],
+  ['InvalidIdentityToken', 'BUCKET_LOGIN'],
+  ['ExpiredTokenException', 'BUCKET_LOGIN'],
   ['RequestTimeTooSkewed', 'CLOCK_SKEW'],
   ['RequestExpired', 'CLOCK_SKEW'],
   ['XMinioStorageFull', 'NO_SPACE'],
@@ -23,18 +31,6 @@ const codesByName = new Map<string, OperatingCode>([
   ['RequestTimeout', 'STORAGE_BUSY'],
   ['TimeoutError', 'STORAGE_BUSY'],
 ])
-
-const networkErrors: readonly unknown[] = [
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EPIPE',
-  'ERR_STREAM_PREMATURE_CLOSE',
-  'ETIMEDOUT',
-]
 
 // AWS says so when a bucket is elsewhere; which one it depends on how the request was signed.
 const redirects: readonly string[] = [
@@ -82,19 +78,28 @@ function codeOf(failure: S3Failure): OperatingCode | undefined {
   const named = codesByName.get(failure.name)
   if (named !== undefined) return named
   const status = statusOf(failure)
-  if (status === 401 || status === 403) return 'BUCKET_DENIED'
+  if (status === 401) return 'BUCKET_LOGIN'
+  if (status === 403) return 'BUCKET_DENIED'
   if (status === 507) return 'NO_SPACE'
   // 501 says that the server cannot do it, which it will not learn.
   if (status === 429 || (status !== undefined && status >= 500 && status !== 501))
     return 'STORAGE_BUSY'
-  if (networkErrors.includes(failure.code)) return 'STORAGE_BUSY'
+  if (isNetworkFailure(failure)) return 'STORAGE_BUSY'
+  // Tokens of machines lie in files.
+  if (isFileFailure(failure)) return 'BUCKET_LOGIN'
   // Other errors with a code come from the system or from TLS.
   return status !== undefined || typeof failure.code === 'string' ? 'STORAGE_FAILED' : undefined
 }
 
 function isRedirect(failure: S3Failure): boolean {
   const status = statusOf(failure)
+  // Said of keys that no server could have given out, too.
+  if (failure.name === 'AuthorizationHeaderMalformed' && !speaksOfRegion(failure)) return false
   return redirects.includes(failure.name) || status === 301 || status === 307
+}
+
+function speaksOfRegion({ Region, message }: S3Failure): boolean {
+  return Region !== undefined || /region/i.test(message)
 }
 
 function describe(failure: S3Failure): string {
@@ -106,20 +111,16 @@ function describe(failure: S3Failure): string {
   if (failure.name === 'CredentialsProviderError')
     return 'found no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role'
   const status = statusOf(failure)
-  const [message, name] = [textOf(failure), nameOf(failure)]
+  const [message, name] = [formatFailure(failure), nameOf(failure)]
   const text = name === undefined || message.includes(name) ? message : `${name}: ${message}`
   return status === undefined ? text : `${text} (HTTP ${status})`
 }
 
-/** What the server or the SDK calls the failure; the system gives its errors only codes. */
+/**
+ * What the server or the SDK calls the failure; the system gives its errors only codes, and the SDK
+ * calls what has such a code a timeout.
+ */
 function nameOf({ name, code }: S3Failure): string | undefined {
-  if (name !== 'Error' && name !== 'AggregateError') return name
-  return typeof code === 'string' ? code : undefined
-}
-
-/** One line; a name with several addresses fails with an error per address, and no text of its own. */
-function textOf(error: Error): string {
-  const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : []
-  const { message } = first instanceof Error ? first : error
-  return message.replaceAll(/\s+/g, ' ').trim()
+  if (typeof code === 'string') return code
+  return name === 'Error' || name === 'AggregateError' ? undefined : name
 }

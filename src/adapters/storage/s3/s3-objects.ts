@@ -33,7 +33,9 @@ export async function openS3Objects(options: S3Options): Promise<ObjectStore> {
   const { limits = defaultLimits } = options
   try {
     const unprobed: S3Bucket = { name: options.bucket, s3, limits, checksum: 'crc32' }
-    const bucket = await probeWithin(options.bucket, (signal) => probeBucket(unprobed, signal))
+    const bucket = await probeWithin(`s3://${options.bucket}`, (signal) =>
+      probeBucket(unprobed, signal),
+    )
     return createS3Objects(bucket, presign, options)
   } catch (error) {
     s3.destroy()

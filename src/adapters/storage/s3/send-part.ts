@@ -15,7 +15,7 @@ type Send<T> = (s3: S3, body: PartBody, options: CallOptions) => Promise<T>
 
 // As much as the spool keeps in memory anyway. The SDK tries such a body again by itself, at once; one
 // that is a stream it cannot, and the spool tries it again.
-const mostMemoryBytes = 256 * 1024
+export const mostMemoryBytes = 256 * 1024
 
 /** Sends one part of an upload. */
 export async function sendPart<T>(

@@ -1,7 +1,8 @@
 import { OperatingError } from '#engine/operating-error.ts'
 import type { ObjectInfo } from '../object-store.ts'
+import { isBrokenConnection } from '../network-failure.ts'
 import { checksumBody } from './body-checksum.ts'
-import { callBucket, type S3Bucket } from './s3-bucket.ts'
+import { callBucket, describeCall, type S3Bucket } from './s3-bucket.ts'
 import { isMissing, statusOf } from './s3-error.ts'
 
 // Two writers at the same moment are told to come again; a bucket that keeps saying so is not well.
@@ -59,7 +60,7 @@ export async function putFirstObject(
   signal: AbortSignal,
 ): Promise<boolean> {
   const put = await preparePut(bucket, key, bytes, contentType, signal)
-  return whenAbsent(() => put('*'), `cannot write ${key}`)
+  return whenAbsent(bucket, key, () => put('*'), signal)
 }
 
 async function preparePut(
@@ -88,7 +89,12 @@ async function preparePut(
 }
 
 /** Runs a conditional write: false when the object is there already. */
-export async function whenAbsent(write: () => Promise<unknown>, doing: string): Promise<boolean> {
+export async function whenAbsent(
+  bucket: S3Bucket,
+  key: string,
+  write: () => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<boolean> {
   for (let conflicts = 0; conflicts < mostConflicts; conflicts += 1) {
     try {
       await write()
@@ -96,9 +102,13 @@ export async function whenAbsent(write: () => Promise<unknown>, doing: string): 
     } catch (error) {
       const status = statusOf(error)
       if (status === 412) return false
-      if (status !== 409) throw error
+      if (status === 409) continue
+      // Perhaps a refusal, too (`isBrokenConnection`), or the end of a write whose answer was lost.
+      if (isBrokenConnection(error) && (await statObject(bucket, key, signal))) return false
+      throw error
     }
   }
+  const doing = describeCall(bucket.name, `cannot write ${key}`)
   throw new OperatingError('STORAGE_BUSY', `${doing}: others write it at the same time`)
 }
 
