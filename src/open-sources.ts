@@ -99,7 +99,10 @@ export async function openSources(
 function reportIdle(config: Config, settings: readonly SourceSettings[], logger: Logger): void {
   const kinds = settings.map(({ kind }) => kind)
   for (const setting of findIdleSettings(config, kinds))
-    logger.warn({ setting }, `${setting} changes nothing: no configured source or storage looks at it`)
+    logger.warn(
+      { setting },
+      `${setting} changes nothing: no configured source or storage looks at it`,
+    )
 }
 
 /** What a lost origin says is told by the source itself. */

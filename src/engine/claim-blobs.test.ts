@@ -4,6 +4,7 @@ import { createMemoryStorage } from '#adapters/storage/memory/memory-storage.ts'
 import { digestOf, type Digest } from '#core/oci/digest.ts'
 import { createManualClock } from '#test/fakes/manual-clock.ts'
 import { createClaims, noticeLifeMs } from './claim-blobs.ts'
+import { OperatingError } from './operating-error.ts'
 import type { StorageUpkeep } from './ports/storage-upkeep.ts'
 
 const { signal } = new AbortController()
@@ -147,3 +148,17 @@ test('claimWhenFree() gives up, and ends with its caller', async () => {
 async function settle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
 }
+
+test('claim() of a storage that cannot be written to reads the notices, each time', async () => {
+  for (const code of ['NO_SPACE', 'NO_PERMISSION', 'BUCKET_DENIED'] as const) {
+    const { claims, calls, post } = start(() => ({
+      recordUse: async () => {
+        throw new OperatingError(code, 'nothing is written here')
+      },
+    }))
+    await post([other])
+    assert.deepEqual(await claims.claim([one, other], signal), new Set([other]))
+    assert.deepEqual(await claims.claim([one], signal), new Set())
+    assert.deepEqual(calls, [one, other, 'notices', one, 'notices'])
+  }
+})

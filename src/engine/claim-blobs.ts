@@ -1,6 +1,6 @@
 import type { Digest } from '#core/oci/digest.ts'
 import { abortable } from './abortable.ts'
-import { OperatingError } from './operating-error.ts'
+import { OperatingError, type OperatingCode } from './operating-error.ts'
 import type { Clock } from './ports/clock.ts'
 import type { StorageUpkeep } from './ports/storage-upkeep.ts'
 import { runInLanes } from './run-in-lanes.ts'
@@ -60,7 +60,7 @@ export function createClaims(
 ): BlobClaims {
   // Oldest first.
   const claimed = new Map<Digest, number>()
-  const recording = new Map<Digest, Promise<void>>()
+  const recording = new Map<Digest, Promise<boolean>>()
   // A record that several callers wait for must not end with the first one who leaves.
   const { signal: nobodysSignal } = new AbortController()
 
@@ -77,10 +77,13 @@ export function createClaims(
     if (claimed.size > mostClaims && oldest !== undefined) claimed.delete(oldest)
   }
 
-  function record(digest: Digest): Promise<void> {
+  function record(digest: Digest): Promise<boolean> {
     const running = recording.get(digest)
     if (running !== undefined) return running
-    const record = upkeep.recordUse(digest, nobodysSignal).finally(() => recording.delete(digest))
+    const record = upkeep
+      .recordUse(digest, nobodysSignal)
+      .then(() => true, toleratesUnwritable)
+      .finally(() => recording.delete(digest))
     recording.set(digest, record)
     return record
   }
@@ -98,9 +101,13 @@ export function createClaims(
     const wanted = new Set(digests.filter((digest) => !isClaimed(digest)))
     if (wanted.size === 0) return wanted
     const sinceMs = nowMs()
-    await runInLanes(wanted, recordsAtOnce, (digest) => abortable(record(digest), signal), signal)
+    const recorded = new Set<Digest>()
+    const recordOne = async (digest: Digest) => {
+      if (await abortable(record(digest), signal)) recorded.add(digest)
+    }
+    await runInLanes(wanted, recordsAtOnce, recordOne, signal)
     const doomed = (await readDoomed(signal)).intersection(wanted)
-    for (const digest of wanted.difference(doomed)) remember(digest, sinceMs)
+    for (const digest of recorded.difference(doomed)) remember(digest, sinceMs)
     return doomed
   }
 
@@ -116,6 +123,17 @@ export function createClaims(
   }
 
   return { claim, claimWhenFree }
+}
+
+const unwritable: readonly OperatingCode[] = ['NO_SPACE', 'NO_PERMISSION', 'BUCKET_DENIED']
+
+/**
+ * Images are served from a storage that is full or read-only all the same. From a full one a collector
+ * may remove what no use could be recorded of: then one pull fails, and without this all would.
+ */
+function toleratesUnwritable(error: unknown): false {
+  if (error instanceof OperatingError && unwritable.includes(error.code)) return false
+  throw error
 }
 
 async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {

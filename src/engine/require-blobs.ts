@@ -19,7 +19,7 @@ export async function requireBlobs(
   const missing = [...doomed, ...(await findMissingBlobs(blobs, needed, signal))]
   if (missing.length === 0) return
   throw new OperatingError(
-    'STORAGE_FAILED',
+    'STORAGE_BUSY',
     `${missing[0]} was removed from the storage while an image was made of it`,
   )
 }

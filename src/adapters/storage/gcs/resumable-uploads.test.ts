@@ -15,13 +15,13 @@ for (const [range, sent] of [
 ] as const)
   test(`send() goes on after ${range ?? 'nothing'}`, async () => {
     const ranges: (string | undefined)[] = []
-    const { send } = resumableUploads(async ({ headers }) => {
+    const uploads = resumableUploads(async ({ headers }) => {
       ranges.push(headers['content-range'])
       const status = ranges.length === 1 ? 308 : 200
       const answer = { headers: { range } } as unknown as IncomingMessage
       return { answer, text: '{"generation":"1","size":"10"}', status }
     }, address.href)
-    const kept = await send(address, bodyOf(Buffer.alloc(10)), true, never)
+    const kept = await uploads.send(address, bodyOf(Buffer.alloc(10)), true, never)
     assert.deepEqual(ranges, sent)
     // One that cannot go on is begun anew.
     assert.equal(kept?.sizeBytes, sent.length === 1 ? undefined : 10)
