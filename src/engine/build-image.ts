@@ -6,7 +6,7 @@ import { formatAttributePath } from '#core/nix/attribute-path.ts'
 import type { ClosureGraph } from '#core/nix/closure-graph.ts'
 import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
-import { systemOf } from '#core/nix/system.ts'
+import { formatPlatform, systemOf } from '#core/nix/system.ts'
 import { isDenied, type PackagePolicy } from '#core/request/package-policy.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
 import type { BuildFailure, ClosureTooLarge, PackageDenied } from './build-outcome.ts'
@@ -224,6 +224,11 @@ async function publishImage(
       { digest: config.digest, size: config.bytes.length },
       ...layers.map((layer) => ({ digest: layer.digest, size: layer.sizeBytes })),
     ],
+    about: {
+      name: target.name,
+      platform: formatPlatform(target.request.platform),
+      revision: target.source.revision,
+    },
   }
   await requireBlobs(tools, image.blobs, signal)
   if (!target.source.fixed) return image

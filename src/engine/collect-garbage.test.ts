@@ -99,6 +99,10 @@ test('an unused image goes with all that no other image needs', async () => {
   assert.deepEqual(await whole(), ['p2'])
   assert.equal(first.images.length, 2)
   assert.ok(first.images[0]!.usedMs < first.images[1]!.usedMs, 'least recently used first')
+  assert.deepEqual(
+    first.images.map(({ about }) => about?.name),
+    ['p1', 'p31'],
+  )
   assert.equal(before.layers.length - (await keysIn('layers')).length, first.blobs)
   assert.equal(before.builds.length - (await keysIn('builds')).length, first.builds)
   assert.equal((await keysIn('manifests')).length, 1)

@@ -2,10 +2,13 @@ import type { Digest } from '#core/oci/digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
 import type { LookedImage, StorageLook } from './look-at-storage.ts'
 import type { StoredBlob } from './ports/storage-upkeep.ts'
+import type { AboutImage } from './stored-entries.ts'
 
-/** An image that was removed. Entries have no names: the key is all that is known of its request. */
+/** An image that was removed. */
 export interface RemovedImage {
   readonly key: CacheKey
+  /** Unknown of images that older versions made. */
+  readonly about?: AboutImage
   readonly usedMs: number
   readonly madeMs: number
   /** Of all its blobs, those among them that other images share. */
@@ -38,10 +41,11 @@ export function sizesIn({ blobs }: StorageLook): (digest: Digest) => number {
 }
 
 export function describeRemoved(
-  { key, usedMs, madeMs, digests }: LookedImage,
+  { key, about, usedMs, madeMs, digests }: LookedImage,
   look: StorageLook,
 ): RemovedImage {
-  return { key, usedMs, madeMs, sizeBytes: sumOf([...new Set(digests)].map(sizesIn(look))) }
+  const sizeBytes = sumOf([...new Set(digests)].map(sizesIn(look)))
+  return { key, ...(about && { about }), usedMs, madeMs, sizeBytes }
 }
 
 /** What became of the blobs: those that went, and those that stay beside the images that are kept. */

@@ -8,6 +8,8 @@ import type { PinnedSource } from './ports/package-source.ts'
 export interface BuildTarget {
   /** Names the image; builds of one key are one build when the source is fixed. */
   readonly key: CacheKey
+  /** What people call the image; of builds that are one, the first one's. */
+  readonly name: string
   readonly request: PlatformRequest
   readonly source: PinnedSource
   readonly popularity: Popularity

@@ -8,7 +8,7 @@ import type { Storage } from './ports/storage.ts'
 import type { StoredBlob } from './ports/storage-upkeep.ts'
 import { EntryReader, type ReadEntry } from './read-entries.ts'
 import { runInLanes } from './run-in-lanes.ts'
-import { parseBuildEntry, parseManifestEntry } from './stored-entries.ts'
+import { parseBuildEntry, parseManifestEntry, type AboutImage } from './stored-entries.ts'
 
 export type CollectableStorage = Pick<Storage, 'blobs' | 'entries' | 'upkeep'>
 
@@ -16,6 +16,7 @@ export type CollectableStorage = Pick<Storage, 'blobs' | 'entries' | 'upkeep'>
 export interface LookedImage extends StoredImage {
   /** Those among its digests that clients ask for first. */
   readonly manifests: readonly Digest[]
+  readonly about?: AboutImage
 }
 
 export interface LookedEntry {
@@ -50,7 +51,7 @@ const readsAtOnce = 16
 export class StorageReader {
   readonly #storage: CollectableStorage
   readonly #policy: RetentionPolicy
-  readonly #images: EntryReader<ImageDigests>
+  readonly #images: EntryReader<ReadImage>
   readonly #builds: EntryReader<Digest>
   readonly #references = new Map<Digest, ManifestReferences | undefined>()
   /** Most layers of small packages are no larger than a manifest. */
@@ -96,7 +97,7 @@ export class StorageReader {
   }
 
   /** The images that there are now, whenever they were used. */
-  async readImages(signal: AbortSignal): Promise<readonly ImageDigests[]> {
+  async readImages(signal: AbortSignal): Promise<readonly ReadImage[]> {
     const images = await this.#images.readAll(() => {}, signal)
     return images.flatMap(({ value }) => value ?? [])
   }
@@ -157,13 +158,14 @@ export class StorageReader {
     return pinned
   }
 
-  #parseImage(value: unknown): ImageDigests | undefined {
+  #parseImage(value: unknown): ReadImage | undefined {
     const entry = parseManifestEntry(value)
     if (entry === undefined) return undefined
     const digestsOf = (described: readonly { readonly digest: Digest }[]) =>
       described.map(({ digest }) => this.#intern(digest))
     const manifests = digestsOf(entry.manifests)
-    return { manifests, digests: [...manifests, ...digestsOf(entry.blobs)] }
+    const digests = [...manifests, ...digestsOf(entry.blobs)]
+    return { manifests, digests, ...(entry.about && { about: entry.about }) }
   }
 
   #parseBuild(value: unknown): Digest | undefined {
@@ -182,10 +184,10 @@ export class StorageReader {
   }
 }
 
-type ImageDigests = Pick<LookedImage, 'manifests' | 'digests'>
+type ReadImage = Pick<LookedImage, 'manifests' | 'digests' | 'about'>
 
 function describeImage(
-  { key, changedMs, value }: ReadEntry<ImageDigests>,
+  { key, changedMs, value }: ReadEntry<ReadImage>,
   uses: ReadonlyMap<Digest, number>,
 ): readonly LookedImage[] {
   if (value === undefined) return []

@@ -224,6 +224,21 @@ test('an index whose image lost a blob is made again', async () => {
   assert.deepEqual(observed, [event, event], 'for the index, and for the image')
 })
 
+test('entries say what they were made for, as far as nobody else made it before', async () => {
+  const spec = { packages: ['jq'], source: '', options: { user: '7' } }
+  const { built, image } = start({ spec })
+  const { about } = await image('jq/git/jq')
+  assert.deepEqual(about, { name: 'git/jq', revision: set.identity })
+  assert.deepEqual((await image('git/jq')).about, about)
+  assert.equal((await image('ours/shell/jq')).about?.name, 'ours/shell/jq')
+  assert.equal((await image('ci/image')).about?.name, 'ci/image')
+  await image('ours/arm64/git')
+  assert.deepEqual(
+    built.map(({ name }) => name),
+    ['git/jq', 'git/jq', 'ours/shell/jq', 'ours/shell/jq', 'ci/image', 'ci/image', 'ours/git'],
+  )
+})
+
 test('a stored spec gives packages and options, and the digest of an equal name', async () => {
   const { image } = start({ spec: { packages: ['jq'], source: '', options: {} } })
   assert.deepEqual(await image('ci/image'), await image('jq'))

@@ -131,7 +131,10 @@ export function readSpec(
     const message = `${subject} names a package source that is not configured: ${source}`
     return { kind: 'invalid', message }
   }
-  return readComponents(subject, packages, source, options, grammar)
+  const outcome = readComponents(subject, packages, source, options, grammar)
+  return outcome.kind === 'invalid'
+    ? outcome
+    : { ...outcome, request: { ...outcome.request, spec: name } }
 }
 
 function withLabels(request: ImageRequest, pinned: PinnedSource): ImageRequest {

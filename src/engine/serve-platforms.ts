@@ -1,6 +1,7 @@
 import { assembleIndex, type PlatformManifests } from '#core/assembly/image-index.ts'
 import type { Platform } from '#core/nix/system.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
+import { formatImageName } from '#core/request/image-name.ts'
 import { onPlatform, type ImageRequest } from '#core/request/image-request.ts'
 import type { BuildFailure } from './build-outcome.ts'
 import {
@@ -19,7 +20,7 @@ import type { PinnedSource } from './ports/package-source.ts'
 import type { StorageObserver } from './ports/storage-observer.ts'
 import { publishDocument } from './publish-document.ts'
 import { requireBlobs } from './require-blobs.ts'
-import { describeDocument, type ManifestEntry } from './stored-entries.ts'
+import { describeDocument, type AboutImage, type ManifestEntry } from './stored-entries.ts'
 import { takeTurns } from './take-turns.ts'
 
 export interface PlatformTools extends ImageSettings {
@@ -63,7 +64,8 @@ export async function serveImage(
   const cached = await readUsableManifest(tools, key, pinned, signal)
   if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
 
-  const outcome = await tools.builder.build({ key, request, source: pinned, popularity }, signal)
+  const target = { key, name: formatImageName(image), request, source: pinned, popularity }
+  const outcome = await tools.builder.build(target, signal)
   return outcome.kind === 'built'
     ? { kind: 'image', image: outcome.image, cached: false, pinned }
     : { ...outcome, pinned }
@@ -104,7 +106,8 @@ export async function serveIndex(
   )
   // No platform has all packages: the first one's refusal says which are missing.
   if (images.length === 0) return outcomes[0]!
-  const image = await publishIndex(tools, key, images, pinned, signal)
+  const about = { name: formatImageName(request), revision: pinned.revision }
+  const image = await publishIndex(tools, { key, about, images }, pinned, signal)
   const leftOut = request.platforms.filter((_, index) => outcomes[index]?.kind === 'failed')
   const isCached = images.every((each) => each.cached)
   return { kind: 'image', image, cached: isCached, pinned, ...(leftOut.length > 0 && { leftOut }) }
@@ -166,10 +169,15 @@ interface PlatformImage {
   readonly image: ManifestEntry
 }
 
+interface IndexContent {
+  readonly key: CacheKey
+  readonly about: AboutImage
+  readonly images: readonly PlatformImage[]
+}
+
 async function publishIndex(
   tools: PlatformTools,
-  key: CacheKey,
-  images: readonly PlatformImage[],
+  { key, about, images }: IndexContent,
   pinned: PinnedSource,
   signal: AbortSignal,
 ): Promise<ManifestEntry> {
@@ -181,6 +189,7 @@ async function publishIndex(
   const index: ManifestEntry = {
     manifests: [ociIndex, dockerList].map(describeDocument),
     blobs: [...new Map(needed.map(({ digest, size }) => [digest, { digest, size }])).values()],
+    about,
   }
   // The first image may have been there for hours while the last one was built.
   await requireBlobs(tools, index.blobs, signal)

@@ -22,11 +22,28 @@ const documentSchema = z.object({
   size: z.number().int().positive(),
 })
 
+// Nothing that is printed to a terminal may move its cursor. Names have 255 bytes at most.
+const printableSchema = z
+  .string()
+  .max(300)
+  .regex(/^[\x20-\x7e]+$/)
+
+const aboutSchema = z.object({
+  /** As a request spells it, without a platform. */
+  name: printableSchema,
+  /** `linux/arm64`; an index has none. */
+  platform: printableSchema.optional(),
+  /** Of the package source when the image was made. */
+  revision: printableSchema,
+})
+
 const manifestEntrySchema = z.object({
   /** The image's manifest, or the index of several, in order of preference: OCI first, then Docker's. */
   manifests: z.array(documentSchema).min(1),
   /** Config, layers, listed manifests: what must exist for the manifest to be served. */
   blobs: z.array(z.object({ digest: digestSchema, size: z.number().int().nonnegative() })),
+  /** For people, what the image was made for. Entries of older versions have none, which is no fault. */
+  about: aboutSchema.optional().catch(undefined),
 })
 
 /** What an entry says of a stored document. */
@@ -39,6 +56,9 @@ export type BuildEntry = z.infer<typeof buildEntrySchema>
 
 /** Value of `manifests/<key>`: the image that one pinned request leads to. */
 export type ManifestEntry = z.infer<typeof manifestEntrySchema>
+
+/** What an image was first made for: equal requests of other revisions or spellings may share it. */
+export type AboutImage = z.infer<typeof aboutSchema>
 
 /** Reads a stored value; `undefined` when there is none or it is not a build entry. */
 export function parseBuildEntry(value: unknown): BuildEntry | undefined {

@@ -7,6 +7,7 @@ import type { BuildTarget, ImageBuilder } from '#engine/image-builder.ts'
 export function buildTarget(name: string): BuildTarget {
   return {
     key: cacheKeyOf(name),
+    name,
     request: { platform: platformOf('amd64'), shell: false, packages: [name], options: {} },
     source: { source: '', revision: 'fake', identity: 'fake', fixed: true },
     popularity: { kind: 'closure' },

@@ -13,6 +13,8 @@ export interface PlatformRequest {
 
 /** A repository name read as the specification of an image. */
 export interface ImageRequest extends Omit<PlatformRequest, 'platform'> {
+  /** Name of the stored spec that asks for it; decides nothing. */
+  readonly spec?: string
   /** Name of the configured package source; empty for the one that names without a source mean. */
   readonly source: string
   /** One where the name or a stored spec forces it. */
