@@ -1,10 +1,12 @@
 import type { Digest } from '#core/oci/digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
 import type { ReadImage, Reference, StorageContents } from './read-storage.ts'
+import type { AboutImage } from './stored-entries.ts'
 
 /** An image, or a document that no such image names, which seems to lead to nothing. */
 export interface Suspect {
   readonly key?: CacheKey
+  readonly about?: AboutImage
   readonly manifests: readonly Digest[]
   /** Those of its documents that lead to nothing themselves: nobody else can need them. */
   readonly useless: readonly Digest[]
@@ -29,6 +31,17 @@ export function findSuspects(contents: StorageContents): readonly Suspect[] {
       suspects.push({ manifests: [digest], useless: [digest], lacks })
   }
   return suspects
+}
+
+/** How many images need each blob: the entry of an index names all that its images need. */
+export function countImages({ images }: StorageContents): ReadonlyMap<Digest, number> {
+  const counts = new Map<Digest, number>()
+  for (const image of images.values()) {
+    const { manifests = [], blobs = [] } = image ?? {}
+    const needed = new Set([...manifests, ...blobs].map(({ digest }) => digest))
+    for (const digest of needed) counts.set(digest, (counts.get(digest) ?? 0) + 1)
+  }
+  return counts
 }
 
 /** Whether what a reference names is there, with its size and its bytes. */
@@ -68,12 +81,12 @@ function lackedBy(
 function suspectImage(
   contents: StorageContents,
   follow: Follow,
-  { manifests, blobs }: ReadImage,
+  { about, manifests, blobs }: ReadImage,
 ): Suspect | undefined {
   const lacks = lackedBy(contents, follow, [...manifests, ...blobs])
   const digests = manifests.map(({ digest }) => digest)
   for (const digest of digests) if (!contents.documents.has(digest)) lacks.add(digest)
   if (lacks.size === 0) return undefined
   const useless = digests.filter((digest) => follow(digest).size > 0)
-  return { manifests: digests, useless, lacks: [...lacks] }
+  return { ...(about && { about }), manifests: digests, useless, lacks: [...lacks] }
 }

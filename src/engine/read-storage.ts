@@ -8,7 +8,7 @@ import { maxDocumentBytes, type BlobReader } from './ports/blob-store.ts'
 import type { EntryKind, EntryStore } from './ports/entry-store.ts'
 import type { StorageUpkeep } from './ports/storage-upkeep.ts'
 import { runInLanes } from './run-in-lanes.ts'
-import { parseBuildEntry, parseManifestEntry } from './stored-entries.ts'
+import { parseBuildEntry, parseManifestEntry, type AboutImage } from './stored-entries.ts'
 
 /** What is read; the blobs as they are stored, without anything that mends them on the way. */
 export interface ReadableStorage {
@@ -24,6 +24,7 @@ export interface Reference {
 }
 
 export interface ReadImage {
+  readonly about?: AboutImage
   readonly manifests: readonly Reference[]
   readonly blobs: readonly Reference[]
 }
@@ -67,7 +68,9 @@ export async function readStorage(
   })
   const images = await readEntries(storage, 'manifests', signal, (value) => {
     const entry = parseManifestEntry(value)
-    return entry && { manifests: known.all(entry.manifests), blobs: known.all(entry.blobs) }
+    if (entry === undefined) return undefined
+    const { about, manifests, blobs } = entry
+    return { ...(about && { about }), manifests: known.all(manifests), blobs: known.all(blobs) }
   })
   const blobs = new Map<Digest, number>()
   for await (const { digest, sizeBytes } of storage.upkeep.blobs(signal))

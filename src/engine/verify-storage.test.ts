@@ -275,18 +275,19 @@ suite('verifyStorage()', () => {
       const { findings, ...report } = await verify(site)
       assert.deepEqual(countKinds(findings), finds)
       assert.deepEqual(await keysOf(site), before)
-      assert.deepEqual(
-        [report.quarantined, report.removedEntries, report.removedDocuments],
-        [0, 0, 0],
-      )
+      assert.deepEqual([report.quarantined, report.isRepaired], [0, false])
     })
 
     test(`mends ${name}`, async () => {
       const site = await fillSite()
       await harm(site)
+      const looked = await verify(site)
       const repaired = await verify(site, 'verify-1')
       assert.deepEqual(countKinds(repaired.findings), finds)
-      assert.ok(repaired.quarantined + repaired.removedEntries + repaired.removedDocuments > 0)
+      const { quarantined, damaged, isRepaired } = repaired
+      assert.ok(isRepaired)
+      assert.ok(quarantined + damaged.images + damaged.builds + damaged.manifests > 0)
+      assert.deepEqual(damaged, looked.damaged)
       assert.deepEqual((await verify(site)).findings, [], 'a second run finds nothing')
       const keys = await keysOf(site)
       assert.ok(!keys.some((key) => key.startsWith('notices/')), 'no notice stays')
@@ -329,6 +330,33 @@ suite('verifyStorage()', () => {
     for (const document of [site.image.ociManifest, site.index.ociIndex])
       assert.equal(await blobs.stat(document.digest, signal), undefined)
     assert.equal(await entries.get('manifests', site.image.key, signal), undefined)
+  })
+
+  test('says how many images a damaged blob takes along, and what they are', async () => {
+    const about = { name: 'p1', platform: 'linux/amd64', revision: 'r1' }
+    const site = await fillSite()
+    const { storage, shared, own, image } = site
+    await storage.entries.remove('manifests', image.key, signal)
+    const named = { ...image.entry, about }
+    await storage.entries.putFirst('manifests', image.key, named, signal)
+    await harm(site, shared.digest, flipByte)
+    const { findings, damaged } = await verify(site)
+    assert.deepEqual(findings, [
+      { kind: 'corrupt-blob', digest: shared.digest, sizeBytes: shared.sizeBytes, images: 3 },
+    ])
+    assert.deepEqual(damaged, { images: 3, builds: 1, manifests: 0 })
+
+    await storage.upkeep.removeBlob(own.digest, signal)
+    const found = (await verify(site)).findings
+    const missing = found.find(({ kind }) => kind === 'missing-blob')
+    assert.deepEqual(missing, { kind: 'missing-blob', digest: own.digest, images: 2 })
+    const names = found.flatMap((it) => (it.kind === 'dangling-manifest' ? [it.about] : []))
+    assert.deepEqual(new Set(names), new Set([about, undefined]))
+
+    await storage.entries.remove('manifests', image.key, signal)
+    await storage.entries.remove('manifests', site.index.key, signal)
+    const unnamed = await verify(site)
+    assert.deepEqual(unnamed.damaged, { images: 1, builds: 2, manifests: 4 })
   })
 
   test('notes what somebody else has put there', async () => {

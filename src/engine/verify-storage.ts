@@ -1,7 +1,7 @@
 import type { Digest } from '#core/oci/digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
 import { noticeLifeMs } from './claim-blobs.ts'
-import { findSuspects, isWhole, type Suspect } from './find-suspects.ts'
+import { countImages, findSuspects, isWhole, type Suspect } from './find-suspects.ts'
 import type { EntryKind } from './ports/entry-store.ts'
 import {
   readBlob,
@@ -65,9 +65,9 @@ class Verification {
   readonly #findings: StorageFinding[] = []
   readonly #missing = new Set<Digest>()
   #report: (finding: StorageFinding) => void = () => {}
+  #imageCounts: ReadonlyMap<Digest, number> | undefined
   #quarantined = 0
-  #removedEntries = 0
-  readonly #removedDocuments = new Set<Digest>()
+  readonly #damaged = { images: 0, builds: 0, manifests: 0 }
 
   constructor(
     storage: ReadableStorage,
@@ -90,7 +90,8 @@ class Verification {
     const suspects = findSuspects(this.#contents)
     for (let start = 0; start < suspects.length; start += imagesPerNotice)
       await this.#lookAtImages(suspects.slice(start, start + imagesPerNotice))
-    for (const digest of this.#missing) this.#find({ kind: 'missing-blob', digest })
+    for (const digest of this.#missing)
+      this.#find({ kind: 'missing-blob', digest, images: this.#imagesNeeding(digest) })
   }
 
   report(): VerifyReport {
@@ -102,9 +103,9 @@ class Verification {
       manifests: images.size,
       findings: this.#findings,
       foreignKeys,
+      damaged: { ...this.#damaged },
+      isRepaired: this.#repairAs !== undefined,
       quarantined: this.#quarantined,
-      removedEntries: this.#removedEntries,
-      removedDocuments: this.#removedDocuments.size,
     }
   }
 
@@ -129,6 +130,7 @@ class Verification {
   #describeWrong(digest: Digest): StorageFinding {
     const sizeBytes = this.#contents.blobs.get(digest) ?? 0
     const expectedBytes = this.#contents.sizes.get(digest)
+    const images = this.#imagesNeeding(digest)
     // What nothing refers to has no size that it should have; empty files are what crashes leave.
     return sizeBytes < (expectedBytes ?? 1)
       ? {
@@ -136,8 +138,14 @@ class Verification {
           digest,
           sizeBytes,
           ...(expectedBytes === undefined ? {} : { expectedBytes }),
+          images,
         }
-      : { kind: 'corrupt-blob', digest, sizeBytes }
+      : { kind: 'corrupt-blob', digest, sizeBytes, images }
+  }
+
+  #imagesNeeding(digest: Digest): number {
+    this.#imageCounts ??= countImages(this.#contents)
+    return this.#imageCounts.get(digest) ?? 0
   }
 
   async #lookAtUnreadable(): Promise<void> {
@@ -168,7 +176,7 @@ class Verification {
     )
   }
 
-  async #lookAtImage({ key, manifests, useless, lacks }: Suspect): Promise<void> {
+  async #lookAtImage({ key, about, manifests, useless, lacks }: Suspect): Promise<void> {
     const { wrong } = this.#contents
     const isThere =
       key === undefined
@@ -179,9 +187,16 @@ class Verification {
     for (const digest of lacks)
       if (!wrong.has(digest) && (await this.#isLacking(digest))) lost.push(digest)
     if (lost.length > 0)
-      this.#find({ kind: 'dangling-manifest', ...(key && { key }), manifests, lacks: lost })
+      this.#find({
+        kind: 'dangling-manifest',
+        ...(key && { key }),
+        ...(about && { about }),
+        manifests,
+        lacks: lost,
+      })
     else if (!lacks.some((digest) => wrong.has(digest))) return
-    if (key !== undefined) await this.#removeEntry('manifests', key)
+    if (key === undefined) this.#damaged.manifests += 1
+    else await this.#removeEntry('manifests', key)
     for (const digest of useless) await this.#removeDocument(digest)
   }
 
@@ -197,15 +212,13 @@ class Verification {
   }
 
   async #removeEntry(folder: EntryKind, key: CacheKey): Promise<void> {
-    if (this.#repairAs === undefined) return
-    await this.#storage.entries.remove(folder, key, this.#signal)
-    this.#removedEntries += 1
+    if (this.#repairAs !== undefined) await this.#storage.entries.remove(folder, key, this.#signal)
+    this.#damaged[folder === 'manifests' ? 'images' : 'builds'] += 1
   }
 
   async #removeDocument(digest: Digest): Promise<void> {
     if (this.#repairAs === undefined || this.#contents.wrong.has(digest)) return
     await this.#storage.upkeep.removeBlob(digest, this.#signal)
-    this.#removedDocuments.add(digest)
   }
 
   #find(finding: StorageFinding): void {

@@ -3,6 +3,7 @@ import type { CollectedStore } from '#engine/ports/store-collector.ts'
 import type { CollectionOutcome } from '#engine/schedule-collections.ts'
 import { counted } from './counted.ts'
 import { formatByteSize } from './byte-size.ts'
+import { describeImage } from './describe-image.ts'
 import { formatAge } from './duration.ts'
 
 // Enough to see whether the limits are what one meant; --json has them all.
@@ -21,6 +22,7 @@ export function describeCollected(
       `nothing was removed from ${storage}: the collector ${collected.collector} is at work, or died doing so; until ${until} at the longest it is left alone`,
     ]
   }
+  if (isEmpty(collected)) return [`${storage} is empty`]
   const { images, builds, blobs, sizeBytes, left, fresh } = collected
   return [
     ...(dryRun ? listImages(collected, nowMs) : []),
@@ -35,12 +37,25 @@ export function describeCollected(
   ]
 }
 
+/** Whoever looks at a storage by mistake sees it by that. */
+function isEmpty({
+  images,
+  builds,
+  unreadable,
+  quarantined,
+  staged,
+  ...blobs
+}: Collected): boolean {
+  const removed = images.length + builds + blobs.blobs + unreadable + quarantined + staged
+  return removed + blobs.left.images + blobs.left.blobs === 0
+}
+
 function listImages({ images }: Collected, nowMs: number): readonly string[] {
   const lines = images
     .slice(0, shownImages)
     .map(
-      ({ key, usedMs, sizeBytes }) =>
-        `  ${key}  used ${formatAge(nowMs - usedMs)} ago  ${formatByteSize(sizeBytes)}`,
+      ({ key, about, usedMs, sizeBytes }) =>
+        `  ${about === undefined ? key : describeImage(about)}  used ${formatAge(nowMs - usedMs)} ago  ${formatByteSize(sizeBytes)}`,
     )
   if (lines.length === 0) return []
   const more = images.length - lines.length
@@ -56,7 +71,9 @@ function describeSwept(
   dryRun: boolean,
 ): readonly string[] {
   const swept = [
-    ...(unreadable > 0 ? [`${unreadable} cache entries that could not be read`] : []),
+    ...(unreadable > 0
+      ? [`${counted(unreadable, 'cache entry', 'cache entries')} that could not be read`]
+      : []),
     ...(quarantined > 0 ? [`${counted(quarantined, 'blob')} in quarantine`] : []),
     ...(staged > 0 ? [counted(staged, 'unfinished upload')] : []),
   ]

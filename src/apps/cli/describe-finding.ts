@@ -1,5 +1,6 @@
 import type { StorageFinding } from '#engine/storage-findings.ts'
 import { formatByteSize } from './byte-size.ts'
+import { describeImage } from './describe-image.ts'
 
 /** One line: what is wrong with a storage, and what was done or can be done about it. */
 export function describeFinding(finding: StorageFinding, isRepaired: boolean): string {
@@ -7,12 +8,12 @@ export function describeFinding(finding: StorageFinding, isRepaired: boolean): s
     case 'truncated-blob': {
       const { digest, sizeBytes, expectedBytes } = finding
       const of = expectedBytes === undefined ? '' : ` of ${expectedBytes}`
-      return `truncated blob ${digest}: ${sizeBytes}${of} bytes are there; ${quarantine(isRepaired)}`
+      return `truncated blob ${digest}: ${sizeBytes}${of} bytes are there; ${quarantine(finding, isRepaired)}`
     }
     case 'corrupt-blob':
-      return `corrupt blob ${finding.digest}: its ${formatByteSize(finding.sizeBytes)} are not what its name says; ${quarantine(isRepaired)}`
+      return `corrupt blob ${finding.digest}: its ${formatByteSize(finding.sizeBytes)} are not what its name says; ${quarantine(finding, isRepaired)}`
     case 'missing-blob':
-      return `missing blob ${finding.digest}: it is needed and not there; the next pull makes it again`
+      return `missing blob ${finding.digest}: it is not there; ${need(finding)}${finding.images > 0 ? ', the next pull makes it again' : ''}`
     case 'dangling-manifest':
       return `dangling manifest ${nameImage(finding)}: ${describeLacks(finding.lacks)}; ${removal(isRepaired)}`
     case 'unreadable-entry':
@@ -22,8 +23,13 @@ export function describeFinding(finding: StorageFinding, isRepaired: boolean): s
   }
 }
 
-function nameImage({ key, manifests }: StorageFinding & { readonly kind: 'dangling-manifest' }) {
-  return key === undefined ? manifests.join(', ') : `manifests/${key}`
+function nameImage({
+  key,
+  about,
+  manifests,
+}: StorageFinding & { readonly kind: 'dangling-manifest' }) {
+  if (key === undefined) return manifests.join(', ')
+  return `manifests/${key}${about === undefined ? '' : `, ${describeImage(about)}`}`
 }
 
 function describeLacks([first, ...others]: readonly string[]): string {
@@ -31,10 +37,22 @@ function describeLacks([first, ...others]: readonly string[]): string {
   return `it leads to ${first}${more}, not there or not what it should be`
 }
 
-function quarantine(isRepaired: boolean): string {
-  return isRepaired
-    ? 'moved into quarantine, the next pull makes it again'
-    : 'with --repair it is moved into quarantine'
+interface NeededBlob {
+  readonly images: number
+}
+
+function quarantine(blob: NeededBlob, isRepaired: boolean): string {
+  const needing = blob.images === 0 ? '' : ', and what needs it is removed'
+  const done = `moved into quarantine${needing}`
+  const consequence = isRepaired
+    ? `${done}; the next pull makes it again`
+    : `with --repair it is ${done}`
+  return `${need(blob)}; ${consequence}`
+}
+
+function need({ images }: NeededBlob): string {
+  if (images === 0) return 'no image needs it'
+  return images === 1 ? '1 image needs it' : `${images} images need it`
 }
 
 function removal(isRepaired: boolean): string {

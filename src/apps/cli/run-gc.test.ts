@@ -12,11 +12,13 @@ import { runGc } from './run-gc.ts'
 const { signal } = new AbortController()
 const dayMs = 86_400_000
 const nowMs = 100 * dayMs
+const revision = 'debian-0123456789abcdef0123456789abcdef0123456789abcdef'
 
 const collected: Collected = {
   kind: 'collected',
   images: Array.from({ length: 22 }, (_, index) => ({
     key: cacheKeyOf(index),
+    ...(index > 0 && { about: { name: `p${index}`, platform: 'linux/arm64', revision } }),
     usedMs: nowMs - 31 * dayMs,
     madeMs: 0,
     sizeBytes: 1024 * (index + 1),
@@ -97,11 +99,30 @@ test('runGc() lists what a dry run would remove', async () => {
   const { asked, out } = await run(['--unused', '30d', '--dry-run'])
   assert.equal(asked?.dryRun, true)
   const lines = out.split('\n')
-  assert.equal(lines[1], `  ${cacheKeyOf(0)}  used 31d ago  1.0 KiB`)
+  assert.equal(lines[1], `  ${cacheKeyOf(0)}  used 31d ago  1.0 KiB`, 'of an older version')
+  assert.equal(lines[2], '  p1 (linux/arm64) of debian-0123456789ab  used 31d ago  2.0 KiB')
   assert.equal(lines.filter((line) => line.includes('ago')).length, 20)
   assert.match(out, /^ {2}and 2 more; --json lists all$/m)
   assert.match(out, /^would remove 22 images, .*: 3\.0 GiB less$/m)
   assert.match(out, /^would also remove 1 blob in quarantine, 2 unfinished uploads$/m)
+})
+
+test('runGc() says that there is nothing at all', async () => {
+  const nothing = { images: 0, blobs: 0 }
+  const empty: Collected = {
+    ...collected,
+    images: [],
+    builds: 0,
+    blobs: 0,
+    sizeBytes: 0,
+    quarantined: 0,
+    staged: 0,
+    fresh: nothing,
+    left: { ...nothing, sizeBytes: 0 },
+  }
+  assert.equal((await run(['--unused', '30d'], {}, empty)).out, '/s is empty\n')
+  const { out } = await run(['--unused', '30d'], {}, { ...empty, staged: 1 })
+  assert.match(out, /^removed 0 images, [^]*^also removed 1 unfinished upload$/m)
 })
 
 test('runGc() takes from the configuration what the command line leaves out', async () => {

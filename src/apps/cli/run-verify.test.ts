@@ -11,13 +11,14 @@ import { runVerify, type VerifyTools } from './run-verify.ts'
 const { signal } = new AbortController()
 const objects = createMemoryObjects
 
-/** A storage of one sound and one flipped blob, unless it is told to be sound. */
-async function setUp({ sound = false } = {}) {
+const sound = { [`layers/${digestOf('sound').slice(7)}`]: 'sound', 'layers/notes.txt': '' }
+const flipped = { ...sound, [`layers/${digestOf('other').slice(7)}`]: 'otter' }
+
+/** A storage of these objects. */
+async function setUp(files: Readonly<Record<string, string>>) {
   const stored = objects()
   const put = (key: string, text: string) => stored.put(key, Buffer.from(text), '', signal)
-  await put(`layers/${digestOf('sound').slice(7)}`, 'sound')
-  if (!sound) await put(`layers/${digestOf('other').slice(7)}`, 'otter')
-  await put('layers/notes.txt', '')
+  for (const [key, text] of Object.entries(files)) await put(key, text)
   const tools: VerifyTools = {
     clock: createManualClock(),
     describeStorage: () => '/s',
@@ -45,7 +46,7 @@ async function setUp({ sound = false } = {}) {
 }
 
 test('runVerify() says that all is sound, what it has read, and what is not its own', async () => {
-  const { run } = await setUp({ sound: true })
+  const { run } = await setUp(sound)
   const { err, ...answer } = await run()
   assert.match(err, /^reading 5 bytes\/5 bytes \(100 %\).*\n$/)
   assert.deepEqual(answer, {
@@ -55,34 +56,44 @@ test('runVerify() says that all is sound, what it has read, and what is not its 
 })
 
 test('runVerify() lets no name of somebody else move the terminal', async () => {
-  const { run, put } = await setUp({ sound: true })
+  const { run, put } = await setUp(sound)
   await put('layers/two\nlines\u001b[2J', '')
   const { out } = await run()
   assert.match(out, /^left alone, .*layers\/two\\nlines\\u001b\[2J/)
 })
 
+test('runVerify() says that there is nothing at all', async () => {
+  const { run } = await setUp({})
+  assert.deepEqual(await run(), { code: 0, out: '/s is empty\n', err: '' })
+})
+
 test('runVerify() gives every finding a line, mends what it is told to, and is content after that', async () => {
-  const { run } = await setUp()
+  const { run } = await setUp(flipped)
   const digest = digestOf('other')
   const found = await run()
   assert.equal(found.code, 1)
   assert.match(
     found.out,
-    new RegExp(`^corrupt blob ${digest}: its 5 bytes are not .*; with --repair it is moved`),
+    new RegExp(
+      `^corrupt blob ${digest}: its 5 bytes are not .*; no image needs it; with --repair it is moved into quarantine\\n`,
+    ),
   )
-  assert.match(found.out, /^1 finding in \/s among 2 blobs .*; nothing was changed$/m)
+  assert.match(
+    found.out,
+    /^1 finding in \/s among 2 blobs .*; cannot be used: 0 images, 0 cached layers; nothing was changed$/m,
+  )
   const repaired = await run('--repair')
   assert.equal(repaired.code, 1)
-  assert.match(repaired.out, /; moved into quarantine, the next pull makes it again$/m)
   assert.match(
     repaired.out,
-    /; 1 blob moved into quarantine, 0 cache entries and 0 manifests removed$/m,
+    /; no image needs it; moved into quarantine; the next pull makes it again$/m,
   )
+  assert.match(repaired.out, /; 1 blob moved into quarantine; removed 0 images, 0 cached layers$/m)
   assert.equal((await run()).code, 0)
 })
 
 test('runVerify() prints the report as JSON', async () => {
-  const { run } = await setUp()
+  const { run } = await setUp(flipped)
   const { code, out } = await run('--json')
   const report = JSON.parse(out) as VerifyReport
   assert.equal(code, 1)
@@ -93,7 +104,7 @@ test('runVerify() prints the report as JSON', async () => {
 })
 
 test('runVerify() answers a question for help, and refuses a wrong command line', async () => {
-  const { run } = await setUp()
+  const { run } = await setUp(flipped)
   const help = await run('--help')
   assert.deepEqual([help.code, help.err], [0, ''])
   assert.match(help.out, /^usage: nixery verify/)

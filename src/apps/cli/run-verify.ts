@@ -53,7 +53,7 @@ export async function runVerify(
   const report = await tools.verify({ repair, observe }, signal)
   progress[Symbol.dispose]()
   stdout.write(
-    json ? `${JSON.stringify(report)}\n` : describeReport(report, repair, tools.describeStorage()),
+    json ? `${JSON.stringify(report)}\n` : describeReport(report, tools.describeStorage()),
   )
   return report.findings.length === 0 ? 0 : 1
 }
@@ -61,7 +61,7 @@ export async function runVerify(
 // Whoever keeps more of them there knows.
 const shownForeign = 5
 
-function describeReport(report: VerifyReport, repair: boolean, storage: string): string {
+function describeReport(report: VerifyReport, storage: string): string {
   const { blobs, sizeBytes, builds, manifests, findings, foreignKeys } = report
   const lines: string[] = []
   if (foreignKeys.length > 0) {
@@ -74,18 +74,20 @@ function describeReport(report: VerifyReport, repair: boolean, storage: string):
     )
   }
   const read = `${counted(blobs, 'blob')} (${formatByteSize(sizeBytes)}), ${counted(manifests, 'image')} and ${counted(builds, 'layer')} in the caches`
-  if (findings.length === 0) lines.push(`${storage} is sound: ${read}`)
-  else if (repair)
+  if (findings.length > 0)
     lines.push(
-      `${counted(findings.length, 'finding')} in ${storage} among ${read}; ${describeRepair(report)}`,
+      `${counted(findings.length, 'finding')} in ${storage} among ${read}; ${describeDamage(report)}`,
     )
-  else
-    lines.push(
-      `${counted(findings.length, 'finding')} in ${storage} among ${read}; nothing was changed`,
-    )
+  else lines.push(`${storage} is ${blobs + builds + manifests > 0 ? `sound: ${read}` : 'empty'}`)
   return lines.map((line) => `${line}\n`).join('')
 }
 
-function describeRepair({ quarantined, removedEntries, removedDocuments }: VerifyReport): string {
-  return `${counted(quarantined, 'blob')} moved into quarantine, ${counted(removedEntries, 'cache entry', 'cache entries')} and ${counted(removedDocuments, 'manifest')} removed`
+function describeDamage({ damaged, isRepaired, quarantined }: VerifyReport): string {
+  const { images, builds, manifests } = damaged
+  const without =
+    manifests > 0 ? ` and ${counted(manifests, 'manifest')} that belong to no image` : ''
+  const unusable = `${counted(images, 'image')}, ${counted(builds, 'cached layer')}${without}`
+  return isRepaired
+    ? `${counted(quarantined, 'blob')} moved into quarantine; removed ${unusable}`
+    : `cannot be used: ${unusable}; nothing was changed`
 }
