@@ -24,7 +24,9 @@ popularity  counts which packages others need most, for NIX_POPULARITY_URL; see
 async function main([command, ...args]: readonly string[]): Promise<number> {
   switch (command) {
     case 'serve':
-      return args.length > 0 ? refuse() : orderly(serveRegistry)
+      return args.length > 0
+        ? refuse(`${args[0]} is too much: serve takes its settings from the environment`)
+        : orderly(serveRegistry)
     case 'popularity':
       return orderly(() => countPopularity(args))
     case 'gc':
@@ -36,8 +38,10 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
     case 'help':
       process.stdout.write(usage)
       return 0
+    case undefined:
+      return refuse('a command is missing')
     default:
-      return refuse()
+      return refuse(`there is no command ${command}`)
   }
 }
 
@@ -47,8 +51,8 @@ async function serveRegistry(): Promise<number> {
   return 0
 }
 
-function refuse(): number {
-  process.stderr.write(usage)
+function refuse(message: string): number {
+  process.stderr.write(`nixery: ${message}\n\n${usage}`)
   return 2
 }
 

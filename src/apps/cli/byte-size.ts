@@ -3,6 +3,9 @@ const units = ['KiB', 'MiB', 'GiB', 'TiB'] as const
 // No storage is larger, and the numbers stay exact.
 const mostBytes = 2 ** 50
 
+/** What `parseByteSize` reads, for people. */
+export const allowedByteSizes = 'a size like 500MiB or 50GiB, at most 1024TiB'
+
 /** Bytes of `500MiB` or `50GiB`; `undefined` for anything else, as for a size that nothing has. */
 export function parseByteSize(text: string): number | undefined {
   const [, amount, unit] = /^(\d{1,9}(?:\.\d{1,3})?) ?(KiB|MiB|GiB|TiB)$/i.exec(text) ?? []

@@ -10,6 +10,9 @@ const unitsMs = new Map([
 // Ten years: what is older than that has not been stored here.
 const mostMs = 3650 * 24 * 3600 * secondMs
 
+/** What `parseDuration` reads, for people. */
+export const allowedDurations = 'a duration like 12h or 30d, at most 3650d'
+
 /** Milliseconds of `45s`, `30m`, `12h`, `30d` or `2w`; `undefined` for anything else. */
 export function parseDuration(text: string): number | undefined {
   const [, amount, unit = ''] = /^(\d{1,6})([smhdw])$/.exec(text) ?? []

@@ -32,13 +32,17 @@ test('parseGcArguments() fills in what is left out', () => {
 
 test('parseGcArguments() refuses a wrong command line and says why', () => {
   const table: ReadonlyArray<readonly [line: string, message: RegExp]> = [
-    ['jq', /jq/],
-    ['--fast', /--fast/],
-    ['--unused', /--unused/],
-    ['--unused 30', /^--unused 30 must be a duration like 12h or 30d$/],
+    ['jq', /^jq is too much: gc takes options only$/],
+    ['--fast', /^there is no option --fast$/],
+    ['--unused', /^--unused must have a value$/],
+    ['--unused 30', /^--unused 30 must be a duration like 12h or 30d, at most 3650d$/],
+    ['--unused -3d', /^--unused -3d must be a duration/],
+    ['--unused --dry-run', /^--unused must have a value, not --dry-run$/],
+    ['--unused 3651d', /, at most 3650d$/],
     ['--unused 0d', /^--unused 0d must be/],
     ['--older-than 3 months', /months|--older-than 3 must be/],
-    ['--max-size 50', /^--max-size 50 must be a size like 500MiB or 50GiB$/],
+    ['--max-size 50', /^--max-size 50 must be a size like 500MiB or 50GiB, at most 1024TiB$/],
+    ['--max-size 1025TiB', /, at most 1024TiB$/],
     ['--max-size 0GiB', /must be a size/],
     ['--nix-store 20GB', /^--nix-store 20GB must be a size/],
     ['--grace soon', /^--grace soon must be a duration/],

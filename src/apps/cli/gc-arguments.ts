@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util'
 import { usualGraceMs } from '#core/retention/retention-policy.ts'
-import { parseByteSize } from './byte-size.ts'
-import { parseDuration } from './duration.ts'
+import { allowedByteSizes, parseByteSize } from './byte-size.ts'
+import { allowedDurations, parseDuration } from './duration.ts'
+import { readOptions } from './read-options.ts'
 
 export const gcUsage = `usage: nixery gc [--dry-run] [options]
 
@@ -61,24 +61,20 @@ const options = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>['values']
-
 const limitOptions = [
-  ['unused', 'unusedMs', parseDuration, 'a duration like 12h or 30d'],
-  ['older-than', 'ageMs', parseDuration, 'a duration like 12h or 30d'],
-  ['max-size', 'mostBytes', parseByteSize, 'a size like 500MiB or 50GiB'],
-  ['nix-store', 'nixStoreBytes', parseByteSize, 'a size like 500MiB or 50GiB'],
+  ['unused', 'unusedMs', parseDuration, allowedDurations],
+  ['older-than', 'ageMs', parseDuration, allowedDurations],
+  ['max-size', 'mostBytes', parseByteSize, allowedByteSizes],
+  ['nix-store', 'nixStoreBytes', parseByteSize, allowedByteSizes],
 ] as const
 
 /** Reads what follows `nixery gc`. */
 export function parseGcArguments(args: readonly string[]): GcArguments {
-  let values: Values
-  try {
-    values = parseArgs({ args: [...args], options }).values
-  } catch (error) {
-    return wrong(error instanceof Error ? error.message : String(error))
-  }
+  const read = readOptions(args, options)
+  if (read.kind === 'wrong') return read
+  const { values, others } = read
   if (values.help) return { kind: 'help' }
+  if (others.length > 0) return wrong(`${others[0]} is too much: gc takes options only`)
   const limits: Partial<Record<keyof GivenLimits, number>> = {}
   for (const [option, limit, parse, allowed] of limitOptions) {
     const text = values[option]
@@ -90,7 +86,7 @@ export function parseGcArguments(args: readonly string[]): GcArguments {
   }
   const { grace, offline, 'dry-run': dryRun, json } = values
   const graceMs = grace === undefined ? usualGraceMs : parseDuration(grace)
-  if (graceMs === undefined) return wrong(`--grace ${grace} must be a duration like 30m or 1h`)
+  if (graceMs === undefined) return wrong(`--grace ${grace} must be ${allowedDurations}`)
   if (graceMs < leastGraceMs && !offline)
     return wrong(
       `--grace ${grace} must be at least 30m, for pulls in progress; --offline says that no instance runs on this storage`,

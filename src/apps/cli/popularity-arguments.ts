@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
-import { parseArgs } from 'node:util'
+import type { parseArgs } from 'node:util'
+import { readOptions } from './read-options.ts'
 
 export const popularityUsage = `usage: nixery popularity --channel CHANNEL --out FILE [options]
        nixery popularity --packages PATH [NAME ...] --out FILE
@@ -53,20 +54,16 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>['values'
 
 /** Reads what follows `nixery popularity`. */
 export function parsePopularityArguments(args: readonly string[]): PopularityArguments {
-  let parsed
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true })
-  } catch (error) {
-    return wrong(error instanceof Error ? error.message : String(error))
-  }
-  const { values, positionals } = parsed
+  const read = readOptions(args, options)
+  if (read.kind === 'wrong') return read
+  const { values, others } = read
   if (values.help === true) return { kind: 'help' }
   if ((values.channel === undefined) === (values.packages === undefined))
     return wrong('either --channel or --packages must say what to count')
   if (!values.out) return wrong('--out must say which file to write')
   return values.channel === undefined
-    ? packagesArguments(values, positionals, values.out)
-    : channelArguments(values, positionals, values.out)
+    ? packagesArguments(values, others, values.out)
+    : channelArguments(values, others, values.out)
 }
 
 // Requests beyond this number a cache takes for an attack, and one machine cannot use the answers.

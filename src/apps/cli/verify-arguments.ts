@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { readOptions } from './read-options.ts'
 
 export const verifyUsage = `usage: nixery verify [--repair] [--json]
 
@@ -24,10 +24,12 @@ const options = {
 
 /** Reads what follows `nixery verify`. */
 export function parseVerifyArguments(args: readonly string[]): VerifyArguments {
-  try {
-    const { repair, json, help } = parseArgs({ args: [...args], options }).values
-    return help ? { kind: 'help' } : { kind: 'verify', repair, json }
-  } catch (error) {
-    return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) }
-  }
+  const read = readOptions(args, options)
+  if (read.kind === 'wrong') return read
+  const { repair, json, help } = read.values
+  if (help) return { kind: 'help' }
+  const [other] = read.others
+  return other === undefined
+    ? { kind: 'verify', repair, json }
+    : { kind: 'wrong', message: `${other} is too much: verify takes options only` }
 }

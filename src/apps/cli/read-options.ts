@@ -1,0 +1,41 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+
+type Options = NonNullable<ParseArgsConfig['options']>
+
+type ReadOptions<Given extends Options> =
+  | {
+      readonly kind: 'read'
+      readonly values: ReturnType<typeof parseArgs<{ options: Given }>>['values']
+      /** What is no option, in its order. */
+      readonly others: readonly string[]
+    }
+  | { readonly kind: 'wrong'; readonly message: string }
+
+// No value of ours begins with a dash, but for numbers that the command refuses in its own words.
+const looksLikeOption = /^-(?!\d)./
+
+/** Options of a command line; every slip is one line. Node's own words for them take three. */
+export function readOptions<const Given extends Options>(
+  args: readonly string[],
+  options: Given,
+): ReadOptions<Given> {
+  const config = { args: [...args], options, strict: false, allowPositionals: true } as const
+  const { values, positionals, tokens } = parseArgs({ ...config, tokens: true })
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue
+    const { name, rawName, value, inlineValue } = token
+    const type = Object.hasOwn(options, name) ? options[name]?.type : undefined
+    if (type === undefined) return wrong(`there is no option ${rawName}`)
+    if (type === 'string' && value === undefined) return wrong(`${rawName} must have a value`)
+    if (type === 'string' && inlineValue === false && looksLikeOption.test(value))
+      return wrong(`${rawName} must have a value, not ${value}`)
+    if (type === 'boolean' && value !== undefined)
+      return wrong(`${rawName}=${value} must be without a value`)
+  }
+  // The types of the values are those of the options from here on.
+  return { kind: 'read', values: values as never, others: positionals }
+}
+
+function wrong(message: string): { readonly kind: 'wrong'; readonly message: string } {
+  return { kind: 'wrong', message }
+}
