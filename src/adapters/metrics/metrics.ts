@@ -166,7 +166,7 @@ function countRequests(registry: Registry): Pick<RequestLog, 'request'> {
   const incomplete = counter(
     registry,
     'nixery_http_incomplete_total',
-    'Requests whose client hung up before the end of the response.',
+    'Responses that ended too early: the client hung up, or the service broke off.',
   )
   const sentBytes = counter(
     registry,
