@@ -14,6 +14,12 @@ test('describeError() says the causes that add something, and what to do', () =>
   assert.equal(describeError('text'), 'text')
 })
 
+test('describeError() gives one line, and says nothing twice that has several', () => {
+  const cause = new Error('no\n  TLS\n')
+  assert.equal(describeError(new Error('cannot read: no TLS', { cause })), 'cannot read: no TLS')
+  assert.equal(describeError(cause), 'no TLS')
+})
+
 test('describeError() says what failed first when cleaning up failed as well', async () => {
   async function fail() {
     await using _resource = {

@@ -10,7 +10,7 @@ export function describeError(thrown: unknown): string {
   let current: unknown = error
   for (let depth = 0; current instanceof Error && depth < maxCauses; depth += 1) {
     const { cause } = current
-    const message = current.message || nameOf(current)
+    const message = current.message.replaceAll(/\s+/g, ' ').trim() || nameOf(current)
     // An adapter's own message often ends with that of its cause, or of the cause's cause.
     const isSaid = messages.some((said) => said.includes(message))
     // What Node's fetch says of every failure; the cause is the failure.
