@@ -94,8 +94,20 @@ for (const kind of bucketKinds) {
     })
 
     test('stops the start when its server is down', async () => {
-      const line = await refusal(withoutFaults, downAt(kind))
+      const line = await refusal(withoutFaults, endpointOf(kind, 'http://127.0.0.1:1'))
       assert.match(line, /STORAGE_BUSY: .*ECONNREFUSED.*; check the network to the bucket/)
+    })
+
+    test('stops the start when its server speaks no TLS', async () => {
+      await using place = await makePlace(kind)
+      const endpoint = endpointOf(kind, place.proxy.url.replace('http:', 'https:'))
+      // Nor looks for a role of this machine.
+      const line = await refusal(withoutFaults, { ...endpoint, METADATA_SERVER_DETECTION: 'none' })
+      assert.match(
+        line,
+        /STORAGE_FAILED: [^;]*EPROTO[^;]*; check the storage directory, or the bucket/,
+      )
+      assert.equal(line.split('EPROTO').length, 2, 'said once')
     })
 
     test('stops the start when its server says nothing', async () => {
@@ -170,12 +182,12 @@ for (const kind of bucketKinds) {
     if (kind === 's3') {
       test('stops the start when the secret key is wrong', async () => {
         const line = await refusal(withoutFaults, { AWS_SECRET_ACCESS_KEY: 'wrong' })
-        assert.match(line, /BUCKET_DENIED: .*SignatureDoesNotMatch.*; give the account/)
+        assert.match(line, /BUCKET_LOGIN: .*SignatureDoesNotMatch.*; check the credentials/)
       })
 
       test('stops the start when nobody knows the access key', async () => {
         const line = await refusal(withoutFaults, { AWS_ACCESS_KEY_ID: 'nobody' })
-        assert.match(line, /BUCKET_DENIED: .*access key.*; give the account/i)
+        assert.match(line, /BUCKET_LOGIN: .*access key.*; check the credentials/i)
       })
 
       test('stops the start when there are no keys at all', async () => {
@@ -184,7 +196,7 @@ for (const kind of bucketKinds) {
           AWS_SECRET_ACCESS_KEY: '',
           AWS_EC2_METADATA_DISABLED: 'true',
         })
-        assert.match(line, /BUCKET_DENIED: .*credentials.*; give the account/)
+        assert.match(line, /BUCKET_LOGIN: .*credentials.*; check the credentials/)
       })
 
       test('stops the start when the clock is wrong', async () => {
@@ -195,11 +207,13 @@ for (const kind of bucketKinds) {
       test('stops the start when the key file is not there, or no key', async () => {
         const path = join(site.directory, 'key.json')
         const environment = { GOOGLE_APPLICATION_CREDENTIALS: path }
-        const absent = await refusal(withoutFaults, environment)
-        assert.ok(absent.includes(path), absent)
-        await writeFile(path, 'no JSON')
-        const unreadable = await refusal(withoutFaults, environment)
-        assert.ok(unreadable.includes(path), unreadable)
+        const unusable = `BUCKET_LOGIN: GOOGLE_APPLICATION_CREDENTIALS=${path} cannot be used: `
+        for (const text of [undefined, 'no JSON', '{}']) {
+          if (text !== undefined) await writeFile(path, text)
+          const line = await refusal(withoutFaults, environment)
+          assert.ok(line.includes(unusable), line)
+          assert.match(line, /; check the credentials/)
+        }
       })
     }
   })
@@ -221,9 +235,8 @@ async function makePlace(kind: BucketKind): Promise<Place> {
   return { bucket, proxy, [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
 
-/** Settings of a service whose bucket would be where nobody listens. */
-function downAt(kind: BucketKind): Environment {
-  const url = 'http://127.0.0.1:1'
+/** Settings of a service whose bucket would be there. */
+function endpointOf(kind: BucketKind, url: string): Environment {
   return kind === 'gcs' ? { NIXERY_GCS_ENDPOINT: url } : { NIXERY_S3_ENDPOINT: url }
 }
 

@@ -67,6 +67,53 @@ describe(
       }
     })
 
+    const large = randomBytes(8 * 1024 * 1024)
+    const inOneRequest = { partBytes: 2 * large.length }
+
+    test('a large blob that is stored is not sent again', async (context) => {
+      const [objects] = await site.openFaulty(context, () => undefined, inOneRequest)
+      await storeBlob(objects, key, large)
+      const before = site.proxy.requests.length
+      await storeBlob(objects, key, large)
+      assert.deepEqual(
+        site.proxy.requests.slice(before).map(({ method }) => method),
+        ['GET'],
+      )
+    })
+
+    test('of a blob in one request by two writers, who begin at any time, both succeed', async (context) => {
+      const bucket = await site.emulator.makeBucket()
+      const views = [
+        await site.open(context, bucket, inOneRequest),
+        await site.open(context, bucket, inOneRequest),
+      ] as const
+      for (let round = 0; round < 20; round += 1) {
+        const name = `layers/${round}`
+        const first = storeBlob(views[0], name, large)
+        // As many answers to the first writer as pass meanwhile make the second one late.
+        for (let turns = 0; turns < round % 10; turns += 1) await views[1].stat('layers/x', never)
+        await Promise.all([first, storeBlob(views[1], name, large)])
+        assert.equal((await views[1].stat(name, never))?.sizeBytes, large.length)
+      }
+    })
+
+    test('a refusal that is lost with its connection is looked for', async (context) => {
+      const [objects] = await site.openFaulty(context, () => undefined, inOneRequest)
+      for (const blob of [Buffer.alloc(1000), large]) {
+        const name = `layers/${blob.length}`
+        let sent = 0
+        site.proxy.plan = ({ method }) => {
+          if (method !== 'POST') return undefined
+          sent += 1
+          return { kind: 'lose-answer' }
+        }
+        await storeBlob(objects, name, blob)
+        assert.equal(await objects.putFirst(name, blob.subarray(0, 10), layerType, never), false)
+        // One of the blob, and all that the bucket may be asked for a small object.
+        assert.equal(sent, 1 + 6)
+      }
+    })
+
     const bytes = randomBytes(partBytes * 3)
 
     test('an object of the right size is left alone, one of another size is replaced', async (context) => {

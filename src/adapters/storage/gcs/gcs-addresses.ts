@@ -1,4 +1,6 @@
-import type { GcsConnection } from './gcs-connection.ts'
+import { storageKeys } from '../storage-layout.ts'
+import { formatFailure } from '../network-failure.ts'
+import { credentialsError, type GcsConnection } from './gcs-connection.ts'
 
 export interface GcsAddressOptions {
   /** Where clients reach the bucket; the endpoint of the API unless given. */
@@ -29,5 +31,19 @@ export function gcsAddresses(
       host: publicEndpoint,
     })
     return new URL(url)
+  }
+}
+
+/** Makes one address, which sends nothing: a key that cannot sign ends the start and not every download. */
+export async function requireAddresses(
+  addressOf: (key: string) => Promise<URL>,
+  credentialsFile: string | undefined,
+): Promise<void> {
+  try {
+    await addressOf(storageKeys.clock)
+  } catch (cause) {
+    if (credentialsFile === undefined) throw cause
+    const said = `its key signs nothing (${formatFailure(cause)})`
+    throw credentialsError(credentialsFile, said, cause)
   }
 }

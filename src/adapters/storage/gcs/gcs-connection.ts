@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import type { Bucket } from '@google-cloud/storage'
 import { z } from 'zod'
-import { guardFilesystem } from '#adapters/filesystem/filesystem-error.ts'
+import { filesystemError } from '#adapters/filesystem/filesystem-error.ts'
 import { OperatingError } from '#engine/operating-error.ts'
+import { formatFailure } from '../network-failure.ts'
 
 export interface GcsConnectionOptions {
   readonly bucket: string
@@ -29,11 +30,21 @@ export interface GcsConnection {
 
 const googleEndpoint = 'https://storage.googleapis.com'
 
-// Other kinds of files, of workload identity say, log in as well but hold no key.
-const keySchema = z.looseObject({
-  client_email: z.string().optional(),
-  private_key: z.string().optional(),
+// Of an account; the library takes it whatever `type` it states.
+const keySchema = z.object({ client_email: z.string().min(1), private_key: z.string().min(1) })
+
+// What else Google's client logs in with, as people and workload identities do; there is no key in it.
+const keylessSchema = z.object({
+  type: z.enum([
+    'authorized_user',
+    'external_account',
+    'external_account_authorized_user',
+    'gdch_service_account',
+    'impersonated_service_account',
+  ]),
 })
+
+const credentialsSchema = z.union([keylessSchema, keySchema])
 
 /**
  * Prepares Google's client; nothing is sent to the bucket yet. A plain `http:` endpoint is an emulator or
@@ -42,7 +53,8 @@ const keySchema = z.looseObject({
 export async function connectGcs(options: GcsConnectionOptions): Promise<GcsConnection> {
   const { Storage } = await import('@google-cloud/storage')
   const { credentialsFile } = options
-  const key = credentialsFile === undefined ? undefined : await readKey(credentialsFile)
+  const credentials =
+    credentialsFile === undefined ? undefined : await readCredentials(credentialsFile)
   const endpoint = (options.endpoint ?? googleEndpoint).replace(/\/+$/, '')
   const storage = new Storage({
     apiEndpoint: endpoint,
@@ -55,11 +67,11 @@ export async function connectGcs(options: GcsConnectionOptions): Promise<GcsConn
   const isGoogle = new URL(endpoint).hostname.endsWith('.googleapis.com')
   const isOpen =
     endpoint.startsWith('http:') ||
-    (!isGoogle && key === undefined && !(await hasDefaultCredentials(storage.authClient)))
+    (!isGoogle && credentials === undefined && !(await hasDefaultCredentials(storage.authClient)))
   return {
     bucket: storage.bucket(options.bucket),
     endpoint,
-    canSign: key?.client_email !== undefined && key.private_key !== undefined,
+    canSign: credentials !== undefined && 'private_key' in credentials,
     async authorization() {
       return isOpen ? {} : Object.fromEntries(await storage.authClient.getRequestHeaders())
     },
@@ -73,21 +85,29 @@ async function hasDefaultCredentials(auth: { getClient(): Promise<unknown> }): P
   )
 }
 
-async function readKey(path: string): Promise<z.infer<typeof keySchema>> {
-  const text = await guardFilesystem('cannot read GOOGLE_APPLICATION_CREDENTIALS', () =>
-    readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'ENOENT') throw cause
-      throw unusableKey(`${path} does not exist`, cause)
-    }),
-  )
+async function readCredentials(path: string): Promise<z.infer<typeof credentialsSchema>> {
+  let json: unknown
   try {
-    return keySchema.parse(JSON.parse(text))
+    json = JSON.parse(await readFile(path, 'utf8'))
   } catch (cause) {
-    throw unusableKey(`${path} is not a JSON key file of an account`, cause)
+    throw unreadableError(path, cause)
   }
+  const { data, error } = credentialsSchema.safeParse(json)
+  if (data !== undefined) return data
+  const wanted = "client_email and private_key, or another type of credentials of Google's"
+  throw credentialsError(path, `it has no ${wanted}`, error)
 }
 
-function unusableKey(said: string, cause: unknown): OperatingError {
-  const text = `the file in GOOGLE_APPLICATION_CREDENTIALS is unusable: ${said}`
-  return new OperatingError('BUCKET_DENIED', text, { cause })
+/** What is wrong with the file that GOOGLE_APPLICATION_CREDENTIALS names. */
+export function credentialsError(path: string, said: string, cause: unknown): OperatingError {
+  const text = `GOOGLE_APPLICATION_CREDENTIALS=${path} cannot be used: ${said}`
+  return new OperatingError('BUCKET_LOGIN', text, { cause })
+}
+
+function unreadableError(path: string, cause: unknown): unknown {
+  if (cause instanceof SyntaxError) return credentialsError(path, 'it is not JSON', cause)
+  const error = filesystemError(cause, 'cannot read GOOGLE_APPLICATION_CREDENTIALS')
+  // A file that may not be read says so itself.
+  if (!(error instanceof OperatingError) || error.code !== 'STORAGE_FAILED') return error
+  return credentialsError(path, formatFailure(cause), cause)
 }

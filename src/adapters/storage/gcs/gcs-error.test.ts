@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { OperatingError } from '#engine/operating-error.ts'
 import { gcsError, saysNoBucket, statusOf } from './gcs-error.ts'
 
+const failed = (code: number, message: string) => Object.assign(new Error(message), { code })
+
 /** As Google's client and Node have them. */
 const cases: readonly (readonly [string, object, string, string])[] = [
   [
@@ -20,13 +22,13 @@ const cases: readonly (readonly [string, object, string, string])[] = [
   [
     'a login of nobody',
     { status: 400, message: 'invalid_grant: Invalid grant: account not found' },
-    'BUCKET_DENIED',
+    'BUCKET_LOGIN',
     '400 invalid_grant: Invalid grant: account not found',
   ],
   [
     'no login',
     { message: 'Could not load the default credentials. Browse to …' },
-    'BUCKET_DENIED',
+    'BUCKET_LOGIN',
     'Could not load the default credentials. Browse to …',
   ],
   [
@@ -39,7 +41,25 @@ const cases: readonly (readonly [string, object, string, string])[] = [
     'BUCKET_DENIED',
     '403 a; b',
   ],
-  ['a missing permission', { code: 401, message: 'no' }, 'BUCKET_DENIED', '401 no'],
+  ['a missing login', { code: 401, message: 'no' }, 'BUCKET_LOGIN', '401 no'],
+  [
+    'a machine without a role',
+    { code: 404, message: 'Could not refresh access token: A Not Found error was returned' },
+    'BUCKET_LOGIN',
+    '404 Could not refresh access token: A Not Found error was returned',
+  ],
+  [
+    'a token file that is gone',
+    { code: 'ENOENT', path: '/token', message: 'The file at /token does not exist' },
+    'BUCKET_LOGIN',
+    'The file at /token does not exist',
+  ],
+  [
+    'a server without TLS',
+    { code: 'EPROTO', message: 'write EPROTO SSL:wrong version\n' },
+    'STORAGE_FAILED',
+    'write EPROTO SSL:wrong version',
+  ],
   [
     'too many requests, in old words',
     { code: 403, message: 'User Rate Limit Exceeded' },
@@ -81,15 +101,15 @@ test('gcsError() leaves operating errors as they are', () => {
 })
 
 test('gcsError() keeps one short line of a long page', () => {
-  const { message } = gcsError({ code: 500, message: 'a\n'.repeat(10_000) }, 'x') as Error
+  const { message } = gcsError(failed(500, 'a\n'.repeat(10_000)), 'x') as Error
   assert.ok(message.length < 500 && !message.includes('\n'))
 })
 
 test('statusOf() and saysNoBucket() know a missing bucket from a missing object', () => {
-  const bucket = { code: 404, message: 'The specified bucket does not exist.' }
+  const bucket = failed(404, 'The specified bucket does not exist.')
   assert.equal(statusOf(bucket), 404)
   assert.equal(saysNoBucket(bucket), true)
-  assert.equal(saysNoBucket({ code: 404, message: 'No such object: images/layers/a' }), false)
-  assert.equal(saysNoBucket({ code: 500, message: 'bucket does not exist' }), false)
+  assert.equal(saysNoBucket(failed(404, 'No such object: images/layers/a')), false)
+  assert.equal(saysNoBucket(failed(500, 'bucket does not exist')), false)
   assert.equal(statusOf(new Error('no answer')), undefined)
 })

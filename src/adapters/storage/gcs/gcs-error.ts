@@ -1,4 +1,5 @@
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
+import { formatFailure, isFileFailure, isNetworkFailure } from '../network-failure.ts'
 
 /** An answer that is none of those a call expects. */
 export class GcsAnswerError extends Error {
@@ -30,25 +31,33 @@ export function saysNoBucket(error: unknown): boolean {
   return statusOf(error) === 404 && /bucket.* (does not|doesn.t) exist/i.test(formatReason(error))
 }
 
-// What Node and its HTTP clients say of a network that fails.
-const networkCode =
-  /^(E(CONN|HOST|NET|AI_|PIPE|NOTFOUND|TIMEDOUT|PROTO|ADDRNOTAVAIL)|ERR_STREAM_PREMATURE_CLOSE|ERR_SOCKET|HPE_)/
+// What is said where there is no login, or one of nobody: by Google's servers in the words of RFC 6749,
+// section 5.2, and RFC 8693, and by Google's client. No answer of the bucket itself has any of it.
+const failedLogin =
+  /invalid_(grant|client|target|scope)|unauthorized_client|default credentials|access token|impersonat/i
 
 function codeOf(error: unknown, said: string): OperatingCode {
   // The clock comes first: it is one of the reasons for which a login is refused. Google says "check
   // your iat and exp values" of a token that was signed too early or too late.
   if (/invalid_grant.*\b(iat|exp|expir)|TooSkewed/i.test(said)) return 'CLOCK_SKEW'
-  if (/invalid_grant|default credentials/i.test(said)) return 'BUCKET_DENIED'
   const status = statusOf(error)
+  if (isBusy(status)) return 'STORAGE_BUSY'
+  if (failedLogin.test(said)) return 'BUCKET_LOGIN'
   if (status === 404) return 'BUCKET_MISSING'
   if (status === 403 && /rate.?limit|quota/i.test(said)) return 'STORAGE_BUSY'
-  if (status === 401 || status === 403) return 'BUCKET_DENIED'
+  if (status === 401) return 'BUCKET_LOGIN'
+  if (status === 403) return 'BUCKET_DENIED'
   // Bytes that have changed on their way.
   if (status === 400 && /md5|crc32c/i.test(said)) return 'STORAGE_BUSY'
-  if (status === 408 || status === 429 || (status ?? 0) >= 500) return 'STORAGE_BUSY'
-  const { code, name } = asFields(error)
-  const isTimeout = name === 'TimeoutError' || name === 'AbortError'
-  return isTimeout || networkCode.test(String(code)) ? 'STORAGE_BUSY' : 'STORAGE_FAILED'
+  const { name } = asFields(error)
+  if (name === 'TimeoutError' || name === 'AbortError' || isNetworkFailure(error))
+    return 'STORAGE_BUSY'
+  // Tokens of machines lie in files.
+  return isFileFailure(error) ? 'BUCKET_LOGIN' : 'STORAGE_FAILED'
+}
+
+function isBusy(status: number | undefined): boolean {
+  return status === 408 || status === 429 || (status ?? 0) >= 500
 }
 
 // Enough for what Google says; whole pages come from proxies.
@@ -56,13 +65,10 @@ const mostCharacters = 400
 
 /** In one line. Google's client puts long headings before a list of what was said. */
 function formatReason(error: unknown): string {
-  const { errors, message } = asFields(error)
+  const { errors } = asFields(error)
   const listed = Array.isArray(errors) ? errors.map((each) => asFields(each)['message']) : []
   const texts = listed.filter((text) => typeof text === 'string' && text !== '')
-  const said = texts.length > 0 ? [...new Set(texts)].join('; ') : message
-  const line = String(said ?? error)
-    .replace(/\s+/g, ' ')
-    .trim()
+  const line = formatFailure(texts.length > 0 ? [...new Set(texts)].join('; ') : error)
   const status = statusOf(error)
   const shown = line === '' ? 'it did not say why' : line.slice(0, mostCharacters)
   return status === undefined ? shown : `${status} ${shown}`

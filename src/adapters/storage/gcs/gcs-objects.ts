@@ -3,10 +3,11 @@ import { OpenUploads } from '../spool/open-uploads.ts'
 import type { RetryTools } from '../spool/retry.ts'
 import type { Spool } from '../spool/spool.ts'
 import { spooledUpload } from '../spool/spooled-upload.ts'
+import { isBrokenConnection } from '../network-failure.ts'
 import { probeWithin } from '../probe-within.ts'
 import { storageKeys } from '../storage-layout.ts'
 import { watchBody } from '../watch-body.ts'
-import { gcsAddresses, type GcsAddressOptions } from './gcs-addresses.ts'
+import { gcsAddresses, requireAddresses, type GcsAddressOptions } from './gcs-addresses.ts'
 import { gcsBucket } from './gcs-bucket.ts'
 import { createGcsCalls } from './gcs-calls.ts'
 import { connectGcs, type GcsConnectionOptions } from './gcs-connection.ts'
@@ -48,6 +49,7 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
   const transfer = createGcsTransfer(connection, idleTimeoutMs)
   const bucket = gcsBucket(connection.bucket, calls)
   const addressOf = gcsAddresses(connection, options)
+  await requireAddresses(addressOf, options.credentialsFile)
   const uploads = new OpenUploads()
 
   const write = async (
@@ -97,8 +99,14 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
     },
     // When the answer to a successful try is lost, the next one finds the object and says false: that
     // the object is there is true all the same.
-    putFirst: (key, bytes, contentType, signal) =>
-      write(smallSpec(key, contentType), bytes, '0', signal),
+    async putFirst(key, bytes, contentType, signal) {
+      try {
+        return await write(smallSpec(key, contentType), bytes, '0', signal)
+      } catch (error) {
+        if (isBrokenConnection(error) && (await bucket.find(key, signal))) return false
+        throw error
+      }
+    },
     touch,
     async upload(contentType, signal) {
       const target = gcsParts({

@@ -18,6 +18,9 @@ interface GcsPartsOptions extends ComposeTools {
 const leastBytesPerMs = 64
 const answerTimeoutMs = 30_000
 
+// A look takes about as long as sending so much. What builders of one image find stored is not sent.
+const mostUnlookedBytes = 256 * 1024
+
 const removalsAtOnce = 8
 const cleanUpTimeoutMs = 60_000
 
@@ -59,7 +62,8 @@ export function gcsParts(options: GcsPartsOptions): PartTarget {
           sendTimeoutMs(part),
         )
       const { sizeBytes } = part
-      return publishOnce({ key, sizeBytes, write, find: () => find(key, signal) })
+      const looksFirst = sizeBytes > mostUnlookedBytes
+      return publishOnce({ key, sizeBytes, looksFirst, write, find: () => find(key, signal) })
     },
 
     async putPart(number, part, signal) {
@@ -85,6 +89,7 @@ export function gcsParts(options: GcsPartsOptions): PartTarget {
       await publishOnce({
         key,
         sizeBytes,
+        looksFirst: false,
         write: (ifGeneration) => composeOnce(options, roots, key, ifGeneration, signal),
         find: () => find(key, signal),
       })

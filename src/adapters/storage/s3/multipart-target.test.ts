@@ -17,15 +17,18 @@ const largeBytes = 8 * 1024 * 1024
 type Sizes = readonly (number | undefined)[]
 
 /**
- * A server that breaks the connection before it has read a body, so that its refusal never arrives.
- * Gives a bucket of it, and the methods that it was asked for.
+ * A server that closes the connection before it has read a body; when it `answers` it says why, which
+ * may arrive or not. Gives a bucket of it, and the methods that it was asked for.
  */
-async function startRefuser(context: TestContext, sizes: Sizes) {
+async function startRefuser(context: TestContext, sizes: Sizes, answers = false) {
   const asked: string[] = []
   const left = [...sizes]
   const server = createServer(({ method = '', socket }, response) => {
     asked.push(method)
-    if (method === 'PUT') return void socket.resetAndDestroy()
+    if (method === 'PUT') {
+      if (answers) response.writeHead(412, { Connection: 'close' }).end()
+      return void (answers ? socket.destroySoon() : socket.resetAndDestroy())
+    }
     const sizeBytes = left.length > 1 ? left.shift() : left[0]
     if (sizeBytes === undefined) response.writeHead(404).end()
     else response.writeHead(200, { 'Content-Length': sizeBytes }).end()
@@ -62,12 +65,13 @@ test('putWhole() sends no large blob that is stored', async (context) => {
 })
 
 for (const sizeBytes of [1000, largeBytes])
-  test(`putWhole() of ${sizeBytes} bytes looks again when the refusal is lost`, async (context) => {
-    const sizes = sizeBytes === largeBytes ? [undefined, sizeBytes] : [sizeBytes]
-    const { bucket, asked } = await startRefuser(context, sizes)
-    await putWhole(bucket, sizeBytes)
-    assert.equal(asked.filter((method) => method === 'PUT').length, 1)
-  })
+  for (const answers of [false, true])
+    test(`putWhole() of ${sizeBytes} bytes looks again when it is refused ${answers ? 'early' : 'unheard'}`, async (context) => {
+      const sizes = sizeBytes === largeBytes ? [undefined, sizeBytes] : [sizeBytes]
+      const { bucket, asked } = await startRefuser(context, sizes, answers)
+      await putWhole(bucket, sizeBytes)
+      assert.equal(asked.filter((method) => method === 'PUT').length, 1)
+    })
 
 test('putWhole() fails in the words of the system when the blob is not there', async (context) => {
   const { bucket } = await startRefuser(context, [undefined])
