@@ -41,7 +41,10 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
 
     const planned = await gc(directory, '--unused', '30d', '--dry-run')
     assert.equal(planned.exitCode, 0, planned.stderr)
-    assert.match(planned.stdout, /^ {2}[0-9a-f]{64} {2}used 40d ago {2}[\d.]+ \w+$/m)
+    assert.match(
+      planned.stdout,
+      /^ {2}program \(linux\/amd64\) of \S+ {2}used 40d ago {2}[\d.]+ \w+$/m,
+    )
     assert.match(planned.stdout, /^would remove 1 image, /m)
     assert.deepEqual(await filesIn(directory, 'layers', 'builds', 'manifests'), before)
 
@@ -50,6 +53,8 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
     assert.match(removed.stdout, /^removed 1 image, .* freed\n/)
     assert.ok(removed.stdout.includes(`left in ${directory}: 0 images and 0 blobs, 0 bytes\n`))
     assert.deepEqual(await filesIn(directory, 'layers', 'builds', 'manifests', 'notices'), [])
+    const again = await gc(directory, '--unused', '30d')
+    assert.deepEqual([again.exitCode, again.stdout], [0, `${directory} is empty\n`])
     assert.equal(await pullFrom(directory), expected)
   })
 
@@ -91,6 +96,9 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
     const wrong = await gc(fresh, '--grace', '1s')
     assert.equal(wrong.exitCode, 2)
     assert.match(wrong.stderr, /^nixery: --grace 1s must be at least 30m, .*\n\nusage: /)
+    const unknown = await runCommand(node, [join(projectRoot, 'src/main.ts'), 'gcc'])
+    assert.equal(unknown.exitCode, 2)
+    assert.match(unknown.stderr, /^nixery: there is no command gcc\n\nusage: nixery serve\n/)
     const absent = join(scratch.path, 'absent')
     const refused = await gc(absent, '--max-size', '1KiB')
     assert.equal(refused.exitCode, 1)
