@@ -28,6 +28,10 @@ export async function findBusyCollector(
   return undefined
 }
 
+// A bucket may carry out what was broken off, and that after the withdrawal; both calls are small and
+// have their own deadlines.
+const unbroken = new AbortController().signal
+
 /**
  * Says that a collector is at work, unless another one is. Of two that begin at once both give way at
  * worst. One at a time is politeness only: each alone keeps what somebody claims.
@@ -39,17 +43,17 @@ export async function postNotice(
 ): Promise<PostedNotice | CollectorBusy> {
   const post = async (digests: readonly Digest[]) => {
     const nowMs = await upkeep.nowMs(signal)
-    await upkeep.postNotice(collector, { digests, untilMs: nowMs + noticeLifeMs }, signal)
+    await upkeep.postNotice(collector, { digests, untilMs: nowMs + noticeLifeMs }, unbroken)
     return nowMs
   }
-  // Who was stopped still says that it is done; that call has its own deadline.
-  const withdraw = () => upkeep.withdrawNotice(collector, new AbortController().signal)
+  // Who was stopped still says that it is done.
+  const withdraw = () => upkeep.withdrawNotice(collector, unbroken)
   const find = (nowMs: number) => findBusyCollector(upkeep, collector, nowMs, signal)
 
   const before = await find(await upkeep.nowMs(signal))
   if (before !== undefined) return before
   await using posted = new AsyncDisposableStack()
-  // Before the notice itself: a call that was stopped may have been done all the same.
+  // Before the notice itself: a call that failed may have been carried out all the same.
   posted.defer(withdraw)
   const meanwhile = await find(await post([]))
   if (meanwhile !== undefined) return meanwhile

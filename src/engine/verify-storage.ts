@@ -54,8 +54,9 @@ const imagesPerNotice = 500
 // Small and far away: most of the time of each goes by waiting.
 const looksAtOnce = 16
 
-// Withdrawing a notice also when the work was broken off; without it builds would wait for its end.
-const withdrawMs = 10_000
+// A notice is posted whole and withdrawn also when the work is broken off: a bucket may carry out later
+// what was broken off, and without withdrawal builds would wait for its end. Both have their own deadlines.
+const unbroken = new AbortController().signal
 
 class Verification {
   readonly #storage: ReadableStorage
@@ -239,10 +240,10 @@ class Verification {
     const { upkeep } = this.#storage
     const untilMs = (await upkeep.nowMs(this.#signal)) + noticeLifeMs
     try {
-      await upkeep.postNotice(this.#repairAs, { digests, untilMs }, this.#signal)
+      await upkeep.postNotice(this.#repairAs, { digests, untilMs }, unbroken)
       await work()
     } finally {
-      await upkeep.withdrawNotice(this.#repairAs, AbortSignal.timeout(withdrawMs))
+      await upkeep.withdrawNotice(this.#repairAs, unbroken)
     }
   }
 }
