@@ -99,7 +99,7 @@ function isRedirect(failure: S3Failure): boolean {
 }
 
 function speaksOfRegion({ Region, message }: S3Failure): boolean {
-  return Region !== undefined || /region/i.test(message)
+  return Region !== undefined || /the region/i.test(message)
 }
 
 function describe(failure: S3Failure): string {
@@ -108,8 +108,6 @@ function describe(failure: S3Failure): string {
     const where = typeof region === 'string' ? `in the region ${region}` : 'in another region'
     return `the bucket is ${where}: set NIXERY_S3_REGION`
   }
-  if (failure.name === 'CredentialsProviderError')
-    return 'found no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role'
   const status = statusOf(failure)
   const [message, name] = [formatFailure(failure), nameOf(failure)]
   const text = name === undefined || message.includes(name) ? message : `${name}: ${message}`
