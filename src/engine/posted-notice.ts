@@ -33,6 +33,26 @@ export async function findBusyCollector(
 const unbroken = new AbortController().signal
 
 /**
+ * A notice that says nothing yet. Whatever happens to its posts, it is withdrawn when it is disposed
+ * of: those who need what it names wait for that.
+ */
+export function openNotice(
+  upkeep: StorageUpkeep,
+  collector: string,
+  signal: AbortSignal,
+): PostedNotice {
+  return {
+    kind: 'posted',
+    async post(digests) {
+      const nowMs = await upkeep.nowMs(signal)
+      await upkeep.postNotice(collector, { digests, untilMs: nowMs + noticeLifeMs }, unbroken)
+      return nowMs
+    },
+    [Symbol.asyncDispose]: () => upkeep.withdrawNotice(collector, unbroken),
+  }
+}
+
+/**
  * Says that a collector is at work, unless another one is. Of two that begin at once both give way at
  * worst. One at a time is politeness only: each alone keeps what somebody claims.
  */
@@ -41,22 +61,13 @@ export async function postNotice(
   collector: string,
   signal: AbortSignal,
 ): Promise<PostedNotice | CollectorBusy> {
-  const post = async (digests: readonly Digest[]) => {
-    const nowMs = await upkeep.nowMs(signal)
-    await upkeep.postNotice(collector, { digests, untilMs: nowMs + noticeLifeMs }, unbroken)
-    return nowMs
-  }
-  // Who was stopped still says that it is done.
-  const withdraw = () => upkeep.withdrawNotice(collector, unbroken)
   const find = (nowMs: number) => findBusyCollector(upkeep, collector, nowMs, signal)
-
   const before = await find(await upkeep.nowMs(signal))
   if (before !== undefined) return before
-  await using posted = new AsyncDisposableStack()
-  // Before the notice itself: a call that failed may have been carried out all the same.
-  posted.defer(withdraw)
-  const meanwhile = await find(await post([]))
+  await using unlessPosted = new AsyncDisposableStack()
+  const notice = unlessPosted.use(openNotice(upkeep, collector, signal))
+  const meanwhile = await find(await notice.post([]))
   if (meanwhile !== undefined) return meanwhile
-  const atTheEnd = posted.move()
-  return { kind: 'posted', post, [Symbol.asyncDispose]: () => atTheEnd.disposeAsync() }
+  unlessPosted.move()
+  return notice
 }

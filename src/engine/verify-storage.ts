@@ -1,8 +1,8 @@
 import type { Digest } from '#core/oci/digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
-import { noticeLifeMs } from './claim-blobs.ts'
 import { countImages, findSuspects, isWhole, type Suspect } from './find-suspects.ts'
 import type { EntryKind } from './ports/entry-store.ts'
+import { openNotice } from './posted-notice.ts'
 import {
   readBlob,
   readStorage,
@@ -53,10 +53,6 @@ const imagesPerNotice = 500
 
 // Small and far away: most of the time of each goes by waiting.
 const looksAtOnce = 16
-
-// A notice is posted whole and withdrawn also when the work is broken off: a bucket may carry out later
-// what was broken off, and without withdrawal builds would wait for its end. Both have their own deadlines.
-const unbroken = new AbortController().signal
 
 class Verification {
   readonly #storage: ReadableStorage
@@ -237,13 +233,8 @@ class Verification {
   /** Builds wait with what the notice names until it is withdrawn. */
   async #underNotice(digests: readonly Digest[], work: () => Promise<void>): Promise<void> {
     if (this.#repairAs === undefined || digests.length === 0) return work()
-    const { upkeep } = this.#storage
-    const untilMs = (await upkeep.nowMs(this.#signal)) + noticeLifeMs
-    try {
-      await upkeep.postNotice(this.#repairAs, { digests, untilMs }, unbroken)
-      await work()
-    } finally {
-      await upkeep.withdrawNotice(this.#repairAs, unbroken)
-    }
+    await using notice = openNotice(this.#storage.upkeep, this.#repairAs, this.#signal)
+    await notice.post(digests)
+    await work()
   }
 }
