@@ -10,7 +10,7 @@ import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-s
 import { systemClock } from '#adapters/time/system-clock.ts'
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
 import { digestOf } from '#core/oci/digest.ts'
-import { collectGarbage, type Collected } from '#engine/collect-garbage.ts'
+import { collectGarbage, type Collected } from '#engine/upkeep/collect-garbage.ts'
 import type { Storage } from '#engine/ports/storage.ts'
 import { readStoredManifest } from '#engine/read-stored-manifest.ts'
 import { runInLanes } from '#engine/run-in-lanes.ts'

@@ -4,7 +4,7 @@ import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
-import type { VerifyReport } from '#engine/storage-findings.ts'
+import type { VerifyReport } from '#engine/upkeep/storage-findings.ts'
 import {
   makeLocalStore,
   startLocalRegistry,

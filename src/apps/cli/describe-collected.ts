@@ -1,6 +1,6 @@
-import type { Collected } from '#engine/collect-garbage.ts'
+import type { Collected } from '#engine/upkeep/collect-garbage.ts'
 import type { CollectedStore } from '#engine/ports/store-collector.ts'
-import type { CollectionOutcome } from '#engine/schedule-collections.ts'
+import type { CollectionOutcome } from '#engine/upkeep/schedule-collections.ts'
 import { counted } from './counted.ts'
 import { formatByteSize } from './byte-size.ts'
 import { describeImage } from './describe-image.ts'

@@ -1,4 +1,4 @@
-import type { StorageFinding } from '#engine/storage-findings.ts'
+import type { StorageFinding } from '#engine/upkeep/storage-findings.ts'
 import { formatByteSize } from './byte-size.ts'
 import { describeImage } from './describe-image.ts'
 

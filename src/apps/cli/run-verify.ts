@@ -1,6 +1,6 @@
 import type { Clock } from '#engine/ports/clock.ts'
-import type { VerifyReport } from '#engine/storage-findings.ts'
-import type { VerifyEvent } from '#engine/verify-storage.ts'
+import type { VerifyReport } from '#engine/upkeep/storage-findings.ts'
+import type { VerifyEvent } from '#engine/upkeep/verify-storage.ts'
 import { formatByteSize } from './byte-size.ts'
 import { counted } from './counted.ts'
 import { describeFinding } from './describe-finding.ts'

@@ -1,7 +1,7 @@
 import type { Digest } from '#core/oci/digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
 import { countImages, findSuspects, isWhole, type Suspect } from './find-suspects.ts'
-import type { EntryKind } from './ports/entry-store.ts'
+import type { EntryKind } from '../ports/entry-store.ts'
 import { openNotice } from './posted-notice.ts'
 import {
   readBlob,
@@ -10,7 +10,7 @@ import {
   type Reference,
   type StorageContents,
 } from './read-storage.ts'
-import { runInLanes } from './run-in-lanes.ts'
+import { runInLanes } from '../run-in-lanes.ts'
 import type { StorageFinding, VerifyReport } from './storage-findings.ts'
 
 export interface VerifyOptions {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createManualClock } from '#test/fakes/manual-clock.ts'
-import type { StorageEvent } from './ports/storage-observer.ts'
+import type { StorageEvent } from '../ports/storage-observer.ts'
 import { collectionEvent, scheduleCollections } from './schedule-collections.ts'
 
 const everyMs = 1_000

@@ -1,7 +1,7 @@
 import type { Digest } from '#core/oci/digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
-import type { EntryKind } from './ports/entry-store.ts'
-import type { AboutImage } from './stored-entries.ts'
+import type { EntryKind } from '../ports/entry-store.ts'
+import type { AboutImage } from '../stored-entries.ts'
 
 /** One thing that is wrong with a storage, with its cause: what only follows from it is no finding. */
 export type StorageFinding =

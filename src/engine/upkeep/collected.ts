@@ -1,8 +1,8 @@
 import type { Digest } from '#core/oci/digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
 import type { LookedImage, StorageLook } from './look-at-storage.ts'
-import type { StoredBlob } from './ports/storage-upkeep.ts'
-import type { AboutImage } from './stored-entries.ts'
+import type { StoredBlob } from '../ports/storage-upkeep.ts'
+import type { AboutImage } from '../stored-entries.ts'
 
 /** An image that was removed. */
 export interface RemovedImage {

@@ -12,9 +12,9 @@ import { platformOf } from '#core/nix/system.ts'
 import { digestOf, type Digest } from '#core/oci/digest.ts'
 import { mediaTypes } from '#core/oci/media-types.ts'
 import { cacheKeyOf } from '#core/request/cache-key.ts'
-import type { Storage } from './ports/storage.ts'
+import type { Storage } from '../ports/storage.ts'
 import type { StorageFinding } from './storage-findings.ts'
-import { describeDocument, type BuildEntry, type ManifestEntry } from './stored-entries.ts'
+import { describeDocument, type BuildEntry, type ManifestEntry } from '../stored-entries.ts'
 import { verifyStorage } from './verify-storage.ts'
 
 const signal = new AbortController().signal

@@ -3,12 +3,12 @@ import { parseManifestReferences, type ManifestReferences } from '#core/oci/mani
 import type { CacheKey } from '#core/request/cache-key.ts'
 import type { StoredImage } from '#core/retention/choose-images.ts'
 import { isFresh, type RetentionPolicy } from '#core/retention/retention-policy.ts'
-import type { EntryKind } from './ports/entry-store.ts'
-import type { Storage } from './ports/storage.ts'
-import type { StoredBlob } from './ports/storage-upkeep.ts'
+import type { EntryKind } from '../ports/entry-store.ts'
+import type { Storage } from '../ports/storage.ts'
+import type { StoredBlob } from '../ports/storage-upkeep.ts'
 import { EntryReader, type ReadEntry } from './read-entries.ts'
-import { runInLanes } from './run-in-lanes.ts'
-import { parseBuildEntry, parseManifestEntry, type AboutImage } from './stored-entries.ts'
+import { runInLanes } from '../run-in-lanes.ts'
+import { parseBuildEntry, parseManifestEntry, type AboutImage } from '../stored-entries.ts'
 
 export type CollectableStorage = Pick<Storage, 'blobs' | 'entries' | 'upkeep'>
 

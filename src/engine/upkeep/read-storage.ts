@@ -3,12 +3,12 @@ import type { Digest } from '#core/oci/digest.ts'
 import { parseManifestReferences } from '#core/oci/manifest-references.ts'
 import { RunningDigest } from '#core/oci/running-digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
-import { OperatingError } from './operating-error.ts'
-import { maxDocumentBytes, type BlobReader } from './ports/blob-store.ts'
-import type { EntryKind, EntryStore } from './ports/entry-store.ts'
-import type { StorageUpkeep } from './ports/storage-upkeep.ts'
-import { runInLanes } from './run-in-lanes.ts'
-import { parseBuildEntry, parseManifestEntry, type AboutImage } from './stored-entries.ts'
+import { OperatingError } from '../operating-error.ts'
+import { maxDocumentBytes, type BlobReader } from '../ports/blob-store.ts'
+import type { EntryKind, EntryStore } from '../ports/entry-store.ts'
+import type { StorageUpkeep } from '../ports/storage-upkeep.ts'
+import { runInLanes } from '../run-in-lanes.ts'
+import { parseBuildEntry, parseManifestEntry, type AboutImage } from '../stored-entries.ts'
 
 /** What is read; the blobs as they are stored, without anything that mends them on the way. */
 export interface ReadableStorage {

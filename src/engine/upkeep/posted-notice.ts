@@ -1,6 +1,6 @@
 import type { Digest } from '#core/oci/digest.ts'
-import { noticeLifeMs } from './claim-blobs.ts'
-import type { StorageUpkeep } from './ports/storage-upkeep.ts'
+import { noticeLifeMs } from '../claim-blobs.ts'
+import type { StorageUpkeep } from '../ports/storage-upkeep.ts'
 
 /** Another collector works on the storage, or died doing so: it is left alone until then. */
 export interface CollectorBusy {

@@ -1,6 +1,6 @@
 import type { collectGarbage } from './collect-garbage.ts'
-import type { Clock } from './ports/clock.ts'
-import type { StorageEvent, StorageObserver } from './ports/storage-observer.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { StorageEvent, StorageObserver } from '../ports/storage-observer.ts'
 
 export interface CollectionSchedule {
   /** From the end of one collection to the beginning of the next. */

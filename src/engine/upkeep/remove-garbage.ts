@@ -2,9 +2,9 @@ import type { Digest } from '#core/oci/digest.ts'
 import { findGarbage } from '#core/retention/find-garbage.ts'
 import { isFresh, type RetentionPolicy } from '#core/retention/retention-policy.ts'
 import type { CollectableStorage, StorageLook, StorageReader } from './look-at-storage.ts'
-import type { StoredBlob } from './ports/storage-upkeep.ts'
+import type { StoredBlob } from '../ports/storage-upkeep.ts'
 import type { PostedNotice } from './posted-notice.ts'
-import { runInLanes } from './run-in-lanes.ts'
+import { runInLanes } from '../run-in-lanes.ts'
 
 export interface CollectionTools {
   readonly storage: CollectableStorage

@@ -9,10 +9,10 @@ import {
   type LookedImage,
   type StorageLook,
 } from './look-at-storage.ts'
-import type { StoredBlob } from './ports/storage-upkeep.ts'
+import type { StoredBlob } from '../ports/storage-upkeep.ts'
 import { findBusyCollector, postNotice, type CollectorBusy } from './posted-notice.ts'
 import { removeGarbage } from './remove-garbage.ts'
-import { runInLanes } from './run-in-lanes.ts'
+import { runInLanes } from '../run-in-lanes.ts'
 import { findStaleEntries, removeStaleEntries } from './stale-entries.ts'
 
 export type { Collected, CollectorBusy }

@@ -1,7 +1,7 @@
 import type { CacheKey } from '#core/request/cache-key.ts'
-import type { EntryKind, EntryStore } from './ports/entry-store.ts'
-import type { StorageUpkeep, StoredEntry } from './ports/storage-upkeep.ts'
-import { runInLanes } from './run-in-lanes.ts'
+import type { EntryKind, EntryStore } from '../ports/entry-store.ts'
+import type { StorageUpkeep, StoredEntry } from '../ports/storage-upkeep.ts'
+import { runInLanes } from '../run-in-lanes.ts'
 
 export interface ReadEntry<Value> extends StoredEntry {
   /** `undefined` for what is no entry. */

@@ -8,10 +8,10 @@ import { cacheKeyOf } from '#core/request/cache-key.ts'
 import type { RetentionPolicy } from '#core/retention/retention-policy.ts'
 import { findLost, makePaperStorage } from '#test/fakes/paper-storage.ts'
 import { collectGarbage, type Collected, type CollectionEvent } from './collect-garbage.ts'
-import type { Storage } from './ports/storage.ts'
-import { readStoredManifest } from './read-stored-manifest.ts'
-import { serveManifest } from './serve-manifest.ts'
-import { parseBuildEntry } from './stored-entries.ts'
+import type { Storage } from '../ports/storage.ts'
+import { readStoredManifest } from '../read-stored-manifest.ts'
+import { serveManifest } from '../serve-manifest.ts'
+import { parseBuildEntry } from '../stored-entries.ts'
 
 const { signal } = new AbortController()
 const minuteMs = 60_000

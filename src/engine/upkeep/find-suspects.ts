@@ -1,7 +1,7 @@
 import type { Digest } from '#core/oci/digest.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
 import type { ReadImage, Reference, StorageContents } from './read-storage.ts'
-import type { AboutImage } from './stored-entries.ts'
+import type { AboutImage } from '../stored-entries.ts'
 
 /** An image, or a document that no such image names, which seems to lead to nothing. */
 export interface Suspect {

@@ -1,7 +1,7 @@
 import { isFresh, type RetentionPolicy } from '#core/retention/retention-policy.ts'
 import type { CollectableStorage, LookedEntry, StorageLook } from './look-at-storage.ts'
-import { runInLanes } from './run-in-lanes.ts'
-import { parseBuildEntry, parseManifestEntry } from './stored-entries.ts'
+import { runInLanes } from '../run-in-lanes.ts'
+import { parseBuildEntry, parseManifestEntry } from '../stored-entries.ts'
 
 /** Entries that nobody can use. */
 export interface StaleEntries {
