@@ -7,14 +7,8 @@ import { defaultLimits, type S3Bucket } from '#adapters/storage/s3/s3-bucket.ts'
 import { sweepStaging } from '#adapters/storage/s3/sweep-staging.ts'
 import type { FaultAnswer } from '#test/storage/fault.ts'
 import { s3EmulatorProgram } from '#test/storage/s3-emulator.ts'
-import {
-  answerTo,
-  layerType,
-  partBytes,
-  startS3Site,
-  storeBlob,
-  type S3Site,
-} from '#test/storage/s3-site.ts'
+import { layerType, storeBlob } from '#test/storage/object-site.ts'
+import { answerTo, partBytes, startS3Site, type S3Site } from '#test/storage/s3-site.ts'
 import { storageContract } from './storage-contract.ts'
 
 const hourMs = 60 * 60 * 1000

@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { after, describe, test, type TestContext } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { OperatingError } from '#engine/operating-error.ts'
-import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
-import golden from '#test/golden/gcs-v4-signatures.json' with { type: 'json' }
 import type { FaultAnswer, FaultPlan } from './fault.ts'
 import { gcsEmulatorProgram } from './gcs-emulator.ts'
-import { googleAnswer, layerType, never, startGcsSite, storeBlob } from './gcs-site.ts'
+import { layerType, storeBlob } from './object-site.ts'
+import { googleAnswer, never, startGcsSite } from './gcs-site.ts'
 
 const program = await gcsEmulatorProgram()
-
-const noCredentials = /: it has no client_email and private_key, or another type of credentials/
 
 describe(
   'a bucket of Google Cloud Storage',
@@ -20,8 +15,6 @@ describe(
     if ('skip' in program) return
     const site = await startGcsSite(program.path)
     after(() => site[Symbol.asyncDispose]())
-    const scratch = await makeScratchDirectory()
-    after(() => scratch[Symbol.asyncDispose]())
 
     test('that does not exist ends the start', async (context) => {
       await assert.rejects(
@@ -90,7 +83,7 @@ describe(
 
     test('that nobody listens for ends the start', async (context) => {
       const endpoint = 'http://127.0.0.1:9'
-      const bucket = await site.emulator.makeBucket()
+      const bucket = await site.makeBucket()
       await assert.rejects(
         site.open(context, bucket, { endpoint }),
         isError('STORAGE_BUSY', /ECONNREFUSED/),
@@ -142,57 +135,9 @@ describe(
       }
     })
 
-    const credentials: readonly (readonly [string, string | undefined, RegExp])[] = [
-      ['are not there', undefined, /: ENOENT: /],
-      ['are no JSON', 'no JSON', /: it is not JSON$/],
-      ['are no object', '[]', noCredentials],
-      ['are nothing', '{}', noCredentials],
-      ['lack a key', '{"type": "service_account", "client_email": "a@b"}', noCredentials],
-      ['have an odd key', '{"client_email": "a@b", "private_key": 1}', noCredentials],
-      ['are of an unknown type', '{"type": "passport"}', noCredentials],
-      [
-        'cannot sign',
-        JSON.stringify({ ...golden.key, private_key: 'torn' }),
-        /: its key signs nothing \(.*DECODER/,
-      ],
-    ]
-    for (const [what, text, said] of credentials)
-      test(`credentials that ${what} end the start`, async (context) => {
-        const credentialsFile = join(scratch.path, `${what}.json`)
-        if (text !== undefined) await writeFile(credentialsFile, text)
-        useCredentials(context, credentialsFile)
-        const bucket = await site.emulator.makeBucket()
-        await assert.rejects(site.open(context, bucket, { credentialsFile }), (error) => {
-          isError('BUCKET_LOGIN', said)(error)
-          const { message } = error as Error
-          assert.ok(
-            message.startsWith(`GOOGLE_APPLICATION_CREDENTIALS=${credentialsFile} `),
-            message,
-          )
-          return true
-        })
-      })
-
-    test('credentials in a directory end the start', async (context) => {
-      const bucket = await site.emulator.makeBucket()
-      await assert.rejects(
-        site.open(context, bucket, { credentialsFile: scratch.path }),
-        isError('BUCKET_LOGIN', /GOOGLE_APPLICATION_CREDENTIALS=.* cannot be used: EISDIR: /),
-      )
-    })
-
-    test('credentials without a key give public addresses', async (context) => {
-      const bucket = await site.emulator.makeBucket()
-      const credentialsFile = join(scratch.path, 'user.json')
-      await writeFile(credentialsFile, '{"type": "authorized_user"}')
-      const objects = await site.open(context, bucket, { credentialsFile })
-      const url = await objects.locate!('layers/a', never)
-      assert.equal(url.href, `${site.emulator.endpoint}/${bucket}/layers/a`)
-    })
-
     test('that speaks no TLS ends the start in one line', async (context) => {
-      const bucket = await site.emulator.makeBucket()
-      const endpoint = site.emulator.endpoint.replace('http:', 'https:')
+      const bucket = await site.makeBucket()
+      const endpoint = site.endpoint.replace('http:', 'https:')
       // Nor looks for a role of this machine.
       process.env['METADATA_SERVER_DETECTION'] = 'none'
       context.after(() => delete process.env['METADATA_SERVER_DETECTION'])
@@ -200,27 +145,6 @@ describe(
         site.open(context, bucket, { endpoint }),
         isError('STORAGE_FAILED', /^gs:\/\/\S+: cannot write staging\/probe-.+: write EPROTO .+$/),
       )
-    })
-
-    test('gives addresses that work, also for parts', async (context) => {
-      const bucket = await site.emulator.makeBucket()
-      const credentialsFile = join(scratch.path, 'key.json')
-      await writeFile(credentialsFile, JSON.stringify(golden.key))
-      useCredentials(context, credentialsFile)
-      for (const changes of [{}, { credentialsFile }]) {
-        const objects = await site.open(context, bucket, changes)
-        await storeBlob(objects, 'layers/a', Buffer.from('hello world'))
-        const url = await objects.locate!('layers/a', never)
-        assert.equal(url.origin, site.emulator.endpoint)
-        assert.equal(url.pathname, `/${bucket}/layers/a`)
-        assert.equal(
-          url.searchParams.get('X-Goog-Expires'),
-          'credentialsFile' in changes ? '60' : null,
-        )
-        const response = await fetch(url, { headers: { Range: 'bytes=4-6' } })
-        assert.deepEqual([response.status, await response.text()], [206, 'o w'])
-        assert.equal(response.headers.get('content-type'), layerType)
-      }
     })
 
     test('sweeps uploads that are older than a day by its own clock', async (context) => {
@@ -259,12 +183,6 @@ describe(
     })
   },
 )
-
-/** Where Google's client looks for them, until the test ends. */
-function useCredentials(context: TestContext, path: string): void {
-  process.env['GOOGLE_APPLICATION_CREDENTIALS'] = path
-  context.after(() => delete process.env['GOOGLE_APPLICATION_CREDENTIALS'])
-}
 
 function always(what: string, fault: NonNullable<ReturnType<FaultPlan>>): FaultPlan {
   return ({ method, path }) => (method === what || path.includes(what) ? fault : undefined)

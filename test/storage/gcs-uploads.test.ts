@@ -7,15 +7,8 @@ import type { ObjectStore } from '#adapters/storage/object-store.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { Fault, FaultPlan, ProxiedRequest } from './fault.ts'
 import { gcsEmulatorProgram } from './gcs-emulator.ts'
-import {
-  googleAnswer,
-  layerType,
-  never,
-  partBytes,
-  readWhole,
-  startGcsSite,
-  storeBlob,
-} from './gcs-site.ts'
+import { layerType, readWhole, storeBlob } from './object-site.ts'
+import { googleAnswer, never, partBytes, startGcsSite } from './gcs-site.ts'
 
 const program = await gcsEmulatorProgram()
 const key = 'layers/blob'
@@ -30,7 +23,7 @@ describe(
 
     for (const count of [1, 2, 32, 33, 70])
       test(`a blob of ${count} parts is one object with its type, and nothing else`, async (context) => {
-        const bucket = await site.emulator.makeBucket()
+        const bucket = await site.makeBucket()
         const objects = await site.open(context, bucket)
         const bytes = randomBytes(partBytes * count - 7)
         await storeBlob(objects, key, bytes)
@@ -41,14 +34,14 @@ describe(
       })
 
     test('an empty blob is an object', async (context) => {
-      const objects = await site.open(context, await site.emulator.makeBucket())
+      const objects = await site.open(context, await site.makeBucket())
       await storeBlob(objects, key, new Uint8Array())
       assert.deepEqual((await objects.stat(key, never))?.sizeBytes, 0)
       assert.equal((await readWhole(objects, key)).length, 0)
     })
 
     test('nothing of a dropped upload stays, and nothing is visible before its end', async (context) => {
-      const bucket = await site.emulator.makeBucket()
+      const bucket = await site.makeBucket()
       const objects = await site.open(context, bucket)
       const upload = await objects.upload(layerType, never)
       await upload.write(randomBytes(partBytes * 9))
@@ -58,7 +51,7 @@ describe(
     })
 
     test('of two writers at once both succeed, and the blob is whole', async (context) => {
-      const bucket = await site.emulator.makeBucket()
+      const bucket = await site.makeBucket()
       const views = [await site.open(context, bucket), await site.open(context, bucket)]
       for (const bytes of [randomBytes(100), randomBytes(partBytes * 3)]) {
         const name = `layers/${bytes.length}`
@@ -82,7 +75,7 @@ describe(
     })
 
     test('of a blob in one request by two writers, who begin at any time, both succeed', async (context) => {
-      const bucket = await site.emulator.makeBucket()
+      const bucket = await site.makeBucket()
       const views = [
         await site.open(context, bucket, inOneRequest),
         await site.open(context, bucket, inOneRequest),
@@ -184,7 +177,7 @@ describe(
     })
 
     test('the bucket is told the digest of what it should get', async (context) => {
-      const bucket = await site.emulator.makeBucket()
+      const bucket = await site.makeBucket()
       const objects = await site.open(context, bucket)
       await storeBlob(objects, key, bytes.subarray(0, 1000))
       const md5 = createHash('md5').update(bytes.subarray(0, 1000)).digest('base64')
@@ -205,7 +198,7 @@ describe(
     })
 
     test('an upload that is left open leaves nothing when its storage is closed', async (context) => {
-      const bucket = await site.emulator.makeBucket()
+      const bucket = await site.makeBucket()
       const objects = await site.open(context, bucket)
       const upload = await objects.upload(layerType, never)
       await upload.write(bytes)
@@ -240,7 +233,7 @@ describe(
     })
 
     test('small objects say that they must not be cached', async (context) => {
-      const bucket = await site.emulator.makeBucket()
+      const bucket = await site.makeBucket()
       const objects = await site.open(context, bucket)
       await objects.put('builds/a', Buffer.from('{}'), 'application/json', never)
       const { contentType, cacheControl } = await site.describe(bucket, 'builds/a')

@@ -6,16 +6,8 @@ import { defaultLimits } from '#adapters/storage/s3/s3-bucket.ts'
 import { bucketAnswers } from './bucket-answers.ts'
 import { withoutFaults, type FaultPlan, type ProxiedRequest } from './fault.ts'
 import { s3EmulatorProgram } from './s3-emulator.ts'
-import {
-  answerTo,
-  firstFault,
-  layerType,
-  partBytes,
-  readWhole,
-  startS3Site,
-  storeBlob,
-  type S3Site,
-} from './s3-site.ts'
+import { layerType, readWhole, storeBlob } from './object-site.ts'
+import { answerTo, firstFault, partBytes, startS3Site, type S3Site } from './s3-site.ts'
 
 const program = await s3EmulatorProgram()
 const signal = new AbortController().signal

@@ -5,14 +5,13 @@ import { openS3Objects, type S3Options } from '#adapters/storage/s3/s3-objects.t
 import { bucketAnswers, clockSkew } from './bucket-answers.ts'
 import { withoutFaults, type FaultPlan } from './fault.ts'
 import { s3EmulatorProgram } from './s3-emulator.ts'
+import { readWhole, storeBlob } from './object-site.ts'
 import {
   amazonAnswer,
   answerTo,
   firstFault,
   partBytes,
-  readWhole,
   startS3Site,
-  storeBlob,
   type S3Site,
 } from './s3-site.ts'
 

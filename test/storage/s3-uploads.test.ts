@@ -5,7 +5,8 @@ import { after, before, suite, test } from 'node:test'
 import { checksumBody } from '#adapters/storage/s3/body-checksum.ts'
 import { openS3Objects } from '#adapters/storage/s3/s3-objects.ts'
 import { s3EmulatorProgram } from './s3-emulator.ts'
-import { layerType, partBytes, readWhole, startS3Site, storeBlob, type S3Site } from './s3-site.ts'
+import { layerType, readWhole, storeBlob } from './object-site.ts'
+import { partBytes, startS3Site, type S3Site } from './s3-site.ts'
 
 const program = await s3EmulatorProgram()
 const signal = new AbortController().signal
