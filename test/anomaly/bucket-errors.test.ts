@@ -212,7 +212,8 @@ for (const kind of bucketKinds) {
           if (text !== undefined) await writeFile(path, text)
           const line = await refusal(withoutFaults, environment)
           assert.ok(line.includes(unusable), line)
-          assert.match(line, /; check the credentials/)
+          assert.match(line, /: [^;{]+; check the credentials/)
+          assert.ok(!line.includes('no JSON'), 'nothing of a file that might be a key')
         }
       })
     }

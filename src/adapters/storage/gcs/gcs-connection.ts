@@ -92,20 +92,21 @@ async function readCredentials(path: string): Promise<z.infer<typeof credentials
   } catch (cause) {
     throw unreadableError(path, cause)
   }
-  const { data, error } = credentialsSchema.safeParse(json)
+  const { data } = credentialsSchema.safeParse(json)
   if (data !== undefined) return data
   const wanted = "client_email and private_key, or another type of credentials of Google's"
-  throw credentialsError(path, `it has no ${wanted}`, error)
+  throw credentialsError(path, `it has no ${wanted}`)
 }
 
 /** What is wrong with the file that GOOGLE_APPLICATION_CREDENTIALS names. */
-export function credentialsError(path: string, said: string, cause: unknown): OperatingError {
+export function credentialsError(path: string, said: string, cause?: unknown): OperatingError {
   const text = `GOOGLE_APPLICATION_CREDENTIALS=${path} cannot be used: ${said}`
   return new OperatingError('BUCKET_LOGIN', text, { cause })
 }
 
 function unreadableError(path: string, cause: unknown): unknown {
-  if (cause instanceof SyntaxError) return credentialsError(path, 'it is not JSON', cause)
+  // Its message quotes the file, and the log is no place for pieces of a key.
+  if (cause instanceof SyntaxError) return credentialsError(path, 'it is not JSON')
   const error = filesystemError(cause, 'cannot read GOOGLE_APPLICATION_CREDENTIALS')
   // A file that may not be read says so itself.
   if (!(error instanceof OperatingError) || error.code !== 'STORAGE_FAILED') return error
