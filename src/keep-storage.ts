@@ -63,6 +63,7 @@ export function keepStorage(
   const schedules = [
     scheduleCollections({
       ...plan,
+      subject: 'garbage',
       collect: async (signal) =>
         collectionEvent(
           await collectGarbage(
@@ -78,6 +79,7 @@ export function keepStorage(
     schedules.push(
       scheduleCollections({
         ...plan,
+        subject: 'packages',
         async collect(signal) {
           const options = { mostBytes: nixStoreBytes, dryRun: false, observe: () => {} }
           const { removedPaths, removedBytes } = await collectPackages(config, options, signal)

@@ -19,7 +19,8 @@ test('logStorage() writes one line per event, as loud as it matters', () => {
   storage.observe({ kind: 'collection-skipped', collector: 'gc-1' })
   storage.observe({ kind: 'packages-collected', paths: 7, sizeBytes: 8 })
   const error = new OperatingError('BUCKET_DENIED', 'cannot list layers')
-  storage.observe({ kind: 'collection-failed', error })
+  storage.observe({ kind: 'collection-failed', subject: 'garbage', error })
+  storage.observe({ kind: 'collection-failed', subject: 'packages', error })
   const written = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
   assert.deepEqual(
     written.map(({ level, msg, ...facts }) => [level, String(msg).split(/[: ]/, 1)[0], facts]),
@@ -30,6 +31,7 @@ test('logStorage() writes one line per event, as loud as it matters', () => {
       ['info', 'garbage', { collector: 'gc-1' }],
       ['info', 'packages', { paths: 7, sizeBytes: 8 }],
       ['error', 'garbage', { error: written[5]!['error'] }],
+      ['error', 'packages', { error: written[5]!['error'] }],
     ],
   )
   assert.match(String(written[5]!['error']), /^BUCKET_DENIED: cannot list layers; give the account/)

@@ -43,7 +43,12 @@ export function logStorage(logger: Logger): StorageObserver {
           )
           break
         case 'collection-failed':
-          logger.error({ error: describeError(event.error) }, 'garbage not collected')
+          logger.error(
+            { error: describeError(event.error) },
+            event.subject === 'garbage'
+              ? 'garbage not collected'
+              : 'packages not collected from the Nix store',
+          )
           break
       }
     },

@@ -34,7 +34,8 @@ test('createMetrics() counts what happens to the storage', async () => {
   for (const images of [1, 2])
     storage.observe({ kind: 'garbage-collected', images, blobs: 4, sizeBytes: 8, durationMs: 500 })
   storage.observe({ kind: 'collection-skipped', collector: 'gc-1' })
-  storage.observe({ kind: 'collection-failed', error: new Error('x') })
+  for (const subject of ['garbage', 'packages'] as const)
+    storage.observe({ kind: 'collection-failed', subject, error: new Error('x') })
   storage.observe({ kind: 'packages-collected', paths: 2, sizeBytes: 9 })
   const values = await valuesOf(metrics)
   const expected = {
@@ -47,6 +48,8 @@ test('createMetrics() counts what happens to the storage', async () => {
     nixery_gc_removed_blobs_total: 8,
     nixery_gc_removed_bytes_total: 16,
     nixery_gc_removed_package_bytes_total: 9,
+    'nixery_gc_package_runs_total{result="collected"}': 1,
+    'nixery_gc_package_runs_total{result="failed"}': 1,
     nixery_gc_duration_seconds_sum: 1,
     nixery_gc_duration_seconds_count: 2,
     'nixery_gc_duration_seconds_bucket{le="1"}': 2,

@@ -82,6 +82,13 @@ function countStorage(registry: Registry): StorageObserver {
     buckets: collectionSeconds,
     registers: [registry],
   })
+  const packageRuns = counter(
+    registry,
+    'nixery_gc_package_runs_total',
+    'Collections of the Nix store of this machine by their end.',
+    ['result'],
+  )
+  labelled(packageRuns, 'result', ['collected', 'failed'])
   const packageBytes = counter(
     registry,
     'nixery_gc_removed_package_bytes_total',
@@ -103,9 +110,10 @@ function countStorage(registry: Registry): StorageObserver {
         case 'collection-skipped':
           return runs.inc({ result: 'skipped' })
         case 'packages-collected':
+          packageRuns.inc({ result: 'collected' })
           return packageBytes.inc(event.sizeBytes)
         case 'collection-failed':
-          return runs.inc({ result: 'failed' })
+          return (event.subject === 'garbage' ? runs : packageRuns).inc({ result: 'failed' })
       }
     },
   }

@@ -1,5 +1,7 @@
 import type { Digest } from '#core/oci/digest.ts'
 
+export type CollectionSubject = 'garbage' | 'packages'
+
 /** What happens to a storage beside being read and written. */
 export type StorageEvent =
   | {
@@ -31,7 +33,12 @@ export type StorageEvent =
       readonly paths: number
       readonly sizeBytes: number
     }
-  | { readonly kind: 'collection-failed'; readonly error: unknown }
+  | {
+      readonly kind: 'collection-failed'
+      /** Garbage of the storage, or packages of the Nix store. */
+      readonly subject: CollectionSubject
+      readonly error: unknown
+    }
 
 /** Learns what happens to a storage. Must not throw; must return at once. */
 export interface StorageObserver {

@@ -13,6 +13,7 @@ function start(random = 0.5) {
   const events: StorageEvent[] = []
   const running: Array<PromiseWithResolvers<StorageEvent> & { readonly signal: AbortSignal }> = []
   const schedule = scheduleCollections({
+    subject: 'garbage',
     everyMs,
     clock,
     random: () => random,
@@ -52,7 +53,7 @@ suite('scheduleCollections()', () => {
     const error = new Error('the bucket is gone')
     running[0]!.reject(error)
     await settle()
-    assert.deepEqual(events, [{ kind: 'collection-failed', error }])
+    assert.deepEqual(events, [{ kind: 'collection-failed', subject: 'garbage', error }])
     clock.advance(everyMs)
     assert.equal(running.length, 2)
   })

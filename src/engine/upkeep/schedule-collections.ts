@@ -1,8 +1,9 @@
 import type { collectGarbage } from './collect-garbage.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { StorageEvent, StorageObserver } from '../ports/storage-observer.ts'
+import type { CollectionSubject, StorageEvent, StorageObserver } from '../ports/storage-observer.ts'
 
 export interface CollectionSchedule {
+  readonly subject: CollectionSubject
   /** From the end of one collection to the beginning of the next. */
   readonly everyMs: number
   readonly collect: (signal: AbortSignal) => Promise<StorageEvent>
@@ -19,6 +20,7 @@ export interface CollectionSchedule {
  * its turn all the same. A failure is told, and the next turn comes as planned.
  */
 export function scheduleCollections({
+  subject,
   everyMs,
   collect,
   clock,
@@ -33,7 +35,7 @@ export function scheduleCollections({
     try {
       observer.observe(await collect(ending.signal))
     } catch (error) {
-      if (!ending.signal.aborted) observer.observe({ kind: 'collection-failed', error })
+      if (!ending.signal.aborted) observer.observe({ kind: 'collection-failed', subject, error })
     }
     planNext(everyMs)
   }
