@@ -40,7 +40,7 @@ import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, type Config } from './config.ts'
 import { nixOptions, openNix } from './open-nix.ts'
 import { makeDirectory } from './make-directory.ts'
-import { openServedStorage } from './open-storage.ts'
+import { describeServing, openServedStorage } from './open-storage.ts'
 import { keepStorage } from './keep-storage.ts'
 import { openSources, servesOnlyBundled, type OpenedSources } from './open-sources.ts'
 
@@ -49,6 +49,8 @@ export interface System {
   readonly registry: Registry
   /** What is served, as its operator wrote it. */
   readonly sources: readonly string[]
+  /** How clients get layers, for people. */
+  readonly layers: string
   /** The name of an image that can be pulled, where one is known. */
   readonly example: string | undefined
   /** Tells the clients of all builds to come back, and ends the builds. */
@@ -129,12 +131,14 @@ export async function compose(
   }
   const example = await findExample([...opening.examples, ...(await specs.names())], tools)
   const ending = new AbortController()
+  const layers = await describeServing(config, storage, signal)
   const keeping = keepStorage(config, storage, storageObserver)
   opened.defer(() => keeping.close())
   const resources = opened.move()
   void opening.lookUpLatest()
   return {
     sources: opening.descriptions,
+    layers,
     example,
     registry: {
       manifest: (request, signal) =>

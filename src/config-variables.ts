@@ -101,9 +101,9 @@ export const variables = {
   },
   GOOGLE_APPLICATION_CREDENTIALS: {
     schema: z.string().startsWith('/').optional(),
-    allowed: 'the absolute path of a JSON key file of a service account',
+    allowed: 'the absolute path of a JSON file of credentials',
     about:
-      'Account of the gcs backend, whose key also signs download addresses. Unless set, the account is that of the machine (Application Default Credentials), and the bucket has to be public where clients download from it.',
+      'Account of the gcs backend; the key of a service account also signs download addresses. Unless set, the account is that of the machine (Application Default Credentials). Without a key the bucket has to be public where clients download from it.',
   },
   NIXERY_GCS_ENDPOINT: {
     schema: httpAddress.optional(),

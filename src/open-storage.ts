@@ -7,6 +7,7 @@ import { createStorage } from '#adapters/storage/object-storage.ts'
 import type { ObjectStore } from '#adapters/storage/object-store.ts'
 import { openSpool } from '#adapters/storage/spool/spool.ts'
 import { storageFolders } from '#adapters/storage/storage-layout.ts'
+import { digestOf } from '#core/oci/digest.ts'
 import type { Storage } from '#engine/ports/storage.ts'
 import type { StorageObserver } from '#engine/ports/storage-observer.ts'
 import { ConfigError, type Config, type StorageSettings } from './config.ts'
@@ -105,9 +106,13 @@ export function describeStorage(storage: StorageSettings): string {
   }
 }
 
-/** How clients get layers, for people. */
-export function describeServing({ serveBlobs, storage }: Config): string {
-  const isUnsigned = storage.kind === 'gcs' && storage.credentialsFile === undefined
-  if (serveBlobs === 'proxy') return 'through this service'
-  return isUnsigned ? 'from public addresses' : 'from signed addresses'
+/** How clients get layers, for people: an address without a query is signed by nobody. */
+export async function describeServing(
+  { serveBlobs }: Config,
+  { locator }: Storage,
+  signal: AbortSignal,
+): Promise<string> {
+  if (serveBlobs === 'proxy' || locator === undefined) return 'through this service'
+  const { search } = await locator.locate(digestOf(''), signal)
+  return search === '' ? 'from public addresses' : 'from signed addresses'
 }

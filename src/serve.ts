@@ -7,7 +7,7 @@ import { createMetrics } from '#adapters/metrics/metrics.ts'
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { compose, type System, type Watchers } from './compose.ts'
-import { describeServing, describeStorage } from './open-storage.ts'
+import { describeStorage } from './open-storage.ts'
 import { ConfigError, type Config } from './config.ts'
 
 // Blob downloads in progress get this long to end after SIGTERM; Kubernetes kills after 30 s.
@@ -40,12 +40,12 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
     system = await composeUnlessStopped(config, { logger, metrics }, starting.signal)
     if (system === undefined) return
     const { port } = server.address() as AddressInfo
-    const { sources, example } = system
+    const { sources, example, layers } = system
     logger.info(
       {
         port,
         storage: describeStorage(config.storage),
-        layers: describeServing(config),
+        layers,
         sources,
       },
       example === undefined

@@ -1,14 +1,11 @@
 import type { Bucket, FileMetadata } from '@google-cloud/storage'
-import type { ObjectInfo, ObjectStore } from '../object-store.ts'
+import type { ObjectStore } from '../object-store.ts'
 import type { GcsCalls } from './gcs-calls.ts'
 import { saysNoBucket, statusOf } from './gcs-error.ts'
+import type { GcsTransfer } from './gcs-transfer.ts'
+import type { GcsObjectInfo } from './object-resource.ts'
 
-export interface GcsObjectInfo extends ObjectInfo {
-  /** Names this version of the object, in conditions. */
-  readonly generation: string
-}
-
-/** All about objects but their bytes, through Google's own client. */
+/** All about objects but their bytes. */
 export interface GcsBucket {
   readonly find: (key: string, signal: AbortSignal) => Promise<GcsObjectInfo | undefined>
   readonly remove: ObjectStore['remove']
@@ -19,16 +16,13 @@ export interface GcsBucket {
 // Google gives at most a thousand in one answer.
 const pageSize = 1000
 
-export function gcsBucket(bucket: Bucket, calls: GcsCalls): GcsBucket {
+export function gcsBucket(
+  bucket: Bucket,
+  transfer: Pick<GcsTransfer, 'find'>,
+  calls: GcsCalls,
+): GcsBucket {
   const find: GcsBucket['find'] = (key, signal) =>
-    calls.persistently(
-      `cannot look for ${key}`,
-      async () => {
-        const metadata = await unlessAbsent(bucket.file(key).getMetadata())
-        return metadata && readInfo(metadata[0])
-      },
-      signal,
-    )
+    calls.persistently(`cannot look for ${key}`, (both) => transfer.find(key, both), signal)
 
   return {
     find,
@@ -73,10 +67,12 @@ export function gcsBucket(bucket: Bucket, calls: GcsCalls): GcsBucket {
           signal,
         )
         // With `fields` Google's client gives plain metadata, whatever its types say.
-        for (const found of files as unknown as (FileMetadata & { name: string })[]) {
-          const { sizeBytes, changedMs } = readInfo(found)
-          yield { key: found.name, sizeBytes, changedMs }
-        }
+        for (const found of files as unknown as (FileMetadata & { name: string })[])
+          yield {
+            key: found.name,
+            sizeBytes: Number(found.size ?? 0),
+            changedMs: Date.parse(found.timeCreated ?? ''),
+          }
         pageToken = (next as { pageToken?: string } | null)?.pageToken
       } while (pageToken !== undefined)
     },
@@ -92,14 +88,5 @@ async function unlessAbsent<T>(call: Promise<T>, also?: number): Promise<T | und
     if ((status === 404 && !saysNoBucket(error)) || (also !== undefined && status === also))
       return undefined
     throw error
-  }
-}
-
-function readInfo({ size, timeCreated, generation }: FileMetadata): GcsObjectInfo {
-  return {
-    sizeBytes: Number(size ?? 0),
-    // Of this version: every write makes a new one.
-    changedMs: Date.parse(timeCreated ?? ''),
-    generation: String(generation ?? '0'),
   }
 }

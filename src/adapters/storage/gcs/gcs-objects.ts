@@ -47,7 +47,7 @@ export async function openGcsObjects(options: GcsOptions): Promise<ObjectStore> 
   const calls = createGcsCalls(options)
   const idleTimeoutMs = options.timeoutMs ?? defaultIdleTimeoutMs
   const transfer = createGcsTransfer(connection, idleTimeoutMs)
-  const bucket = gcsBucket(connection.bucket, calls)
+  const bucket = gcsBucket(connection.bucket, transfer, calls)
   const addressOf = gcsAddresses(connection, options)
   await requireAddresses(addressOf, options.credentialsFile)
   const uploads = new OpenUploads()

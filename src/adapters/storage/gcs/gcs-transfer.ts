@@ -1,19 +1,29 @@
 import type { IncomingMessage } from 'node:http'
 import type { ByteRange } from '#core/oci/byte-range.ts'
 import type { GcsConnection } from './gcs-connection.ts'
-import { saysNoBucket } from './gcs-error.ts'
+import { saysNoBucket, type GcsAnswerError } from './gcs-error.ts'
 import { answerError, readAnswer, sendRequest, type GcsRequest } from './gcs-request.ts'
 import {
   formatResource,
+  parseInfo,
   parseResource,
   type GcsGeneration,
+  type GcsObjectInfo,
   type GcsObjectSpec,
 } from './object-resource.ts'
 import { resumableUploads, type AskGcs, type ResumableUploads } from './resumable-uploads.ts'
 import { formatMultipart, type UploadBody } from './upload-body.ts'
 
-/** The bytes of objects, to and from one bucket. Every method is one try and throws what it likes. */
+/**
+ * The bytes of objects, to and from one bucket, and what is asked before each of them. Every method is
+ * one try and throws what it likes.
+ */
 export interface GcsTransfer extends ResumableUploads {
+  /**
+   * What is there. Not by Google's own client: a call of its that nobody answers keeps its connection,
+   * and this is asked a hundred times for one pull.
+   */
+  find(key: string, signal: AbortSignal): Promise<GcsObjectInfo | undefined>
   download(
     key: string,
     range: ByteRange | undefined,
@@ -35,6 +45,7 @@ export function createGcsTransfer(connection: GcsConnection, idleTimeoutMs: numb
   const { bucket, endpoint } = connection
   const path = `storage/v1/b/${encodeURIComponent(bucket.name)}/o`
   const uploadsUrl = `${endpoint}/upload/${path}`
+  const urlOf = (key: string) => new URL(`${endpoint}/${path}/${encodeURIComponent(key)}`)
 
   const send = async (request: Omit<GcsRequest, 'idleTimeoutMs'>, signal: AbortSignal) => {
     const headers = { ...(await connection.authorization()), ...request.headers }
@@ -49,15 +60,22 @@ export function createGcsTransfer(connection: GcsConnection, idleTimeoutMs: numb
   return {
     ...resumableUploads(ask, uploadsUrl),
 
+    async find(key, signal) {
+      const url = urlOf(key)
+      url.searchParams.set('fields', 'size,timeCreated,generation')
+      const { answer, text, status } = await ask({ method: 'GET', url, headers: {} }, signal)
+      if (status === 200) return parseInfo(text)
+      return undefinedIfAbsent(answerError(answer, text))
+    },
+
     async download(key, range, signal) {
-      const url = new URL(`${endpoint}/${path}/${encodeURIComponent(key)}?alt=media`)
+      const url = urlOf(key)
+      url.searchParams.set('alt', 'media')
       const part = range && { range: `bytes=${range.start}-${range.end}` }
       const headers = { 'accept-encoding': 'identity', 'cache-control': 'no-store', ...part }
       const answer = await send({ method: 'GET', url, headers }, signal)
       if (answer.statusCode === (range === undefined ? 200 : 206)) return answer
-      const error = answerError(answer, await readAnswer(answer, signal))
-      if (error.code === 404 && !saysNoBucket(error)) return undefined
-      throw error
+      return undefinedIfAbsent(answerError(answer, await readAnswer(answer, signal)))
     },
 
     async insert(spec, body, ifGeneration, signal) {
@@ -71,4 +89,10 @@ export function createGcsTransfer(connection: GcsConnection, idleTimeoutMs: numb
       return parseResource(text)
     },
   }
+}
+
+/** The object, but not the bucket, may be absent. */
+function undefinedIfAbsent(error: GcsAnswerError): undefined {
+  if (error.code === 404 && !saysNoBucket(error)) return undefined
+  throw error
 }

@@ -16,9 +16,18 @@ export interface GcsGeneration {
   readonly sizeBytes: number
 }
 
+export interface GcsObjectInfo extends GcsGeneration {
+  /** Milliseconds since 1970 by Google's clock: every write makes a new version. */
+  readonly changedMs: number
+}
+
 const objectSchema = z.object({
   generation: z.coerce.string().regex(/^[0-9]+$/),
   size: z.coerce.number().default(0),
+})
+
+const infoSchema = objectSchema.extend({
+  timeCreated: z.string().transform((text) => Date.parse(text)),
 })
 
 /**
@@ -34,9 +43,19 @@ export async function formatResource(spec: GcsObjectSpec, body: UploadBody) {
 
 /** What Google says of an object that it has taken. */
 export function parseResource(text: string): GcsGeneration {
+  const { generation, size } = parseAnswer(objectSchema, text)
+  return { generation, sizeBytes: size }
+}
+
+/** What Google says of an object that it has. */
+export function parseInfo(text: string): GcsObjectInfo {
+  const { generation, size, timeCreated } = parseAnswer(infoSchema, text)
+  return { generation, sizeBytes: size, changedMs: timeCreated }
+}
+
+function parseAnswer<Schema extends z.ZodType>(schema: Schema, text: string): z.output<Schema> {
   try {
-    const { generation, size } = objectSchema.parse(JSON.parse(text))
-    return { generation, sizeBytes: size }
+    return schema.parse(JSON.parse(text))
   } catch {
     throw new GcsAnswerError(502, `this is no answer of Google's: ${text.slice(0, 100)}`)
   }
