@@ -1,7 +1,6 @@
 import type { Descriptor } from '#core/oci/descriptor.ts'
 import type { Digest } from '#core/oci/digest.ts'
 import type { BlobReader } from './ports/blob-store.ts'
-import { runInLanes } from './run-in-lanes.ts'
 
 /** Stored bytes as somebody else needs them. */
 export type NeededBlob = Pick<Descriptor, 'digest' | 'size'>
@@ -16,14 +15,12 @@ export async function findMissingBlobs(
   signal: AbortSignal,
 ): Promise<readonly Digest[]> {
   const missing: Digest[] = []
-  await runInLanes(
-    needed,
-    statsAtOnce,
-    async ({ digest, size }) => {
-      const stat = await blobs.stat(digest, signal)
-      if (stat?.sizeBytes !== size) missing.push(digest)
-    },
-    signal,
-  )
+  // Not in lanes, whose signals cost more than looking into a directory: this is done for every pull.
+  for (let start = 0; start < needed.length; start += statsAtOnce) {
+    const some = needed.slice(start, start + statsAtOnce)
+    const stats = await Promise.all(some.map(({ digest }) => blobs.stat(digest, signal)))
+    for (const [index, { digest, size }] of some.entries())
+      if (stats[index]?.sizeBytes !== size) missing.push(digest)
+  }
   return missing
 }
