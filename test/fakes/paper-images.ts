@@ -88,6 +88,7 @@ function paperPacker(layerBytes: number): Packer {
         archiveSizeBytes: layerBytes,
       }
     },
+    prepare: async () => {},
   }
 }
 

@@ -54,6 +54,9 @@ class ThreadPool implements WorkerPacker {
     return await result
   }
 
+  /** Nothing of a store path is kept between layers. */
+  async prepare(): Promise<void> {}
+
   async close(): Promise<void> {
     this.#closed = true
     for (const waiter of this.#waiting.splice(0)) waiter.resolve()

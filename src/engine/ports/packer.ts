@@ -4,7 +4,7 @@ import type { TarEntry } from '#core/tar/tar-entry.ts'
 
 /** How a layer archive is compressed; part of every cache key. */
 export interface Compression {
-  readonly codec: 'gzip'
+  readonly codec: 'gzip' | 'zstd'
   readonly level: number
 }
 
@@ -38,4 +38,10 @@ export interface Packer {
     write: (chunk: Uint8Array) => Promise<void>,
     signal: AbortSignal,
   ): Promise<PackedLayer>
+
+  /**
+   * Compresses a store path ahead of the layer that it will be in, when nothing more urgent is to be
+   * packed. Rejects as `pack` does; whoever calls it may ignore that, since `pack` needs nothing of it.
+   */
+  prepare(path: MeasuredPath, compression: Compression, signal: AbortSignal): Promise<void>
 }
