@@ -214,6 +214,7 @@ async function publishImage(
     target.request.platform,
     layers,
     options,
+    tools.compression.codec,
   )
   for (const document of [config, ociManifest, dockerManifest]) {
     await publishDocument(tools, document, signal)

@@ -1,5 +1,5 @@
 import { cacheKeyOf, type CacheKey, type CanonicalValue } from '#core/request/cache-key.ts'
-import { mediaTypes } from '#core/oci/media-types.ts'
+import { layerTypes } from '#core/oci/media-types.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
 import type { BlobClaims } from './claim-blobs.ts'
 import type { BlobStore } from './ports/blob-store.ts'
@@ -85,7 +85,7 @@ async function packAndPublish(
   content: LayerContent,
   signal: AbortSignal,
 ): Promise<BuildEntry> {
-  const upload = await tools.blobs.upload(mediaTypes.ociLayerGzip, signal)
+  const upload = await tools.blobs.upload(layerTypes[tools.compression.codec].oci, signal)
   try {
     const write = (chunk: Uint8Array) => upload.write(chunk)
     const packed = await tools.packer.pack(content, tools.compression, write, signal)

@@ -66,6 +66,7 @@ function start({ failing = {}, spec, ...more }: Options = {}) {
           target.request.platform,
           [],
           options,
+          'gzip',
         )
         for (const document of [config, ociManifest, dockerManifest])
           await publishDocument(storage, document, signal)

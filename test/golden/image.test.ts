@@ -52,7 +52,7 @@ test('assembleImage() writes the documents of an image as before', () => {
     createdBy: 'nixery: jq-1.6',
   }
   const options = imageOptions(request, { bash: true, caBundle: true })
-  const { ociManifest, dockerManifest } = assembleImage(request.platform, [layer], options)
+  const { ociManifest, dockerManifest } = assembleImage(request.platform, [layer], options, 'gzip')
   assert.equal(
     ociManifest.digest,
     'sha256:5d06fae1c1e0bda2137c9e912e1c596de44b8e1ed5a9d34c19b842972e6c65a2',

@@ -15,7 +15,7 @@ const layers = ['bottom', 'root'].map((name) => ({
 const read = (document: ImageDocument): any => JSON.parse(new TextDecoder().decode(document.bytes))
 
 test('assembleImage() names the config and the layers in both manifests', () => {
-  const image = assembleImage(platformOf('amd64'), layers, { env: ['A=b'], cmd: ['bash'] })
+  const image = assembleImage(platformOf('amd64'), layers, { env: ['A=b'], cmd: ['bash'] }, 'gzip')
   for (const manifest of [image.ociManifest, image.dockerManifest]) {
     const document = read(manifest)
     assert.equal(document.mediaType, manifest.mediaType)
@@ -30,8 +30,33 @@ test('assembleImage() names the config and the layers in both manifests', () => 
   assert.notEqual(image.ociManifest.digest, image.dockerManifest.digest)
 })
 
+test('assembleImage() says in both manifests how layers are compressed, and nowhere else', () => {
+  const images = (['gzip', 'zstd'] as const).map((codec) =>
+    assembleImage(platformOf('amd64'), layers, { env: [] }, codec),
+  )
+  const layerTypesOf = (document: ImageDocument) =>
+    new Set(read(document).layers.map((layer: { mediaType: string }) => layer.mediaType))
+  assert.deepEqual(
+    images.map(({ ociManifest, dockerManifest }) => [
+      ...layerTypesOf(ociManifest),
+      ...layerTypesOf(dockerManifest),
+    ]),
+    [
+      [
+        'application/vnd.oci.image.layer.v1.tar+gzip',
+        'application/vnd.docker.image.rootfs.diff.tar.gzip',
+      ],
+      [
+        'application/vnd.oci.image.layer.v1.tar+zstd',
+        'application/vnd.docker.image.rootfs.diff.tar.zstd',
+      ],
+    ],
+  )
+  assert.equal(images[0]!.config.digest, images[1]!.config.digest)
+})
+
 test('assembleImage() gives every config what docker and containerd read without looking', () => {
-  const config = read(assembleImage(platformOf('arm64'), layers, { env: [] }).config)
+  const config = read(assembleImage(platformOf('arm64'), layers, { env: [] }, 'gzip').config)
   assert.deepEqual(config.config, { Env: [] })
   assert.equal(config.created, '1970-01-01T00:00:01Z')
   assert.deepEqual([config.os, config.architecture, config.variant], ['linux', 'arm64', 'v8'])
@@ -50,7 +75,7 @@ test('assembleImage() writes all options in one order', () => {
     entrypoint: ['git'],
     cmd: ['--version'],
   }
-  const { config } = read(assembleImage(platformOf('amd64'), layers, options).config)
+  const { config } = read(assembleImage(platformOf('amd64'), layers, options, 'gzip').config)
   assert.equal(
     JSON.stringify(config),
     JSON.stringify({

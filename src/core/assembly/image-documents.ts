@@ -1,5 +1,5 @@
 import { digestOf, type Digest } from '#core/oci/digest.ts'
-import { mediaTypes } from '#core/oci/media-types.ts'
+import { layerTypes, mediaTypes, type LayerCodec } from '#core/oci/media-types.ts'
 import type { Descriptor } from '#core/oci/descriptor.ts'
 import type { Platform } from '#core/nix/system.ts'
 
@@ -48,19 +48,21 @@ export function assembleImage(
   platform: Platform,
   layers: readonly ImageLayer[],
   options: ImageOptions,
+  codec: LayerCodec,
 ): ImageDocuments {
+  const layer = layerTypes[codec]
   const config = imageDocument(mediaTypes.ociConfig, imageConfig(platform, layers, options))
   return {
     config,
     ociManifest: manifestDocument(config, layers, {
       manifest: mediaTypes.ociManifest,
       config: mediaTypes.ociConfig,
-      layer: mediaTypes.ociLayerGzip,
+      layer: layer.oci,
     }),
     dockerManifest: manifestDocument(config, layers, {
       manifest: mediaTypes.dockerManifest,
       config: mediaTypes.dockerConfig,
-      layer: mediaTypes.dockerLayerGzip,
+      layer: layer.docker,
     }),
   }
 }

@@ -14,7 +14,7 @@ const layer = {
   diffId: digestOf('archive'),
   createdBy: 'test',
 }
-const image = assembleImage(platform, [layer], { env: [] })
+const image = assembleImage(platform, [layer], { env: [] }, 'gzip')
 
 test('parseManifestReferences() gives config and layers of both kinds of manifest', () => {
   for (const document of [image.ociManifest, image.dockerManifest]) {

@@ -1,10 +1,11 @@
 import type { Digest } from '#core/oci/digest.ts'
+import type { LayerCodec } from '#core/oci/media-types.ts'
 import type { ClosureNode } from '#core/nix/closure-graph.ts'
 import type { TarEntry } from '#core/tar/tar-entry.ts'
 
 /** How a layer archive is compressed; part of every cache key. */
 export interface Compression {
-  readonly codec: 'gzip' | 'zstd'
+  readonly codec: LayerCodec
   readonly level: number
 }
 

@@ -143,7 +143,7 @@ export async function readBlob(
     signal.throwIfAborted()
     running.update(chunk)
     sizeBytes += chunk.length
-    // Layers begin with the magic number of gzip, documents with a brace.
+    // Layers begin with the magic number of gzip or zstd, documents with a brace.
     if (sizeBytes > maxDocumentBytes || (text?.[0] ?? chunk)[0] !== openingBrace) text = undefined
     text?.push(chunk)
     onChunk(chunk.length)

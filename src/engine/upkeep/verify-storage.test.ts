@@ -57,6 +57,7 @@ async function storeImage(site: Site, name: string, layers: readonly BuildEntry[
     platform,
     layers.map((layer) => ({ ...layer, createdBy: name })),
     { env: [name] },
+    'gzip',
   )
   const { config, ociManifest, dockerManifest } = assembled
   for (const document of [config, ociManifest, dockerManifest]) await store(site, document)
