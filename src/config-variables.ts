@@ -435,7 +435,7 @@ export const variables = {
       'Most layers for store paths. Docker takes 125 in all; the default leaves 30 for images built FROM this one.',
   },
   NIXERY_GZIP_LEVEL: {
-    schema: wholeNumber(1, 9).default(6),
+    schema: wholeNumber(1, 9).default(5),
     allowed: 'a level from 1 (fast) to 9 (small)',
     about: 'How hard layers are compressed.',
   },
