@@ -9,7 +9,7 @@ import type { Compression, LayerContent, Packer } from './ports/packer.ts'
 import { parseBuildEntry, type BuildEntry } from './stored-entries.ts'
 
 // Raise this when the archive of equal content changes: every stored layer is then packed anew.
-const layerFormat = 1
+const layerFormat = 2
 
 export interface LayerTools {
   readonly blobs: BlobStore

@@ -1,23 +1,37 @@
-import type { LayerContent, PackedLayer } from '#engine/ports/packer.ts'
+import type { Compression, LayerContent, MeasuredPath, PackedLayer } from '#engine/ports/packer.ts'
+import type { SharedMemory } from './ring-memory.ts'
 
-/** What a worker thread needs to know to pack one layer. */
-export interface PackJob {
-  readonly content: LayerContent
-  readonly level: number
+/** What the coordinator is started with. */
+export interface CoordinatorData {
+  readonly memory: SharedMemory
   /** Where store paths lie on this machine; in the archive they are below `nix/store`. */
   readonly storeDirectory: string
+}
+
+/** What is to be made: a layer, or the segment of a path that a layer will have. */
+export type PackWork =
+  | { readonly kind: 'layer'; readonly content: LayerContent }
+  | { readonly kind: 'segment'; readonly measured: MeasuredPath }
+
+export interface PackJob {
+  /** Names the job in the answers. */
+  readonly id: number
+  readonly work: PackWork
+  readonly compression: Compression
   /** Two 32-bit cells, see `creditCell` and `cancelCell`. */
   readonly control: Int32Array
 }
 
-/** How many chunks the worker may still send; the main thread gives one back for each it has written. */
+/** How many chunks the coordinator may still send; the main thread gives one back for each it has written. */
 export const creditCell = 0
-/** 1 once nobody wants the layer any more. */
+/** 1 once nobody wants the result any more. */
 export const cancelCell = 1
 
-export type WorkerMessage =
+/** All but `chunk` end the job. */
+export type PackAnswer = { readonly id: number } & (
   | { readonly kind: 'chunk'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'packed'; readonly layer: PackedLayer }
+  | { readonly kind: 'prepared' }
   | {
       readonly kind: 'failed'
       readonly code: 'PACK_FAILED' | 'NO_PERMISSION'
@@ -25,3 +39,4 @@ export type WorkerMessage =
       readonly cause: unknown
     }
   | { readonly kind: 'cancelled' }
+)

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { parseStorePath, storePathBaseName, type StorePath } from '#core/nix/store-path.ts'
 import { digestOf } from '#core/oci/digest.ts'
@@ -20,7 +21,7 @@ import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 import type { LayerContent, PackedLayer, Packer } from '#engine/ports/packer.ts'
 import { measureTree } from '#test/archives/measure-tree.ts'
 import { readArchive } from '#test/archives/read-archive.ts'
-import { createWorkerPacker } from './worker-packer.ts'
+import { createWorkerPacker, type WorkerPackerOptions } from './worker-packer.ts'
 
 const level = 6
 const ever = new AbortController().signal
@@ -235,21 +236,37 @@ test('pack() leaves the queue when its signal is aborted', async (t) => {
   await Promise.all([first, third])
 })
 
-test('pack() rejects only the layer of a thread that crashes', async (t) => {
-  const crashing = join(directory, 'crashing.mjs')
-  const entry = new URL('worker-entry.ts', import.meta.url)
+for (const thread of ['coordinator', 'compressor'] as const) {
+  test(`pack() rejects what is under way when the ${thread} crashes, and can go on`, async (t) => {
+    const programs = { [thread]: crashingProgram(thread) }
+    const packer = newPacker(t, { threads: 1, programs })
+    const crash = join(directory, 'crash')
+    writeFileSync(crash, '')
+    const layers = [packAll(packer, storePaths(bigFile)), packAll(packer, storePaths(tree))]
+    await Promise.all(layers.map((layer) => assertFails(layer, 'PACK_FAILED', /crashed/)))
+    rmSync(crash)
+    await packAll(packer, storePaths(tree))
+  })
+}
+
+/** Ends in the middle of its work while there is a certain file. */
+function crashingProgram(thread: 'coordinator' | 'compressor'): URL {
+  const path = join(directory, `crashing-${thread}.mjs`)
+  const entry = new URL(`${thread}-entry.ts`, import.meta.url)
+  const crash = JSON.stringify(join(directory, 'crash'))
   writeFileSync(
-    crashing,
-    `import { parentPort } from 'node:worker_threads'
-    parentPort.on('message', ({ level }) => { if (level === 9) process.exit(1) })
+    path,
+    `import { existsSync } from 'node:fs'
+    const { notify } = Atomics
+    // Both threads tell of what they have done in this way.
+    Atomics.notify = (...cell) => {
+      if (existsSync(${crash})) process.exit(1)
+      return notify(...cell)
+    }
     await import(${JSON.stringify(entry)})`,
   )
-  const packer = newPacker(t, { threads: 1, program: new URL(`file://${crashing}`) })
-  const crashes = packer.pack(storePaths(tree), { codec: 'gzip', level: 9 }, async () => {}, ever)
-  const waits = packAll(packer, storePaths(tree))
-  await assertFails(crashes, 'PACK_FAILED', /crashed/)
-  await waits
-})
+  return pathToFileURL(path)
+}
 
 test('close() rejects what is under way and what comes later', async () => {
   const packer = createWorkerPacker({ threads: 1, storeDirectory })
@@ -264,7 +281,7 @@ test('close() rejects what is under way and what comes later', async () => {
   await assertFails(packAll(packer, storePaths(tree)), 'SHUTTING_DOWN', /stops/)
 })
 
-function newPacker(t: TestContext, options: { threads?: number; program?: URL } = {}): Packer {
+function newPacker(t: TestContext, options: Partial<WorkerPackerOptions> = {}): Packer {
   const packer = createWorkerPacker({ threads: 2, storeDirectory, ...options })
   t.after(() => packer.close())
   return packer

@@ -1,15 +1,21 @@
 import { storeDirectory as imageStoreDirectory } from '#core/nix/store-path.ts'
 import { OperatingError } from '#engine/operating-error.ts'
-import type { Compression, LayerContent, PackedLayer, Packer } from '#engine/ports/packer.ts'
-import { PackThread } from './pack-thread.ts'
+import type {
+  Compression,
+  LayerContent,
+  MeasuredPath,
+  PackedLayer,
+  Packer,
+} from '#engine/ports/packer.ts'
+import { PackRing, type PackRingOptions, type RingPrograms } from './pack-ring.ts'
 
 export interface WorkerPackerOptions {
-  /** How many layers are packed at once, each on its own thread. */
+  /** How many threads compress; one more reads and hashes. */
   readonly threads: number
   /** Where store paths lie on this machine, when it is not where images have them (a chroot store). */
   readonly storeDirectory?: string
   /** What the threads run. */
-  readonly program?: URL
+  readonly programs?: Partial<RingPrograms>
 }
 
 export interface WorkerPacker extends Packer {
@@ -18,27 +24,28 @@ export interface WorkerPacker extends Packer {
 }
 
 /**
- * Packs layers on worker threads. Threads start when they are first needed and stay; one that
- * crashes rejects its own layer only, and the next layer gets a new one.
+ * Packs layers on worker threads. They start when they are first needed and stay; when one crashes,
+ * all layers under way reject, and the next one gets new threads.
  */
 export function createWorkerPacker(options: WorkerPackerOptions): WorkerPacker {
-  return new ThreadPool(options)
+  return new RingPacker(options)
 }
 
-class ThreadPool implements WorkerPacker {
-  readonly #threads: number
-  readonly #storeDirectory: string
-  readonly #program: URL
-  readonly #all = new Set<PackThread>()
-  readonly #idle: PackThread[] = []
-  // As long as the layers of the builds that run at once; their number is limited by the engine.
-  readonly #waiting: PromiseWithResolvers<void>[] = []
-  #closed = false
+class RingPacker implements WorkerPacker {
+  readonly #options: PackRingOptions
+  #ring: PackRing | undefined
+  #isClosed = false
 
-  constructor(options: WorkerPackerOptions) {
-    this.#threads = options.threads
-    this.#storeDirectory = options.storeDirectory ?? imageStoreDirectory
-    this.#program = options.program ?? new URL('worker-entry.ts', import.meta.url)
+  constructor({ threads, storeDirectory, programs }: WorkerPackerOptions) {
+    this.#options = {
+      threads,
+      storeDirectory: storeDirectory ?? imageStoreDirectory,
+      programs: {
+        coordinator: new URL('coordinator-entry.ts', import.meta.url),
+        compressor: new URL('compressor-entry.ts', import.meta.url),
+        ...programs,
+      },
+    }
   }
 
   async pack(
@@ -47,63 +54,30 @@ class ThreadPool implements WorkerPacker {
     write: (chunk: Uint8Array) => Promise<void>,
     signal: AbortSignal,
   ): Promise<PackedLayer> {
-    const thread = await this.#takeThread(signal)
-    const job = { content, level: compression.level, storeDirectory: this.#storeDirectory }
-    const { result, idle } = thread.run(job, write, signal)
-    void idle.then(() => this.#giveBack(thread))
-    return await result
+    signal.throwIfAborted()
+    const layer = await this.#takeRing().run({ kind: 'layer', content }, compression, write, signal)
+    return layer!
   }
 
-  /** Nothing of a store path is kept between layers. */
-  async prepare(): Promise<void> {}
+  async prepare(
+    measured: MeasuredPath,
+    compression: Compression,
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted()
+    const work = { kind: 'segment', measured } as const
+    await this.#takeRing().run(work, compression, async () => {}, signal)
+  }
 
   async close(): Promise<void> {
-    this.#closed = true
-    for (const waiter of this.#waiting.splice(0)) waiter.resolve()
-    const reason = shuttingDown()
-    await Promise.all([...this.#all].map((thread) => thread.terminate(reason)))
+    this.#isClosed = true
+    await this.#ring?.terminate(shuttingDown())
   }
 
-  async #takeThread(signal: AbortSignal): Promise<PackThread> {
-    for (;;) {
-      if (signal.aborted) this.#wakeNext()
-      signal.throwIfAborted()
-      if (this.#closed) throw shuttingDown()
-      const thread = this.#idle.pop() ?? this.#startThread()
-      if (thread?.alive === true) return thread
-      if (thread !== undefined) this.#all.delete(thread)
-      else await this.#waitForThread(signal)
-    }
-  }
-
-  #startThread(): PackThread | undefined {
-    if (this.#all.size >= this.#threads) return undefined
-    const thread = new PackThread(this.#program)
-    this.#all.add(thread)
-    return thread
-  }
-
-  #giveBack(thread: PackThread): void {
-    if (thread.alive) this.#idle.push(thread)
-    else this.#all.delete(thread)
-    this.#wakeNext()
-  }
-
-  #wakeNext(): void {
-    this.#waiting.shift()?.resolve()
-  }
-
-  async #waitForThread(signal: AbortSignal): Promise<void> {
-    const turn = Promise.withResolvers<void>()
-    const leave = () => {
-      const position = this.#waiting.indexOf(turn)
-      if (position >= 0) this.#waiting.splice(position, 1)
-      turn.resolve()
-    }
-    this.#waiting.push(turn)
-    signal.addEventListener('abort', leave, { once: true })
-    await turn.promise
-    signal.removeEventListener('abort', leave)
+  #takeRing(): PackRing {
+    if (this.#isClosed) throw shuttingDown()
+    if (this.#ring?.alive !== true) this.#ring = new PackRing(this.#options)
+    return this.#ring
   }
 }
 

@@ -1,0 +1,90 @@
+import type { Compression } from '#engine/ports/packer.ts'
+import type { RingMemory } from './ring-memory.ts'
+
+/** What is done with the bytes of a block when its turn comes. They are the ring's own: not to be kept. */
+export type Deliver = (bytes: Buffer) => void
+
+interface PendingBlock {
+  readonly slot: number
+  readonly deliver: Deliver
+}
+
+/** A step that takes its turn among the blocks. */
+type Pending = PendingBlock | (() => void)
+
+/** What is known of a filled block, besides its bytes. */
+export interface FilledBlock extends Compression {
+  readonly sizeBytes: number
+  /** What stands before it in its segment, as far as it may refer to it. */
+  readonly window: Uint8Array
+}
+
+/**
+ * The coordinator's side of the ring: hands blocks out to be filled, lets compressors have them and
+ * delivers what they make of them, in the order in which they were filled. Whoever wants a slot while
+ * all are under way delivers the oldest first, so the slots bound what is under way.
+ */
+export class BlockRing {
+  readonly #memory: RingMemory
+  readonly #free: number[]
+  readonly #pending: Pending[] = []
+
+  constructor(memory: RingMemory) {
+    this.#memory = memory
+    this.#free = Array.from({ length: memory.slotCount }, (_, slot) => slot)
+  }
+
+  get isEmpty(): boolean {
+    return this.#pending.length === 0
+  }
+
+  /** A slot to be filled; it goes back by `compress`, `pass` or `giveBack`. */
+  takeSlot(): number {
+    this.#deliverDone()
+    while (this.#free.length === 0) this.deliverOne()
+    return this.#free.pop()!
+  }
+
+  giveBack(slot: number): void {
+    this.#free.push(slot)
+  }
+
+  contents(slot: number): Buffer {
+    return this.#memory.contents(slot)
+  }
+
+  compress(slot: number, { window, ...block }: FilledBlock, deliver: Deliver): void {
+    const before = this.#memory.window(slot)
+    before.set(window, before.length - window.length)
+    this.#memory.publish(slot, { ...block, windowBytes: window.length })
+    this.#pending.push({ slot, deliver })
+  }
+
+  /** Delivers the first bytes of a slot as they are, when their turn comes. */
+  pass(slot: number, sizeBytes: number, deliver: Deliver): void {
+    this.#memory.finish(slot, sizeBytes)
+    this.#pending.push({ slot, deliver })
+  }
+
+  /** Does something when all that was given before is delivered. */
+  afterwards(step: () => void): void {
+    this.#pending.push(step)
+  }
+
+  /** Waits for the oldest block and delivers it. There must be one. */
+  deliverOne(): void {
+    const next = this.#pending.shift()!
+    if (typeof next === 'function') return next()
+    next.deliver(this.#memory.waitForResult(next.slot))
+    this.#free.push(next.slot)
+  }
+
+  #deliverDone(): void {
+    for (;;) {
+      const [next] = this.#pending
+      if (next === undefined) return
+      if (typeof next !== 'function' && !this.#memory.isDone(next.slot)) return
+      this.deliverOne()
+    }
+  }
+}
