@@ -2,8 +2,11 @@
 import './require-node.js'
 import { join } from 'node:path'
 import { projectRoot } from './project-root.js'
-import { runNode } from './run-node.js'
+import { isProductNode, runNode } from './run-node.js'
 import { setUp } from './set-up.js'
 
-setUp('serve')
-await runNode([join(projectRoot, 'src', 'main.ts'), ...process.argv.slice(2)])
+const main = join(projectRoot, 'src', 'main.ts')
+// An installation may have brought another Node than the one that runs.
+const { installed } = setUp('serve')
+if (isProductNode() && !installed) await import(main)
+else await runNode([main, ...process.argv.slice(2)])

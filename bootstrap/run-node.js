@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { realpathSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { findCommand } from './machine-tools.js'
@@ -30,8 +31,18 @@ export function nodeExitCode(arguments_) {
   })
 }
 
-// Node keeps code without its types there, so that neither a start nor a worker thread strips it again.
-// In the project, not in /tmp: whoever may write the cache may run code in the service.
+/**
+ * Whether nixery.sh has started this process as `nodeExitCode` starts a child: threads get the cache of
+ * code from the environment alone.
+ */
+export function isProductNode() {
+  return (
+    process.env.NODE_COMPILE_CACHE !== undefined &&
+    process.execPath === realpathSync(productNode(projectRoot))
+  )
+}
+
+// As in nixery.sh, which says why.
 const compileCache = join(projectRoot, 'node_modules', '.cache', 'node')
 
 /** The PATH with the project's own commands first, so that their `env node` is the product's Node. */

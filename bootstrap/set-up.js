@@ -11,7 +11,7 @@ import { projectRoot } from './project-root.js'
  * place it only looks, which takes milliseconds.
  */
 export function setUp(purpose) {
-  if (isSetUp(purpose)) return
+  if (isSetUp(purpose)) return { installed: false }
   const install = [process.execPath, join(projectRoot, 'bootstrap', 'install.js'), purpose]
   // Two commands started together must not install over each other. The kernel drops this lock with
   // its process, so a killed set-up leaves nothing behind.
@@ -19,6 +19,7 @@ export function setUp(purpose) {
     findCommand('flock') === undefined ? install : ['flock', lockPath(), ...install]
   const result = spawnSync(command, rest, { stdio: ['ignore', 'inherit', 'inherit'] })
   if (result.status !== 0) process.exit(result.status ?? 1)
+  return { installed: true }
 }
 
 function isSetUp(purpose) {

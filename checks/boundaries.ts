@@ -47,6 +47,7 @@ const compositionRoots: readonly string[] = [
   'src/open-sources.ts',
   'src/open-storage.ts',
   'src/keep-storage.ts',
+  'src/storage-commands.ts',
   'src/count-popularity.ts',
   'src/serve.ts',
   'src/main.ts',

@@ -1,11 +1,8 @@
-import { setGlobalProxyFromEnv } from 'node:http'
-import { createLogger } from '#adapters/log/logger.ts'
 import { describeError } from '#adapters/log/described-error.ts'
-import { countPopularity } from './count-popularity.ts'
-import { runGcCommand, runVerifyCommand } from './keep-storage.ts'
-import { serve } from './serve.ts'
 import { trustCertificates } from './trusted-certificates.ts'
 import { ConfigError, readConfig } from './config.ts'
+
+// Every command loads what it needs and no more: most of a start is loading modules.
 
 const usage = `usage: nixery serve
        nixery gc --help
@@ -28,11 +25,11 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
         ? refuse(`${args[0]} is too much: serve takes its settings from the environment`)
         : orderly(serveRegistry)
     case 'popularity':
-      return orderly(() => countPopularity(args))
+      return orderly(async () => (await import('./count-popularity.ts')).countPopularity(args))
     case 'gc':
-      return orderly(() => runGcCommand(args))
+      return orderly(async () => (await import('./storage-commands.ts')).runGcCommand(args))
     case 'verify':
-      return orderly(() => runVerifyCommand(args))
+      return orderly(async () => (await import('./storage-commands.ts')).runVerifyCommand(args))
     case '--help':
     case '-h':
     case 'help':
@@ -47,6 +44,8 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
 
 async function serveRegistry(): Promise<number> {
   const config = readConfig(process.env)
+  const { createLogger } = await import('#adapters/log/logger.ts')
+  const { serve } = await import('./serve.ts')
   await serve(config, createLogger(config.logLevel))
   return 0
 }
@@ -60,7 +59,8 @@ function refuse(message: string): number {
 async function orderly(run: () => Promise<number>): Promise<number> {
   try {
     // Nix and git look for both by themselves, Node's fetch only when it is told to.
-    setGlobalProxyFromEnv()
+    // An import would also load the client of web sockets, which takes as long as Node itself.
+    process.getBuiltinModule('node:http').setGlobalProxyFromEnv()
     trustCertificates(process.env)
     return await run()
   } catch (error) {

@@ -121,14 +121,20 @@ async function drain(server: Server, system: System): Promise<void> {
   clearInterval(sweep)
 }
 
+// A terminal and npm both deliver one Ctrl-C within this time; a person's second one comes later.
+const sameKeyPressMs = 300
+
 /** The first signal that asks to stop; a second one ends the process at once. */
 function stopSignal(): Promise<NodeJS.Signals> {
   const signals = ['SIGTERM', 'SIGINT'] as const
   return new Promise((resolve) => {
     const stop = (signal: NodeJS.Signals) => {
-      // Without a listener a signal ends the process, whichever of the two comes next.
-      for (const each of signals) process.off(each, stop)
       resolve(signal)
+      setTimeout(endAtOnce, sameKeyPressMs).unref()
+    }
+    // Without a listener a signal ends the process, whichever of the two comes next.
+    const endAtOnce = () => {
+      for (const each of signals) process.off(each, stop)
     }
     for (const signal of signals) process.on(signal, stop)
   })

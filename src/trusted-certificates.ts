@@ -9,9 +9,12 @@ const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
  * git and Nix read themselves and Node does not, the certificates of that file beside its own.
  */
 export function trustCertificates(environment: Readonly<Record<string, string | undefined>>): void {
+  // Both often name one file, and Node parses every certificate each time.
+  const known = new Set<string>()
   for (const name of ['SSL_CERT_FILE', 'NIX_SSL_CERT_FILE']) {
     const path = environment[name]
-    if (!path) continue
+    if (!path || known.has(path)) continue
+    known.add(path)
     const found = readCertificates(name, path)
     setDefaultCACertificates([...new Set([...getCACertificates('default'), ...found])])
   }

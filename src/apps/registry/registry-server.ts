@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { formatRegistryError } from '#core/oci/error-codes.ts'
 import { parseRoute, type Route } from '#core/oci/route.ts'
@@ -12,6 +12,9 @@ import { serveMetrics, type ServedMetrics } from './serve-metrics.ts'
 import { serveManifestRequest } from './serve-manifest-request.ts'
 import { serveTags } from './serve-tags.ts'
 import { Turns } from './turns.ts'
+
+// An import would also load the client of web sockets, which takes as long as Node itself.
+const { createServer } = process.getBuiltinModule('node:http')
 
 // Longer than the longest wait for a build, when nothing moves either.
 const longestStallMs = 300_000

@@ -1,8 +1,0 @@
-import './require-node.js'
-import { join } from 'node:path'
-import { projectRoot } from './project-root.js'
-import { runNode } from './run-node.js'
-import { setUp } from './set-up.js'
-
-setUp('serve')
-await runNode([join(projectRoot, 'src', 'main.ts'), 'serve', ...process.argv.slice(2)])
