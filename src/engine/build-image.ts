@@ -16,6 +16,7 @@ import { adoptManifest } from './cached-manifests.ts'
 import { makeRootLayer } from './make-root-layer.ts'
 import { publishDocument } from './publish-document.ts'
 import { packLayer, type LayerTools } from './pack-layer.ts'
+import { startPreparation, type Preparation } from './prepare-store-paths.ts'
 import type { BuildEvent } from './ports/build-observer.ts'
 import type {
   DerivationsGone,
@@ -56,7 +57,11 @@ export async function buildImage(
 ): Promise<ManifestEntry | BuildFailure> {
   const lease = await tools.nix.lease()
   try {
-    const packages = await evaluateAgain(() => realise(tools, target, lease, observe, signal))
+    await using preparation = startPreparation(tools, signal)
+    const packages = await evaluateAgain(() =>
+      realise(tools, target, lease, preparation, observe, signal),
+    )
+    preparation.finish()
     if (packages.kind !== 'found') return packages
 
     const graph = await tools.nix.closure(outputPaths(packages.found), signal)
@@ -98,13 +103,18 @@ async function realise(
   tools: BuildTools,
   target: BuildTarget,
   lease: StoreLease,
+  preparation: Preparation,
   observe: (event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<Evaluated | DerivationsGone | PackagesUnrealisable> {
   const packages = await evaluate(tools, target, signal)
   if (packages.kind !== 'found') return packages
   observe({ kind: 'evaluated', derivations: packages.found.length })
-  const onProgress = (progress: RealiseProgress) => observe({ kind: 'realising', progress })
+  const prepare = preparation.watch(packages.found)
+  const onProgress = (progress: RealiseProgress) => {
+    observe({ kind: 'realising', progress })
+    prepare(progress)
+  }
   const realised = await tools.nix.realise(packages.found, lease, onProgress, signal)
   return realised.kind === 'realised' ? packages : realised
 }
