@@ -6,7 +6,7 @@ import { requestManifest } from './pull-image.ts'
 import {
   findHangingBuilder,
   findStagedFiles,
-  isWithoutNix,
+  isWithoutNixCommands,
   makeSite,
   siteCommands,
 } from './registry-site.ts'
@@ -47,7 +47,7 @@ suite('a build that is not to go on', { skip: skipUnless(siteCommands) }, () => 
       await eventually('the builder', () => findHangingBuilder(site))
       client.abort()
       await assert.rejects(asked, { name: 'AbortError' })
-      await eventually('the end of Nix', () => isWithoutNix(site), promptMs)
+      await eventually('the end of Nix', () => isWithoutNixCommands(site), promptMs)
       await eventually('the end of the build', () =>
         service.log.find(({ msg }) => msg === 'build aborted'),
       )

@@ -68,6 +68,12 @@ export async function isWithoutNix(site: RegistrySite): Promise<true | undefined
   return (await site.findNixProcesses()).length === 0 || undefined
 }
 
+/** The same of commands alone: what answers questions about the store stays for the next one. */
+export async function isWithoutNixCommands(site: RegistrySite): Promise<true | undefined> {
+  const found = await site.findNixProcesses()
+  return found.every(({ commandLine }) => commandLine.includes('nix-daemon --stdio')) || undefined
+}
+
 /** Files in staging by path: uploads in progress, and what a process left there when it ended. */
 export async function findStagedFiles(
   storageDirectory: string,

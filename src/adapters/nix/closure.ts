@@ -3,6 +3,7 @@ import { parseStorePath, type StorePath } from '#core/nix/store-path.ts'
 import { parseValidityRegistration } from '#core/nix/validity-registration.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { Nix } from './nix.ts'
+import type { StoreQuestions } from './store-questions.ts'
 
 /** A store path is at most 255 bytes, and the arguments of a process at most 2 MiB on Linux. */
 const pathsPerCall = 2_000
@@ -16,10 +17,21 @@ const queryTimeoutMs = 120_000
 /** The closure of paths, from the store's database. */
 export async function readClosure(
   nix: Nix,
+  store: StoreQuestions,
   paths: readonly StorePath[],
   signal: AbortSignal,
 ): Promise<ClosureGraph> {
   const roots = [...new Set(paths)].sort()
+  const nodes = await store.ask((session) => session.closure(roots), signal)
+  return { roots, nodes: nodes ?? (await readClosureNodes(nix, roots, signal)) }
+}
+
+/** The same from commands, which also say what is wrong when something is. */
+export async function readClosureNodes(
+  nix: Nix,
+  roots: readonly StorePath[],
+  signal: AbortSignal,
+): Promise<readonly ClosureNode[]> {
   const members = new Set<StorePath>()
   for (const chunk of chunked(roots)) {
     const text = await query(nix, ['--query', '--requisites', ...chunk], signal)
@@ -32,7 +44,7 @@ export async function readClosure(
     const text = await query(nix, ['--dump-db', ...chunk], signal)
     nodes.push(...(parseValidityRegistration(text) ?? unreadable('--dump-db')))
   }
-  return { roots, nodes }
+  return nodes
 }
 
 function query(nix: Nix, args: readonly string[], signal: AbortSignal): Promise<string> {

@@ -6,18 +6,26 @@ import type { EvaluationCache, RememberedView } from './evaluation-cache.ts'
 import { invalidPaths } from './invalid-paths.ts'
 import { NameSuggestions, type MissingName } from './name-suggestions.ts'
 import type { Nix } from './nix.ts'
+import type { StoreQuestions } from './store-questions.ts'
 import { PackageSetQuery, type EvaluationOptions } from './package-set-query.ts'
 
 /** Looks up packages in package sets; those of fixed sets only once, where there is a cache. */
 export class Evaluator {
   readonly #nix: Nix
+  readonly #store: StoreQuestions
   readonly #options: EvaluationOptions
   readonly #cache: EvaluationCache | undefined
   readonly #suggestions = new NameSuggestions()
   readonly #asking = new SharedWork<readonly Answer[]>()
 
-  constructor(nix: Nix, options: EvaluationOptions, cache?: EvaluationCache) {
+  constructor(
+    nix: Nix,
+    store: StoreQuestions,
+    options: EvaluationOptions,
+    cache?: EvaluationCache,
+  ) {
     this.#nix = nix
+    this.#store = store
     this.#options = options
     this.#cache = cache
   }
@@ -68,7 +76,7 @@ export class Evaluator {
     const found = wanted.map((one) => view.find(one)).filter((answer) => isFound(answer))
     if (found.length === 0) return
     const derivations = found.map(({ derivation }) => derivation)
-    const lost = await invalidPaths(this.#nix, derivations, signal)
+    const lost = await invalidPaths(this.#nix, this.#store, derivations, signal)
     for (const answer of found) {
       if (lost.has(answer.derivation)) view.forget(answer.package)
     }

@@ -12,6 +12,7 @@ import { copyToCache, pushBack } from './push-back.ts'
 import { PushQueue, type PushEvent } from './push-queue.ts'
 import { realisePackages } from './realisation.ts'
 import { substitutePackages } from './substitution.ts'
+import { StoreQuestions } from './store-questions.ts'
 import { unlessGone } from './unless-gone.ts'
 import { withoutDeadCaches } from './without-dead-caches.ts'
 
@@ -56,12 +57,14 @@ export async function createNixPackageBuilder(
   options: NixPackageBuilderOptions,
 ): Promise<NixPackageBuilder> {
   const nix = await openNix(options)
+  const store = new StoreQuestions(nix)
   const leases = await Leases.open(options.leaseDirectory)
   const evaluation = {
     evaluationTimeoutMs: options.evaluationTimeoutMs ?? 60_000,
     evaluationMemoryMiB: options.evaluationMemoryMiB ?? 4096,
   }
-  const evaluator = new Evaluator(nix, evaluation, openCache(options, nix.installation.version))
+  const cache = openCache(options, nix.installation.version)
+  const evaluator = new Evaluator(nix, store, evaluation, cache)
   const realisation = {
     builderTimeoutS: options.nixTimeoutS ?? 60,
     // An hour: a large image from source on a small machine. Callers cancel what nobody waits for.
@@ -73,19 +76,23 @@ export async function createNixPackageBuilder(
     evaluate: (request, signal) => evaluator.evaluate(request, signal),
     realise(packages, lease, observe, signal) {
       const attempt = (it: Nix) => realise(it, realisation, packages, lease, observe, signal)
-      return unlessGone(nix, packages, () => withoutDeadCaches(nix, attempt), signal)
+      return unlessGone(nix, store, packages, () => withoutDeadCaches(nix, attempt), signal)
     },
-    closure: (paths, signal) => readClosure(nix, paths, signal),
+    closure: (paths, signal) => readClosure(nix, store, paths, signal),
     lease: () => leases.lease(),
   }
-  if (options.pushBack === undefined) return { ...builder, close: () => leases.close() }
+  const close = async () => {
+    await store.close()
+    await leases.close()
+  }
+  if (options.pushBack === undefined) return { ...builder, close }
   const { to, ...pushOptions } = options.pushBack
   const queue = new PushQueue({ ...pushOptions, copy: copyToCache(nix, to), closeGraceMs })
   return {
     ...pushBack(builder, queue),
     async close() {
       await queue.close()
-      await leases.close()
+      await close()
     },
   }
 }

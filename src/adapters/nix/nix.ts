@@ -4,11 +4,15 @@ import { findProgram } from '#adapters/process/find-program.ts'
 import { endWithParent, runProcess, type ProcessEnd } from '#adapters/process/run-process.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { chooseStore, nixEnvironment, type StoreChoice } from './nix-environment.ts'
+import { NixProcess } from './nix-process.ts'
 import { commandFailure } from './operating-failure.ts'
 import { substitutionSettings, type SubstitutionOptions } from './substitution-settings.ts'
 
 /** The classic commands, the same in every Nix since 2.8; only copying to a binary cache takes `nix`. */
 export type NixCommand = 'nix-instantiate' | 'nix-store' | 'nix'
+
+/** Commands that stay and answer questions. */
+export type NixServant = 'nix-daemon'
 
 export interface NixOptions extends SubstitutionOptions {
   /** Where the Nix programs are; found in PATH when not given. */
@@ -29,6 +33,13 @@ export interface NixCall {
   readonly settings?: ReadonlyMap<string, string>
   readonly environment?: ReadonlyMap<string, string>
   readonly onStderrLine?: (line: string) => void
+}
+
+export interface NixStart {
+  readonly command: NixServant
+  readonly args: readonly string[]
+  readonly settings?: ReadonlyMap<string, string>
+  readonly environment?: ReadonlyMap<string, string>
 }
 
 // A peer that does not answer must not use up the time of a whole build.
@@ -83,12 +94,7 @@ export class Nix {
   async call(call: NixCall, signal: AbortSignal): Promise<ProcessEnd> {
     const { timeoutMs, stdoutLimitBytes, onStderrLine } = call
     const ending = endings[call.command]
-    const { binDirectory, setpriv } = this.#installation
-    const direct = [join(binDirectory, call.command), ...call.args]
-    const [command = '', ...args] =
-      setpriv === undefined
-        ? direct
-        : endWithParent(setpriv, ending.whenOrphaned, process.pid, direct)
+    const [command = '', ...args] = this.#commandLine(call, ending.whenOrphaned)
     return runProcess(
       {
         command,
@@ -111,7 +117,21 @@ export class Nix {
     throw commandFailure(call.command, end)
   }
 
-  #environment(call: NixCall): ReadonlyMap<string, string> {
+  /** Starts a command that is asked one thing after the other; it ends with this process. */
+  start(servant: NixStart): NixProcess {
+    const [command = '', ...args] = this.#commandLine(servant, 'KILL')
+    return new NixProcess({ command, args, environment: this.#environment(servant) })
+  }
+
+  #commandLine(call: NixCall | NixStart, whenOrphaned: 'TERM' | 'KILL'): readonly string[] {
+    const { binDirectory, setpriv } = this.#installation
+    const direct = [join(binDirectory, call.command), ...call.args]
+    return setpriv === undefined
+      ? direct
+      : endWithParent(setpriv, whenOrphaned, process.pid, direct)
+  }
+
+  #environment(call: NixCall | NixStart): ReadonlyMap<string, string> {
     const settings = new Map([
       ...everyCallSettings,
       ...this.#installation.store.settings,

@@ -3,6 +3,7 @@ import { OperatingError } from '#engine/operating-error.ts'
 import type { RealiseOutcome } from '#engine/ports/package-builder.ts'
 import { invalidPaths } from './invalid-paths.ts'
 import type { Nix } from './nix.ts'
+import type { StoreQuestions } from './store-questions.ts'
 
 /**
  * Tells a failure for lack of derivations from others. Evaluation holds its derivations only for as
@@ -12,13 +13,14 @@ import type { Nix } from './nix.ts'
  */
 export async function unlessGone(
   nix: Nix,
+  store: StoreQuestions,
   packages: readonly FoundPackage[],
   realise: () => Promise<RealiseOutcome>,
   signal: AbortSignal,
 ): Promise<RealiseOutcome> {
   const areGone = async () => {
     const derivations = packages.map(({ derivation }) => derivation)
-    return (await invalidPaths(nix, derivations, signal)).size > 0
+    return (await invalidPaths(nix, store, derivations, signal)).size > 0
   }
   try {
     const outcome = await realise()
