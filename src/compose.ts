@@ -30,7 +30,6 @@ import { OperatingError } from '#engine/operating-error.ts'
 import type { ImageSpec } from '#engine/ports/image-specs.ts'
 import type { BuildObserver } from '#engine/ports/build-observer.ts'
 import type { StorageEvent } from '#engine/ports/storage-observer.ts'
-import type { Compression } from '#engine/ports/packer.ts'
 import { readStoredManifest } from '#engine/read-stored-manifest.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { rememberFailures } from '#engine/remember-failures.ts'
@@ -76,7 +75,6 @@ export async function compose(
 ): Promise<System> {
   // A start that fails half-way leaves nothing behind.
   await using opened = new AsyncDisposableStack()
-  const compression: Compression = { codec: 'gzip', level: config.gzipLevel }
   await makeDirectory('NIXERY_STATE_DIRECTORY', config.stateDirectory)
   reportNix(await probeNix(nixOptions(config), signal), logger)
   const nix = await openNix(config, logger, substitution(config))
@@ -98,7 +96,7 @@ export async function compose(
   opened.defer(() => popularity.close())
   const { blobs, entries } = storage
   const claims = createClaims(storage.upkeep, { nowMs: Date.now, clock: systemClock })
-  const { layerBudget } = config
+  const { layerBudget, compression } = config
 
   const observer = tellAll<Parameters<BuildObserver['observe']>>(logBuilds(logger), metrics.builds)
   const builder = stackBuilder(config, observer, {

@@ -53,7 +53,9 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
     ['NIXERY_STORAGE_BACKEND', 'tape'],
     ['STORAGE_PATH', 'relative/path'],
     ['NIXERY_LAYER_BUDGET', '125'],
+    ['NIXERY_COMPRESSION', 'xz'],
     ['NIXERY_GZIP_LEVEL', '10'],
+    ['NIXERY_ZSTD_LEVEL', '20'],
     ['NIX_POPULARITY_URL', 'ftp://somewhere'],
     ['NIX_POPULARITY_URL', 'nonsense'],
     ['NIXERY_PLATFORMS', 'linux/riscv64'],
@@ -119,6 +121,20 @@ test('findIdleSettings() tells settings that the configured sources do not look 
   assert.deepEqual(findIdleSettings(config, ['nixpkgs', 'path']), nixpkgs)
   const served = readConfig({ ...environment, NIX_POPULARITY_URL: 'file:///p.json' })
   assert.deepEqual(findIdleSettings(served, ['nixpkgs', 'bundled']), [])
+})
+
+test('readConfig() gives each codec its own level', () => {
+  const compressionOf = (environment: Readonly<Record<string, string>>) =>
+    readConfig(environment).compression
+  assert.deepEqual(compressionOf({}), { codec: 'gzip', level: 5 })
+  const levels = { NIXERY_GZIP_LEVEL: '9', NIXERY_ZSTD_LEVEL: '11' }
+  assert.deepEqual(compressionOf(levels), { codec: 'gzip', level: 9 })
+  const zstd = { NIXERY_COMPRESSION: 'zstd' }
+  assert.deepEqual(compressionOf(zstd), { codec: 'zstd', level: 2 })
+  assert.deepEqual(compressionOf({ ...zstd, ...levels }), { codec: 'zstd', level: 11 })
+  assert.deepEqual(findIdleSettings(readConfig(levels), ['bundled']), ['NIXERY_ZSTD_LEVEL'])
+  const both = readConfig({ ...zstd, ...levels })
+  assert.deepEqual(findIdleSettings(both, ['bundled']), ['NIXERY_GZIP_LEVEL'])
 })
 
 test('readConfig() asks where the archives of a repository without web address are', () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { SourceSettings } from '#adapters/package-source/sources-file.ts'
 import type { Platforms } from '#core/nix/system.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
+import type { Compression } from '#engine/ports/packer.ts'
 import {
   variables,
   type Variable,
@@ -62,7 +63,7 @@ export interface Config {
   readonly maxQueuedBuilds: number
   readonly packThreads: number
   readonly layerBudget: number
-  readonly gzipLevel: number
+  readonly compression: Compression
   readonly popularityUrl: string | undefined
   readonly popularityRefreshMs: number
   readonly logLevel: string
@@ -160,7 +161,7 @@ export function readConfig(environment: Environment): Config {
     maxQueuedBuilds: values.NIXERY_MAX_QUEUED_BUILDS,
     packThreads: values.NIXERY_PACK_THREADS,
     layerBudget: values.NIXERY_LAYER_BUDGET,
-    gzipLevel: values.NIXERY_GZIP_LEVEL,
+    compression: readCompression(values),
     popularityUrl: values.NIX_POPULARITY_URL,
     popularityRefreshMs: values.NIXERY_POPULARITY_REFRESH_HOURS * 3_600_000,
     logLevel: values.LOG_LEVEL,
@@ -212,6 +213,12 @@ function readServing(values: VariableValues): 'redirect' | 'proxy' {
       'NIXERY_SERVE_BLOBS=redirect is for buckets, and NIXERY_STORAGE_BACKEND is filesystem: unset it',
     )
   return 'proxy'
+}
+
+function readCompression(values: VariableValues): Compression {
+  const codec = values.NIXERY_COMPRESSION
+  const levels = { gzip: values.NIXERY_GZIP_LEVEL, zstd: values.NIXERY_ZSTD_LEVEL }
+  return { codec, level: levels[codec] }
 }
 
 const dayMs = 86_400_000
@@ -305,7 +312,7 @@ const settingsOfStorages: ReadonlyArray<
  * stand in a file that several services share, so they are worth a line in the log, and no more.
  */
 export function findIdleSettings(
-  { environment, popularityUrl, storage }: Config,
+  { environment, popularityUrl, storage, compression }: Config,
   kinds: ReadonlyArray<SourceSettings['kind']>,
 ): readonly string[] {
   const idle = settingsOfSources.flatMap(([served, names]) =>
@@ -313,6 +320,7 @@ export function findIdleSettings(
   )
   for (const [served, names] of settingsOfStorages)
     if (!served.includes(storage.kind)) idle.push(...names)
+  idle.push(compression.codec === 'gzip' ? 'NIXERY_ZSTD_LEVEL' : 'NIXERY_GZIP_LEVEL')
   if (popularityUrl === undefined) idle.push('NIXERY_POPULARITY_REFRESH_HOURS')
   return idle.filter((name) => environment[name])
 }
