@@ -1,9 +1,9 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
-import type { NearRoom } from './near-room.ts'
-import type { Outage } from './outage.ts'
+import type { DirectoryRoom } from '#adapters/filesystem/directory-room.ts'
+import type { Outage } from '#adapters/filesystem/outage.ts'
 
 export interface NearCopyTools {
-  readonly room: NearRoom
+  readonly room: DirectoryRoom
   readonly outage: Outage
   /** Copies that turn out to be larger are given up. */
   readonly mostBytes: number

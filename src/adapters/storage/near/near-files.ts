@@ -8,8 +8,8 @@ import {
 } from '#adapters/filesystem/owned-directory.ts'
 import { digestHex, digestOf, type Digest } from '#core/oci/digest.ts'
 import { NearCopy } from './near-copy.ts'
-import { NearRoom } from './near-room.ts'
-import { Outage } from './outage.ts'
+import { DirectoryRoom } from '#adapters/filesystem/directory-room.ts'
+import { Outage } from '#adapters/filesystem/outage.ts'
 
 // One large blob must not drive everything else away.
 const mostPart = 1 / 4
@@ -38,7 +38,7 @@ export class NearFiles {
   readonly #unfinished: OwnedDirectory
   readonly #mostBytes: number
   readonly #nowMs: () => number
-  readonly #room: NearRoom
+  readonly #room: DirectoryRoom
   readonly #reading: Outage
   readonly #writing: Outage
   readonly #copies = new Map<Digest, NearCopy>()
@@ -55,7 +55,7 @@ export class NearFiles {
     this.#nowMs = nowMs
     this.#reading = new Outage(`blobs are not read from ${directory}`, nowMs)
     this.#writing = new Outage(`blobs are not kept in ${directory}`, nowMs)
-    this.#room = new NearRoom(this.#blobsDirectory, mostBytes, this.#writing.begin)
+    this.#room = new DirectoryRoom(this.#blobsDirectory, mostBytes, this.#writing.begin)
     void this.#room.look()
   }
 

@@ -3,25 +3,25 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { NearRoom } from './near-room.ts'
+import { DirectoryRoom } from './directory-room.ts'
 
 const kibibyte = 1024
 
-async function openRoom(context: TestContext, mostBytes: number): Promise<NearRoom> {
-  const directory = await mkdtemp(join(tmpdir(), 'nixery-near-room-'))
+async function openRoom(context: TestContext, mostBytes: number): Promise<DirectoryRoom> {
+  const directory = await mkdtemp(join(tmpdir(), 'nixery-directory-room-'))
   context.after(() => rm(directory, { recursive: true }))
-  return new NearRoom(directory, mostBytes, assert.ifError)
+  return new DirectoryRoom(directory, mostBytes, assert.ifError)
 }
 
 /** Keeps files of 16 KiB until there is no room; gives their number. */
-function fill(room: NearRoom): number {
+function fill(room: DirectoryRoom): number {
   for (let files = 0; ; files += 1) {
     if (!room.take(16 * kibibyte)) return files
     room.keep(16 * kibibyte)
   }
 }
 
-test('NearRoom takes an eighth of its bound before a look and another one while it looks', async (context) => {
+test('DirectoryRoom takes an eighth of its bound before a look and another one while it looks', async (context) => {
   const room = await openRoom(context, 128 * kibibyte)
   assert.equal(fill(room), 4)
   assert.ok(!room.take(1))
@@ -29,7 +29,7 @@ test('NearRoom takes an eighth of its bound before a look and another one while 
   assert.equal(fill(room), 2, 'what came while it looked counts for the next one')
 })
 
-test('NearRoom lets no more than half of its bound be unfinished', async (context) => {
+test('DirectoryRoom lets no more than half of its bound be unfinished', async (context) => {
   const room = await openRoom(context, 128 * kibibyte)
   assert.ok(room.take(64 * kibibyte))
   assert.ok(!room.take(1))

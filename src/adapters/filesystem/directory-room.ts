@@ -1,6 +1,6 @@
 import { opendir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
+import { unlessMissing } from './filesystem-error.ts'
 
 // After this part of the bound was written the directory is looked through again: other processes may
 // have written as much. Files are removed down to as much below it, so that this is rare, too.
@@ -23,7 +23,7 @@ interface KeptFile {
  * directory itself says what is there, and the time of a file when it was used: so it outlives the
  * process, and several may share it, each of them a quarter and what it writes over the bound at most.
  */
-export class NearRoom {
+export class DirectoryRoom {
   readonly #directory: string
   readonly #mostBytes: number
   readonly #report: (error: unknown) => void
@@ -43,12 +43,14 @@ export class NearRoom {
   take(sizeBytes: number): boolean {
     this.#makeRoom()
     const unfinishedBytes = this.#unfinishedBytes + sizeBytes
-    const hasRoom =
-      unfinishedBytes <= this.#mostBytes * mostUnfinished &&
-      // A look takes its time: what comes faster than it removes files is not kept.
-      this.#newBytes <= this.#mostBytes * slack
+    const hasRoom = unfinishedBytes <= this.#mostBytes * mostUnfinished && this.keepsUp
     if (hasRoom) this.#unfinishedBytes = unfinishedBytes
     return hasRoom
+  }
+
+  /** False when files come faster than a look, which takes its time, removes others. */
+  get keepsUp(): boolean {
+    return this.#newBytes <= this.#mostBytes * slack
   }
 
   giveBack(sizeBytes: number): void {
@@ -57,7 +59,12 @@ export class NearRoom {
 
   /** The bytes that were taken are a file of the directory now. */
   keep(sizeBytes: number): void {
-    this.#unfinishedBytes -= sizeBytes
+    this.giveBack(sizeBytes)
+    this.add(sizeBytes)
+  }
+
+  /** The directory has a new file, for which nothing was taken. */
+  add(sizeBytes: number): void {
     this.#keptBytes += Math.max(sizeBytes, leastFileBytes)
     this.#newBytes += Math.max(sizeBytes, leastFileBytes)
     this.#makeRoom()
