@@ -44,6 +44,7 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
 const compositionRoots: readonly string[] = [
   'src/compose.ts',
   'src/open-nix.ts',
+  'src/open-packer.ts',
   'src/open-sources.ts',
   'src/open-storage.ts',
   'src/keep-storage.ts',

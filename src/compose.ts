@@ -13,7 +13,6 @@ import {
 } from '#adapters/image-specs/image-directory.ts'
 import { probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
-import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
 import { watchPopularity } from '#adapters/popularity/watch-popularity.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
@@ -41,6 +40,7 @@ import { nixOptions, openNix } from './open-nix.ts'
 import { makeDirectory } from './make-directory.ts'
 import { describeServing, openServedStorage } from './open-storage.ts'
 import { keepStorage } from './keep-storage.ts'
+import { openPacker } from './open-packer.ts'
 import { openSources, servesOnlyBundled, type OpenedSources } from './open-sources.ts'
 
 /** The wired product. */
@@ -90,7 +90,7 @@ export async function compose(
     maxPackages: config.maxPackages,
   }
   const specs = await openSpecs(config, grammar, opening)
-  const packer = createWorkerPacker({ threads: config.packThreads })
+  const packer = openPacker(config)
   opened.defer(() => packer.close())
   const popularity = await openPopularity(config, logger, signal)
   opened.defer(() => popularity.close())
