@@ -100,6 +100,16 @@ let
       # Nix forbids the first to builders, and takes the bit away where it cannot.
       busybox chmod 4755 $out/bin/setuid || busybox chmod 755 $out/bin/setuid
     '' { };
+    # Nothing, noise, a whole number of blocks, and more than several blocks of any codec.
+    many-blocks = package "many-blocks-1.0" ''
+      busybox mkdir $out
+      : > $out/empty
+      busybox head -c 3000000 /dev/urandom > $out/noise
+      busybox head -c 1048576 $out/noise > $out/whole
+      for part in 1 2 3 4; do
+        busybox cat $out/noise ${busybox}/bin/busybox >> $out/mixture
+      done
+    '' { };
     # More store paths than an image may have layers, without 400 builders. As each belongs to both
     # packages, no layer of one of them can hold it.
     many-paths = package "many-paths-1.0" "echo \"$paths\" > $out" { paths = smallPaths; };
