@@ -53,17 +53,21 @@ export class ArchiveSink implements EntrySink {
     }
   }
 
-  entry(entry: TarEntry): void {
-    if (entry.kind !== 'file') return this.header(entry)
-    const { contents, ...rest } = entry
-    this.header({ ...rest, sizeBytes: contents.length })
-    this.append(contents)
-    this.pad(contents.length)
+  entries(entries: readonly TarEntry[]): void {
+    for (const entry of entries) this.#entry(entry)
   }
 
   /** Ends the last block. */
   end(): void {
     if (this.#filledBytes > 0) this.#close()
+  }
+
+  #entry(entry: TarEntry): void {
+    if (entry.kind !== 'file') return this.header(entry)
+    const { contents, ...rest } = entry
+    this.header({ ...rest, sizeBytes: contents.length })
+    this.append(contents)
+    this.pad(contents.length)
   }
 
   #close(): void {

@@ -49,6 +49,11 @@ export class BlockRing {
     this.#free.push(slot)
   }
 
+  /** Of a slot: as much as can be passed at once. */
+  get slotBytes(): number {
+    return this.#memory.contentsBytes
+  }
+
   contents(slot: number): Buffer {
     return this.#memory.contents(slot)
   }

@@ -3,16 +3,19 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { BlockRing } from './block-ring.ts'
 import { Coordinator } from './coordinator.ts'
 import { RingMemory } from './ring-memory.ts'
-import type { CoordinatorData, PackAnswer, PackJob } from './worker-messages.ts'
+import { SegmentCache } from './segment-cache.ts'
+import type { CoordinatorData, PackAnswer, PackJob, SegmentKept } from './worker-messages.ts'
 
 // Runs on a worker thread, once per ring. What holds for compressor-entry.ts holds here.
 flushCompileCache()
 
 const port = parentPort
 if (port === null) throw new Error('coordinator-entry.ts is started as a worker thread')
-const { memory, storeDirectory } = workerData as CoordinatorData
+const { memory, storeDirectory, segments: share } = workerData as CoordinatorData
 const ring = new BlockRing(new RingMemory(memory))
-const coordinator = new Coordinator({ ring, storeDirectory, post })
+const segments =
+  share && new SegmentCache(share, (sizeBytes) => post({ kind: 'segment-kept', sizeBytes }))
+const coordinator = new Coordinator({ ring, storeDirectory, segments, post })
 
 // As many as callers have sent; the engine limits the builds that run at once. Layers go first: what
 // is prepared is for later.
@@ -42,6 +45,6 @@ function receiveAll(): void {
   }
 }
 
-function post(answer: PackAnswer): void {
+function post(answer: PackAnswer | SegmentKept): void {
   port!.postMessage(answer, answer.kind === 'chunk' ? [answer.bytes.buffer] : [])
 }

@@ -5,15 +5,18 @@ import { endOfArchive } from '#core/tar/tar-header.ts'
 import type { LayerContent, MeasuredPath } from '#engine/ports/packer.ts'
 import type { BlockRing } from './block-ring.ts'
 import { Cancelled, ChunkSender } from './chunk-sender.ts'
-import { compressSegment, type WriteSegment } from './compress-segment.ts'
+import { compressSegment, type Segment, type WriteSegment } from './compress-segment.ts'
 import { layerFormatOf } from './layer-format.ts'
 import { LayerOutput } from './layer-output.ts'
-import { readMeasuredPath } from './read-measured-path.ts'
+import type { SegmentCache } from './segment-cache.ts'
+import { prepareStorePath, sendStorePath } from './send-store-path.ts'
 import type { PackAnswer, PackJob } from './worker-messages.ts'
 
 export interface CoordinatorTools {
   readonly ring: BlockRing
   readonly storeDirectory: string
+  /** Absent when segments are not kept. */
+  readonly segments: SegmentCache | undefined
   readonly post: (answer: PackAnswer) => void
 }
 
@@ -43,25 +46,34 @@ export class Coordinator {
     }
   }
 
-  #run({ id, work, compression }: PackJob, output: LayerOutput): void {
+  #run(job: PackJob, output: LayerOutput): void {
+    const { work } = job
+    if (work.kind === 'segment') this.#prepare(job, work.measured, output)
+    else this.#pack(job, work.content, output)
+  }
+
+  #pack({ id, compression }: PackJob, content: LayerContent, output: LayerOutput): void {
     const { ring, post } = this.#tools
-    if (work.kind === 'segment') return post({ id, kind: 'prepared' })
     const format = layerFormatOf(compression.codec)
     const archive = createHash('sha256')
+    const target = { ring, compression, archive, check: output.check, deliver: output.accept }
     let crc = 0
     let archiveSizeBytes = 0
-    ring.afterwards(() => output.accept(format.start))
-    for (const write of this.#segmentsOf(work.content)) {
-      const segment = compressSegment(write, {
-        ring,
-        compression,
-        archive,
-        check: output.check,
-        deliver: output.accept,
-      })
+    const add = (segment: Segment) => {
       crc = combineCrc32(crc, segment.crc, segment.sizeBytes)
       archiveSizeBytes += segment.sizeBytes
     }
+    ring.afterwards(() => output.accept(format.start))
+    switch (content.kind) {
+      case 'store-paths':
+        add(compressSegment(writeStoreDirectory, target))
+        for (const measured of content.paths.toSorted(comparePaths))
+          add(sendStorePath(measured, { ...this.#tools, ...target }))
+        break
+      case 'entries':
+        add(compressSegment((sink) => sink.entries(content.entries), target))
+    }
+    add(compressSegment((sink) => sink.append(endOfArchive), target))
     const diffId = digestFromHash(archive)
     ring.afterwards(() => {
       output.accept(format.end(crc, archiveSizeBytes))
@@ -71,16 +83,11 @@ export class Coordinator {
     })
   }
 
-  #segmentsOf(content: LayerContent): WriteSegment[] {
-    const end: WriteSegment = (sink) => sink.append(endOfArchive)
-    if (content.kind === 'entries')
-      return [(sink) => content.entries.forEach((entry) => sink.entry(entry)), end]
-    const paths = content.paths.toSorted(comparePaths).map(
-      (measured): WriteSegment =>
-        (sink) =>
-          readMeasuredPath(measured, this.#tools.storeDirectory, sink),
-    )
-    return [writeStoreDirectory, ...paths, end]
+  /** Gives no bytes to the output; it tells whether the segment is still wanted. */
+  #prepare({ id, compression }: PackJob, measured: MeasuredPath, output: LayerOutput): void {
+    const { ring, post } = this.#tools
+    prepareStorePath(measured, { ...this.#tools, compression, check: output.check })
+    ring.afterwards(() => post({ id, kind: 'prepared' }))
   }
 }
 

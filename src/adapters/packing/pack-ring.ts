@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { Compression, PackedLayer } from '#engine/ports/packer.ts'
 import { allocateMemory } from './ring-memory.ts'
+import type { SegmentDirectory } from './segment-directory.ts'
 import {
   cancelCell,
   creditCell,
@@ -9,6 +10,7 @@ import {
   type PackAnswer,
   type PackJob,
   type PackWork,
+  type SegmentKept,
 } from './worker-messages.ts'
 
 /** Chunks under way to `write`; with the one that fills, 5 MiB per layer. */
@@ -27,7 +29,9 @@ export interface RingPrograms {
   readonly compressor: URL
 }
 
-export interface PackRingOptions extends Omit<CoordinatorData, 'memory'> {
+export interface PackRingOptions {
+  readonly storeDirectory: string
+  readonly segments?: SegmentDirectory | undefined
   /** How many threads compress. */
   readonly threads: number
   readonly programs: RingPrograms
@@ -58,14 +62,18 @@ export class PackRing {
   #jobCount = 0
   #failure: OperatingError | undefined
 
-  constructor({ threads, programs, ...options }: PackRingOptions) {
+  constructor({ threads, programs, storeDirectory, segments }: PackRingOptions) {
     const memory = allocateMemory(threads)
-    this.#coordinator = this.#start(programs.coordinator, { ...options, memory })
+    const data: CoordinatorData = { memory, storeDirectory, segments: segments?.share }
+    this.#coordinator = this.#start(programs.coordinator, data)
     const compressors = Array.from({ length: threads }, () =>
       this.#start(programs.compressor, memory),
     )
     this.#threads = [this.#coordinator, ...compressors]
-    this.#coordinator.on('message', (answer: PackAnswer) => this.#receive(answer))
+    this.#coordinator.on('message', (answer: PackAnswer | SegmentKept) => {
+      if (answer.kind === 'segment-kept') segments?.added(answer.sizeBytes)
+      else this.#receive(answer)
+    })
   }
 
   /** False once a thread has ended; the ring takes no more jobs then. */

@@ -62,6 +62,7 @@ export function allocateMemory(compressors: number): SharedMemory {
  */
 export class RingMemory {
   readonly slotCount: number
+  readonly contentsBytes = zstdBlockBytes + slackBytes
   readonly #cells: Int32Array
   readonly #slots: SharedArrayBuffer
 
@@ -78,7 +79,7 @@ export class RingMemory {
 
   /** Of the slot; the compressed bytes take the place of the block. */
   contents(slot: number): Buffer {
-    return Buffer.from(this.#slots, slot * slotBytes + windowBytes, zstdBlockBytes + slackBytes)
+    return Buffer.from(this.#slots, slot * slotBytes + windowBytes, this.contentsBytes)
   }
 
   /** Makes a filled slot the next that a compressor takes. */

@@ -1,11 +1,14 @@
 import type { Compression, LayerContent, MeasuredPath, PackedLayer } from '#engine/ports/packer.ts'
 import type { SharedMemory } from './ring-memory.ts'
+import type { SegmentShare } from './segment-cache.ts'
 
 /** What the coordinator is started with. */
 export interface CoordinatorData {
   readonly memory: SharedMemory
   /** Where store paths lie on this machine; in the archive they are below `nix/store`. */
   readonly storeDirectory: string
+  /** Absent when segments are not kept. */
+  readonly segments: SegmentShare | undefined
 }
 
 /** What is to be made: a layer, or the segment of a path that a layer will have. */
@@ -26,6 +29,12 @@ export interface PackJob {
 export const creditCell = 0
 /** 1 once nobody wants the result any more. */
 export const cancelCell = 1
+
+/** A file of a new segment lies in its directory. */
+export interface SegmentKept {
+  readonly kind: 'segment-kept'
+  readonly sizeBytes: number
+}
 
 /** All but `chunk` end the job. */
 export type PackAnswer = { readonly id: number } & (

@@ -8,12 +8,15 @@ import type {
   Packer,
 } from '#engine/ports/packer.ts'
 import { PackRing, type PackRingOptions, type RingPrograms } from './pack-ring.ts'
+import type { SegmentDirectory } from './segment-directory.ts'
 
 export interface WorkerPackerOptions {
   /** How many threads compress; one more reads and hashes. */
   readonly threads: number
   /** Where store paths lie on this machine, when it is not where images have them (a chroot store). */
   readonly storeDirectory?: string
+  /** Where compressed store paths are kept for other layers; nowhere unless given. */
+  readonly segments?: SegmentDirectory | undefined
   /** What the threads run. */
   readonly programs?: Partial<RingPrograms>
 }
@@ -36,10 +39,11 @@ class RingPacker implements WorkerPacker {
   #ring: PackRing | undefined
   #isClosed = false
 
-  constructor({ threads, storeDirectory, programs }: WorkerPackerOptions) {
+  constructor({ threads, storeDirectory, segments, programs }: WorkerPackerOptions) {
     this.#options = {
       threads,
       storeDirectory: storeDirectory ?? imageStoreDirectory,
+      segments,
       programs: {
         coordinator: new URL('coordinator-entry.ts', import.meta.url),
         compressor: new URL('compressor-entry.ts', import.meta.url),
@@ -65,6 +69,7 @@ class RingPacker implements WorkerPacker {
     signal: AbortSignal,
   ): Promise<void> {
     signal.throwIfAborted()
+    if (this.#options.segments === undefined) return
     const work = { kind: 'segment', measured } as const
     await this.#takeRing().run(work, compression, async () => {}, signal)
   }
