@@ -29,10 +29,11 @@ import { OperatingError } from '#engine/operating-error.ts'
 import type { ImageSpec } from '#engine/ports/image-specs.ts'
 import type { BuildObserver } from '#engine/ports/build-observer.ts'
 import type { StorageEvent } from '#engine/ports/storage-observer.ts'
-import { readStoredManifest } from '#engine/read-stored-manifest.ts'
+import { readStoredManifest, recallStoredManifest } from '#engine/read-stored-manifest.ts'
+import { createRecentManifests } from '#engine/recent-manifests.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { rememberFailures } from '#engine/remember-failures.ts'
-import { readSpec, refuseName, serveManifest } from '#engine/serve-manifest.ts'
+import { readSpec, recallManifest, refuseName, serveManifest } from '#engine/serve-manifest.ts'
 import { tellAll } from '#engine/tell-all.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, type Config } from './config.ts'
@@ -90,12 +91,15 @@ export async function compose(
     maxPackages: config.maxPackages,
   }
   const specs = await openSpecs(config, grammar, opening)
-  const packer = openPacker(config)
+  const packer = await openPacker(config)
   opened.defer(() => packer.close())
   const popularity = await openPopularity(config, logger, signal)
   opened.defer(() => popularity.close())
   const { blobs, entries } = storage
   const claims = createClaims(storage.upkeep, { nowMs: Date.now, clock: systemClock })
+  const recent =
+    storage.watch &&
+    createRecentManifests({ watch: storage.watch, claims, nowMs: () => performance.now() })
   const { layerBudget, compression } = config
 
   const observer = tellAll<Parameters<BuildObserver['observe']>>(logBuilds(logger), metrics.builds)
@@ -126,6 +130,7 @@ export async function compose(
     popularity: () => popularity.current(),
     compression,
     labelRevision: config.labelRevision,
+    recent,
   }
   const example = await findExample([...opening.examples, ...(await specs.names())], tools)
   const ending = new AbortController()
@@ -141,7 +146,9 @@ export async function compose(
     registry: {
       manifest: (request, signal) =>
         serveManifest(tools, request, AbortSignal.any([signal, ending.signal])),
+      recall: (request) => recallManifest(tools, request),
       storedManifest: (digest, signal) => readStoredManifest(tools, digest, signal),
+      recallStored: (name, digest) => recallStoredManifest(tools, name, digest),
       refuse: (name) => refuseName(tools, name),
       ...(config.serveBlobs === 'redirect' && storage.locator && { locator: storage.locator }),
       near: async (name) => nearImages(name, grammar.sourceNames, await specs.names()),

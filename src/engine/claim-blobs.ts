@@ -20,6 +20,9 @@ export interface BlobClaims {
    */
   claim(digests: readonly Digest[], signal: AbortSignal): Promise<ReadonlySet<Digest>>
 
+  /** Whether a claim of this process stands: claiming the blob again would change nothing. */
+  holds(digest: Digest): boolean
+
   /** Claims what the caller is about to publish, as soon as no collector is about to remove it. */
   claimWhenFree(digest: Digest, signal: AbortSignal): Promise<void>
 }
@@ -122,7 +125,7 @@ export function createClaims(
     throw new OperatingError('STORAGE_BUSY', `a garbage collector holds ${digest} for too long`)
   }
 
-  return { claim, claimWhenFree }
+  return { claim, holds: isClaimed, claimWhenFree }
 }
 
 const unwritable: readonly OperatingCode[] = ['NO_SPACE', 'NO_PERMISSION', 'BUCKET_DENIED']

@@ -4,11 +4,13 @@ import type { BlobClaims } from './claim-blobs.ts'
 import { findMissingBlobs } from './find-missing-blobs.ts'
 import type { BlobReader } from './ports/blob-store.ts'
 import type { StorageObserver } from './ports/storage-observer.ts'
+import type { RecentManifests } from './recent-manifests.ts'
 
 export interface StoredManifestTools {
   readonly blobs: BlobReader
   readonly claims: BlobClaims
   readonly storageObserver: StorageObserver
+  readonly recent?: RecentManifests | undefined
 }
 
 /**
@@ -16,10 +18,11 @@ export interface StoredManifestTools {
  * refers to needs no claims: a collector keeps what a claimed manifest needs.
  */
 export async function readStoredManifest(
-  { blobs, claims, storageObserver }: StoredManifestTools,
+  { blobs, claims, storageObserver, recent }: StoredManifestTools,
   digest: Digest,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
+  const moment = recent?.documents.moment()
   // Anybody may ask for any digest, and a claim writes to the storage.
   if ((await blobs.stat(digest, signal)) === undefined) return undefined
   const doomed = await claims.claim([digest], signal)
@@ -31,5 +34,16 @@ export async function readStoredManifest(
   const needed = [{ digest, size: bytes.length }, ...manifest.references]
   const missing = await findMissingBlobs(blobs, needed, signal)
   for (const lost of missing) storageObserver.observe({ kind: 'blob-missing', digest: lost })
-  return missing.length === 0 ? bytes : undefined
+  if (missing.length > 0) return undefined
+  if (moment !== undefined) recent?.documents.keep(digest, bytes, [digest], moment)
+  return bytes
+}
+
+/** The same from memory, under a name that the policy is known to let through. */
+export function recallStoredManifest(
+  { recent }: Pick<StoredManifestTools, 'recent'>,
+  name: string,
+  digest: Digest,
+): Uint8Array | undefined {
+  return recent?.names.get(name) && recent.documents.recall(digest)
 }

@@ -1,4 +1,5 @@
 import type { Popularity } from '#core/layers/popularity.ts'
+import type { Digest } from '#core/oci/digest.ts'
 import {
   parseImageRequest,
   readComponents,
@@ -8,9 +9,11 @@ import {
 } from '#core/request/image-request.ts'
 import { findRefused } from '#core/request/package-policy.ts'
 import { labelRevision } from '#core/request/revision-labels.ts'
+import type { Basis } from './cached-manifests.ts'
 import { OperatingError } from './operating-error.ts'
 import type { ImageSpec, ImageSpecs } from './ports/image-specs.ts'
 import { findSource, type PackageSources, type PinnedSource } from './ports/package-source.ts'
+import { recentImageKey, type RecentManifests } from './recent-manifests.ts'
 import {
   serveFirstImage,
   serveImage,
@@ -28,6 +31,8 @@ export interface ManifestTools extends PlatformTools {
   readonly popularity: () => Popularity
   /** Whether images say which revision of the source they were made of; their digests then follow it. */
   readonly labelRevision: boolean
+  /** Only where the storage tells of changes. */
+  readonly recent?: RecentManifests | undefined
 }
 
 export interface ManifestRequest {
@@ -59,12 +64,15 @@ export async function serveManifest(
   { name, tag, acceptsIndex }: ManifestRequest,
   signal: AbortSignal,
 ): Promise<ManifestOutcome> {
+  const { recent } = tools
+  const moment = recent?.images.moment()
   const { parsed, latest } = await readName(tools, name)
   if (parsed.kind === 'invalid') return { kind: 'invalid-name', message: parsed.message }
   const { request } = parsed
 
   const denied = refuseRequest(tools, request)
   if (denied !== undefined) return denied
+  if (request.spec === undefined) recent?.names.set(name, request)
 
   const source = findSource(tools.sources, request.source)
   const pin = await source.pin(tag === 'latest' ? latest : tag, signal)
@@ -72,12 +80,57 @@ export async function serveManifest(
 
   const { pinned } = pin
   const basis = { pinned, popularity: tools.popularity() }
+  const key = recentImageKey({ name, acceptsIndex, ...basis })
+  const known = request.spec === undefined ? recent?.images.recall(key) : undefined
+  if (known !== undefined) return known
   const labelled = tools.labelRevision ? withLabels(request, pinned) : request
+  const outcome = await servePinned(tools, labelled, acceptsIndex, basis, signal)
+  if (moment !== undefined && request.spec === undefined && isLasting(outcome))
+    recent?.images.keep(key, outcome, digestsOf(outcome), moment)
+  return outcome
+}
+
+/** The same from memory, at once, when it was found a moment ago and nothing has changed since. */
+export function recallManifest(
+  { recent, specs, sources, popularity }: ManifestTools,
+  { name, tag, acceptsIndex }: ManifestRequest,
+): ServedImage | undefined {
+  const request = specs.isEmpty === true ? recent?.names.get(name) : undefined
+  if (request === undefined) return undefined
+  const pin = findSource(sources, request.source).recall?.(tag)
+  if (pin?.kind !== 'pinned') return undefined
+  const { pinned } = pin
+  return recent?.images.recall(
+    recentImageKey({ name, acceptsIndex, pinned, popularity: popularity() }),
+  )
+}
+
+/** Whether the next one who asks gets the same. */
+function isLasting(outcome: ServedImage | FailedImage): outcome is ServedImage {
+  return (
+    outcome.kind === 'image' &&
+    outcome.cached &&
+    outcome.pinned.fixed &&
+    outcome.leftOut === undefined
+  )
+}
+
+function digestsOf({ image }: ServedImage): readonly Digest[] {
+  return image.manifests.map(({ digest }) => digest)
+}
+
+async function servePinned(
+  tools: ManifestTools,
+  request: ImageRequest,
+  acceptsIndex: boolean,
+  basis: Basis,
+  signal: AbortSignal,
+): Promise<ServedImage | FailedImage> {
   const [platform, ...others] = request.platforms
-  if (others.length === 0) return serveImage(tools, labelled, platform, basis, signal)
+  if (others.length === 0) return serveImage(tools, request, platform, basis, signal)
   return acceptsIndex
-    ? serveIndex(tools, labelled, basis, signal)
-    : serveFirstImage(tools, labelled, basis, signal)
+    ? serveIndex(tools, request, basis, signal)
+    : serveFirstImage(tools, request, basis, signal)
 }
 
 /**
@@ -85,11 +138,15 @@ export async function serveManifest(
  * may be older than the policy.
  */
 export async function refuseName(
-  tools: Pick<ManifestTools, 'specs' | 'grammar' | 'policy'>,
+  tools: Pick<ManifestTools, 'specs' | 'grammar' | 'policy' | 'recent'>,
   name: string,
 ): Promise<DeniedName | undefined> {
   const { parsed } = await readName(tools, name)
-  return parsed.kind === 'invalid' ? undefined : refuseRequest(tools, parsed.request)
+  if (parsed.kind === 'invalid') return undefined
+  const { request } = parsed
+  const denied = refuseRequest(tools, request)
+  if (denied === undefined && request.spec === undefined) tools.recent?.names.set(name, request)
+  return denied
 }
 
 function refuseRequest(

@@ -24,6 +24,7 @@ export interface ImageDirectory extends ImageSpecs {
 
 /** No specs. */
 export const noImageSpecs: ImageDirectory = {
+  isEmpty: true,
   find: async () => undefined,
   list: async () => new Map(),
   names: async () => [],

@@ -89,17 +89,20 @@ export async function createBundledSource(
     })
   }
 
+  const pin = (tag: string) =>
+    onlyLatest(tag, () => ({
+      source: name,
+      revision: current.identity,
+      identity: current.identity,
+      fixed: true,
+    }))
+
   // A service that is restarted often must not put its renewal off for ever.
   schedule(stored === undefined ? 0 : Date.now() - stored.preparedAtMs)
   const resources = opened.move()
   return {
-    pin: async (tag) =>
-      onlyLatest(tag, () => ({
-        source: name,
-        revision: current.identity,
-        identity: current.identity,
-        fixed: true,
-      })),
+    pin: async (tag) => pin(tag),
+    recall: pin,
     // What was served when a build began is held for longer than it may take.
     fetch: async ({ identity }) => ({
       kind: 'fetched',

@@ -21,7 +21,7 @@ const noticeSchema = z.object({
 
 /** Images in a directory or a bucket: what the flow needs, on top of bytes by key. */
 export function createStorage(objects: ObjectStore): Storage {
-  const { locate } = objects
+  const { locate, watch } = objects
   return {
     blobs: createBlobs(objects),
     entries: createEntries(objects),
@@ -31,11 +31,13 @@ export function createStorage(objects: ObjectStore): Storage {
         locate: (digest: Digest, signal: AbortSignal) => locate(storageKeys.blob(digest), signal),
       },
     }),
+    ...(watch && { watch }),
     close: () => objects.close(),
   }
 }
 
 function createBlobs(objects: ObjectStore): BlobStore {
+  const { openFile } = objects
   return {
     async stat(digest, signal) {
       const info = await objects.stat(storageKeys.blob(digest), signal)
@@ -54,6 +56,9 @@ function createBlobs(objects: ObjectStore): BlobStore {
         discard: () => upload.discard(),
       }
     },
+    ...(openFile && {
+      openFile: (digest: Digest, signal: AbortSignal) => openFile(storageKeys.blob(digest), signal),
+    }),
   }
 }
 

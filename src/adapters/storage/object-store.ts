@@ -1,5 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { ByteRange } from '#core/oci/byte-range.ts'
+import type { BlobFile } from '#engine/ports/blob-store.ts'
+import type { StorageWatch } from '#engine/ports/storage-watch.ts'
 
 /** `changedMs`: milliseconds since 1970 by the storage's own clock, when the bytes were written last. */
 export interface ObjectInfo {
@@ -63,6 +65,10 @@ export interface ObjectStore {
   sweepStaging(signal: AbortSignal): Promise<number>
   /** An address from which clients can download an object; only where they can reach the storage. */
   readonly locate?: (key: string, signal: AbortSignal) => Promise<URL>
+  /** An object as a file of this machine; only where it is one, and the file system tells of changes. */
+  readonly openFile?: (key: string, signal: AbortSignal) => Promise<BlobFile | undefined>
+  /** Tells whether anything in `layers/` or `manifests/` came or went; only where that is cheap. */
+  readonly watch?: StorageWatch
   /** Drops this process's uploads in progress. */
   close(): Promise<void>
 }

@@ -1,12 +1,14 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { BoundedMap } from '#core/memory/bounded-map.ts'
 import { formatRegistryError } from '#core/oci/error-codes.ts'
 import { parseRoute, type Route } from '#core/oci/route.ts'
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
-import type { RequestFacts, RequestLog } from '#engine/ports/request-log.ts'
+import type { RequestLog } from '#engine/ports/request-log.ts'
 import { operatingRefusal } from './failure-refusal.ts'
+import { recallAnswer, sendAnswer } from './manifest-answers.ts'
 import type { Registry } from './registry.ts'
-import { sendBody, sendRefusal, type Exchange } from './response.ts'
+import { sendBody, sendRefusal, type Exchange, type NotedFacts } from './response.ts'
 import { serveBlob } from './serve-blob.ts'
 import { serveMetrics, type ServedMetrics } from './serve-metrics.ts'
 import { serveManifestRequest } from './serve-manifest-request.ts'
@@ -35,8 +37,10 @@ export interface ServedRegistry {
  */
 export function createRegistryServer(served: ServedRegistry, stallMs = longestStallMs): Server {
   const turns = new Turns()
-  const handle = (request: IncomingMessage, response: ServerResponse) =>
-    void answer(served, request, response, turns.take(request.socket, response))
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    const exchange = openExchange(served.log, turns, request, response)
+    turns.take(request.socket, () => answer(served, exchange))
+  }
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -82,62 +86,102 @@ function refuseUnreadable({ code, message }: NodeJS.ErrnoException, socket: Dupl
   )
 }
 
-async function answer(
-  served: ServedRegistry,
+/** What has a client, until the client hangs up. */
+class OpenExchange implements Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly path: string
+  noted: NotedFacts = {}
+  isOver = false
+  /** Only what has to be waited for needs one, and making one costs as much as parsing the request. */
+  #hangUp: AbortController | undefined
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.request = request
+    this.response = response
+    this.path = pathOf(request.url ?? '/')
+  }
+
+  get signal(): AbortSignal {
+    if (this.#hangUp === undefined) {
+      this.#hangUp = new AbortController()
+      if (this.isOver) this.hangUp()
+    }
+    return this.#hangUp.signal
+  }
+
+  hangUp(): void {
+    this.isOver = true
+    this.#hangUp?.abort(new DOMException('the client hung up', 'AbortError'))
+  }
+}
+
+function pathOf(url: string): string {
+  const end = url.indexOf('?')
+  return end === -1 ? url : url.slice(0, end)
+}
+
+function openExchange(
+  log: RequestLog,
+  turns: Turns,
   request: IncomingMessage,
   response: ServerResponse,
-  turn: Promise<void>,
-): Promise<void> {
+): OpenExchange {
   const startedAt = performance.now()
-  const hangUp = new AbortController()
-  const exchange: Exchange = {
-    request,
-    response,
-    path: (request.url ?? '/').split('?', 1)[0] ?? '/',
-    signal: hangUp.signal,
-    noted: {},
-  }
-  const method = request.method ?? ''
-  const sentBefore = request.socket.bytesWritten
+  const { socket } = request
+  const exchange = new OpenExchange(request, response)
+  const sentBefore = socket.bytesWritten
   response.once('close', () => {
-    if (!response.writableFinished)
-      hangUp.abort(new DOMException('the client hung up', 'AbortError'))
-    served.log.request({
-      method,
+    if (!response.writableFinished) exchange.hangUp()
+    log.request({
+      method: request.method ?? '',
       path: exchange.path,
       status: response.statusCode,
-      sentBytes: request.socket.bytesWritten - sentBefore,
+      sentBytes: socket.bytesWritten - sentBefore,
       durationMs: performance.now() - startedAt,
       userAgent: request.headers['user-agent'] ?? '',
-      ...sourceFacts(response),
       ...exchange.noted,
       complete: response.writableFinished,
     })
+    turns.end(socket)
   })
   // No route reads a body; what a client sends along must not stall its connection.
   request.resume()
-  response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0')
-  await turn
-  if (hangUp.signal.aborted) return
+  return exchange
+}
+
+function answer(served: ServedRegistry, exchange: OpenExchange): void {
+  if (exchange.isOver) return
   try {
-    await dispatch(served, exchange, parseRoute(exchange.path))
+    const route = readRoute(exchange.path)
+    if (!answerAtOnce(served, exchange, route))
+      dispatch(served, exchange, route).catch((error: unknown) =>
+        refuse(served.log, exchange, error),
+      )
   } catch (error) {
     refuse(served.log, exchange, error)
   }
 }
 
-/** What the headers say of the package source: an answer from cache has no build whose log says it. */
-function sourceFacts(
-  response: ServerResponse,
-): Pick<RequestFacts, 'source' | 'revision' | 'staleSince'> {
-  const source = response.getHeader('Nixery-Source')
-  const revision = response.getHeader('Nixery-Revision')
-  const staleSince = response.getHeader('Nixery-Stale-Since')
-  return {
-    ...(typeof source === 'string' && { source }),
-    ...(typeof revision === 'string' && { revision }),
-    ...(typeof staleSince === 'string' && { staleSince }),
-  }
+// Whoever pulls asks for the same few again; strangers make up others.
+const routes = new BoundedMap<string, Route>(2000)
+const longestKeptPath = 400
+
+function readRoute(path: string): Route {
+  const known = routes.get(path)
+  if (known !== undefined) return known
+  const route = parseRoute(path)
+  if (path.length <= longestKeptPath) routes.set(path, route)
+  return route
+}
+
+/** What was answered a moment ago needs nothing but memory: no waiting, no signals. */
+function answerAtOnce(served: ServedRegistry, exchange: Exchange, route: Route): boolean {
+  if (route.kind !== 'manifest' || !isRead(exchange)) return false
+  const answer = recallAnswer(exchange, served.registry(), route.name, route.reference)
+  if (answer === undefined) return false
+  sendAnswer(exchange, answer)
+  return true
 }
 
 async function dispatch(served: ServedRegistry, exchange: Exchange, route: Route): Promise<void> {

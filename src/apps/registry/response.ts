@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { formatRegistryError, type RegistryErrorCode } from '#core/oci/error-codes.ts'
+import type { RequestFacts } from '#engine/ports/request-log.ts'
+
+/** What the request log has to know beside status and headers. */
+export type NotedFacts = Partial<
+  Pick<RequestFacts, 'reason' | 'leftOut' | 'source' | 'revision' | 'staleSince'>
+>
 
 /** One request with its response. */
 export interface Exchange {
@@ -9,11 +15,13 @@ export interface Exchange {
   readonly path: string
   /** Aborts when the client hangs up. */
   readonly signal: AbortSignal
-  /** What the request log has to know beside status and headers. */
-  readonly noted: { reason?: string; leftOut?: readonly string[] }
+  noted: NotedFacts
 }
 
 export type Headers = Readonly<Record<string, string | number>>
+
+/** Names and values in turn: Node takes such a list as it is. */
+export type HeaderList = readonly string[]
 
 /** A refusal as the distribution specification words it. */
 export interface Refusal {
@@ -21,6 +29,17 @@ export interface Refusal {
   readonly code: RegistryErrorCode
   readonly message: string
   readonly headers?: Headers
+}
+
+/** The headers of an answer, in the form that costs the least; all answers name the API's version. */
+export function listHeaders(headers: Headers): HeaderList {
+  return ['Docker-Distribution-Api-Version', 'registry/2.0', ...Object.entries(headers).flat()].map(
+    String,
+  )
+}
+
+export function writeHead({ response }: Exchange, status: number, headers: Headers): void {
+  response.writeHead(status, listHeaders(headers) as string[])
 }
 
 /** Sends a whole body; for HEAD only its headers, and for 304 neither body nor length. */
@@ -31,12 +50,12 @@ export function sendBody(
   body: string | Uint8Array,
 ): void {
   const { request, response } = exchange
-  response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) })
+  writeHead(exchange, status, { ...headers, 'Content-Length': Buffer.byteLength(body) })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
 export function sendRefusal(exchange: Exchange, refusal: Refusal): void {
-  exchange.noted.reason = refusal.message
+  exchange.noted = { ...exchange.noted, reason: refusal.message }
   sendBody(
     exchange,
     refusal.status,
@@ -46,6 +65,6 @@ export function sendRefusal(exchange: Exchange, refusal: Refusal): void {
 }
 
 export function sendNotModified(exchange: Exchange, headers: Headers): void {
-  exchange.response.writeHead(304, headers)
+  writeHead(exchange, 304, headers)
   exchange.response.end()
 }

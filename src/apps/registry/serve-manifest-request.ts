@@ -1,7 +1,6 @@
-import { accepts, negotiate } from '#core/oci/accept.ts'
+import { negotiate } from '#core/oci/accept.ts'
 import type { Digest } from '#core/oci/digest.ts'
-import { formatEntityTag, matchesEntityTag } from '#core/oci/entity-tag.ts'
-import { manifestMediaTypes, mediaTypes } from '#core/oci/media-types.ts'
+import { manifestMediaTypes } from '#core/oci/media-types.ts'
 import type { Reference } from '#core/oci/route.ts'
 import { formatPlatform } from '#core/nix/system.ts'
 import type { BuildFailure } from '#engine/build-outcome.ts'
@@ -10,8 +9,16 @@ import type { PinnedSource } from '#engine/ports/package-source.ts'
 import type { FailedImage, ServedImage } from '#engine/serve-platforms.ts'
 import type { ManifestEntry } from '#engine/stored-entries.ts'
 import { failureRefusal } from './failure-refusal.ts'
+import {
+  acceptsIndex,
+  keepDocumentAnswer,
+  keepImageAnswer,
+  makeAnswer,
+  sendAnswer,
+  type ManifestAnswer,
+} from './manifest-answers.ts'
 import type { Registry } from './registry.ts'
-import { sendBody, sendNotModified, sendRefusal, type Exchange, type Headers } from './response.ts'
+import { sendRefusal, type Exchange, type Headers, type NotedFacts } from './response.ts'
 
 /** GET and HEAD of `/v2/<name>/manifests/<reference>`. A tag may start a build and wait for it. */
 export async function serveManifestRequest(
@@ -26,8 +33,6 @@ export async function serveManifestRequest(
   const outcome = await registry.manifest(request, waitingSignal(exchange))
   switch (outcome.kind) {
     case 'image':
-      if (outcome.leftOut !== undefined)
-        exchange.noted.leftOut = outcome.leftOut.map(formatPlatform)
       return sendChosen(exchange, registry, outcome)
     case 'invalid-name':
       return sendRefusal(exchange, { status: 400, code: 'NAME_INVALID', message: outcome.message })
@@ -54,7 +59,8 @@ async function sendFailure(
   const refusal = failureRefusal(failure, buildId, platform)
   const near = lacksPackage(failure) ? await registry.near(name) : []
   const hint = near.length === 0 ? '' : `; did you mean the image ${near.join(' or ')}?`
-  const headers = sourceHeaders(pinned)
+  const { more: headers, facts } = describeSource(pinned)
+  exchange.noted = facts
   sendRefusal(exchange, { ...refusal, message: `${refusal.message}${hint}`, headers })
 }
 
@@ -73,36 +79,54 @@ async function serveDigest(
   if (denied !== undefined)
     return sendRefusal(exchange, { status: 403, code: 'DENIED', message: denied.message })
   const bytes = await registry.storedManifest(digest, exchange.signal)
-  sendManifest(exchange, digest, bytes, {})
+  const answer = bytes && describeManifest(digest, bytes, noSource)
+  if (answer === undefined) return sendUnknownManifest(exchange, digest)
+  keepDocumentAnswer(answer)
+  sendAnswer(exchange, answer)
 }
 
 async function sendChosen(
   exchange: Exchange,
   registry: Registry,
-  { image, pinned }: ServedImage,
+  served: ServedImage,
 ): Promise<void> {
+  const { image, pinned, leftOut } = served
   const digest = chooseManifest(exchange, image)
   const bytes = await registry.blobs.readDocument(digest, exchange.signal)
-  sendManifest(exchange, digest, bytes, sourceHeaders(pinned))
+  const source = describeSource(pinned)
+  const facts = leftOut ? { ...source.facts, leftOut: leftOut.map(formatPlatform) } : source.facts
+  const answer = bytes && describeManifest(digest, bytes, { more: source.more, facts })
+  if (answer === undefined) return sendUnknownManifest(exchange, digest)
+  keepImageAnswer(exchange, served, answer)
+  sendAnswer(exchange, answer)
 }
 
-/** Old clients, and those that only copy one image, take no index. */
-function acceptsIndex(exchange: Exchange): boolean {
-  const { accept } = exchange.request.headers
-  return accepts(accept, mediaTypes.ociIndex) || accepts(accept, mediaTypes.dockerManifestList)
+/** What is said of a source, to clients and in the log. */
+interface SourceDescription {
+  readonly more: Headers
+  readonly facts: NotedFacts
 }
+
+const noSource: SourceDescription = { more: {}, facts: {} }
 
 /**
  * What the packages came from, which is no part of the image; and since when the origin has not
  * been there to say whether that is still the newest.
  */
-function sourceHeaders({ source, revision, staleSinceMs }: PinnedSource): Headers {
+function describeSource({ source, revision, staleSinceMs }: PinnedSource): SourceDescription {
+  const text = headerText(revision)
+  const staleSince = staleSinceMs === undefined ? undefined : new Date(staleSinceMs).toISOString()
   return {
-    'Nixery-Revision': headerText(revision),
-    ...(source === '' ? {} : { 'Nixery-Source': source }),
-    ...(staleSinceMs === undefined
-      ? {}
-      : { 'Nixery-Stale-Since': new Date(staleSinceMs).toISOString() }),
+    more: {
+      'Nixery-Revision': text,
+      ...(source !== '' && { 'Nixery-Source': source }),
+      ...(staleSince !== undefined && { 'Nixery-Stale-Since': staleSince }),
+    },
+    facts: {
+      revision: text,
+      ...(source !== '' && { source }),
+      ...(staleSince !== undefined && { staleSince }),
+    },
   }
 }
 
@@ -120,25 +144,21 @@ function chooseManifest(exchange: Exchange, image: ManifestEntry): Digest {
   return (image.manifests.find((manifest) => manifest.mediaType === chosen) ?? first).digest
 }
 
-function sendManifest(
-  exchange: Exchange,
+function describeManifest(
   digest: Digest,
-  bytes: Uint8Array | undefined,
-  more: Headers,
-): void {
-  const mediaType = bytes && readMediaType(bytes)
-  if (bytes === undefined || mediaType === undefined) {
-    return sendRefusal(exchange, {
-      status: 404,
-      code: 'MANIFEST_UNKNOWN',
-      message: `no manifest ${digest} is stored here: pull the image by its tag first`,
-    })
-  }
-  const tag = formatEntityTag(digest)
-  const headers = { ...more, 'Docker-Content-Digest': digest, ETag: tag, Vary: 'Accept' }
-  if (matchesEntityTag(exchange.request.headers['if-none-match'], tag))
-    return sendNotModified(exchange, headers)
-  sendBody(exchange, 200, { ...headers, 'Content-Type': mediaType }, bytes)
+  bytes: Uint8Array,
+  source: SourceDescription,
+): ManifestAnswer | undefined {
+  const mediaType = readMediaType(bytes)
+  return mediaType === undefined ? undefined : makeAnswer({ digest, mediaType, bytes, ...source })
+}
+
+function sendUnknownManifest(exchange: Exchange, digest: Digest): void {
+  sendRefusal(exchange, {
+    status: 404,
+    code: 'MANIFEST_UNKNOWN',
+    message: `no manifest ${digest} is stored here: pull the image by its tag first`,
+  })
 }
 
 /** The `mediaType` that a manifest states of itself; every manifest made here has one. */

@@ -1,11 +1,10 @@
-import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 interface Line {
   /** Requests whose answer has not ended. */
   open: number
-  /** Resolves when the last answer in line has ended. */
-  ended: Promise<void>
+  /** Those whose turn has not come. */
+  readonly waiting: (() => void)[]
 }
 
 // No registry client sends a request before it has the answer to the one before.
@@ -18,19 +17,24 @@ const mostOpen = 32
 export class Turns {
   readonly #lines = new Map<Duplex, Line>()
 
-  /** Resolves when it is the turn of a request. A connection that sends too much ahead is ended. */
-  take(socket: Duplex, response: ServerResponse): Promise<void> {
+  /**
+   * Begins a request when it is its turn, at once when nobody is before it; `end` follows when it has its
+   * answer. A connection that sends too much ahead is ended.
+   */
+  take(socket: Duplex, begin: () => void): void {
     const line = this.#lines.get(socket) ?? this.#begin(socket)
-    const turn = line.ended
     line.open += 1
-    line.ended = new Promise((resolve) => {
-      response.once('close', () => {
-        line.open -= 1
-        resolve()
-      })
-    })
     if (line.open > mostOpen) socket.destroy()
-    return turn
+    else if (line.open === 1) begin()
+    else line.waiting.push(begin)
+  }
+
+  /** The answer to the first request in line has ended. */
+  end(socket: Duplex): void {
+    const line = this.#lines.get(socket)
+    if (line === undefined) return
+    line.open -= 1
+    line.waiting.shift()?.()
   }
 
   /** Whether a request of the connection waits for its answer or its turn. */
@@ -44,7 +48,7 @@ export class Turns {
   }
 
   #begin(socket: Duplex): Line {
-    const line = { open: 0, ended: Promise.resolve() }
+    const line: Line = { open: 0, waiting: [] }
     this.#lines.set(socket, line)
     socket.once('close', () => this.#lines.delete(socket))
     return line

@@ -6,6 +6,23 @@ export interface BlobStat {
   readonly sizeBytes: number
 }
 
+/** A blob as an open file, which the caller closes. */
+export interface BlobFile {
+  readonly sizeBytes: number
+  /** Another one for every file, and for the same one after anybody has written to it. */
+  readonly identity: string
+  /** Whether it was old enough when it was opened for `isUnchanged` to notice every later change. */
+  readonly isSettled: boolean
+  /**
+   * Whether it still has the times, the size and the name of when it was opened: nobody has written to
+   * it, moved or removed it since. Does not wait.
+   */
+  isUnchanged(): boolean
+  /** Fills as much of the memory as there is from a position on; gives the number of bytes, 0 at the end. */
+  read(into: Uint8Array, position: number): Promise<number>
+  close(): Promise<void>
+}
+
 /** Stored bytes by digest: layers and documents alike. Absence is a value, `undefined`. */
 export interface BlobReader {
   stat(digest: Digest, signal: AbortSignal): Promise<BlobStat | undefined>
@@ -25,6 +42,15 @@ export interface BlobReader {
    * whose bytes are not what its name says is absent, as if never written.
    */
   readDocument(digest: Digest, signal: AbortSignal): Promise<Uint8Array | undefined>
+
+  /** The blob as a file of this machine, as it is; only where the storage has such files. */
+  readonly openFile?: (digest: Digest, signal: AbortSignal) => Promise<BlobFile | undefined>
+
+  /**
+   * The blob as an open file whose bytes were compared with the digest not long ago, and have not been
+   * touched since. `undefined` for every other blob: `open` compares.
+   */
+  readonly openSound?: (digest: Digest) => BlobFile | undefined | Promise<BlobFile | undefined>
 }
 
 /** An upload in progress; invisible until it is published. Ends with `publish` or `discard`. */

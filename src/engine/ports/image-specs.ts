@@ -13,5 +13,7 @@ export interface ImageSpec {
 
 /** Stored specs by repository name. A spec that cannot be read is an `OperatingError` `SPEC_INVALID`. */
 export interface ImageSpecs {
+  /** There are none, and there will be none. */
+  readonly isEmpty?: true
   find(name: string): Promise<ImageSpec | undefined>
 }

@@ -67,6 +67,8 @@ export type FetchOutcome = { readonly kind: 'fetched'; readonly set: PackageSet 
 export interface PackageSource {
   /** Turns a tag into a set that no longer moves. */
   pin(tag: string, signal: AbortSignal): Promise<PinOutcome>
+  /** What `pin` would say, where that is known without asking anybody. */
+  readonly recall?: (tag: string) => PinOutcome | undefined
   /** Brings a pinned set to this machine, or finds it there. It stays for as long as a build may take. */
   fetch(pinned: PinnedSource, signal: AbortSignal): Promise<FetchOutcome>
 }

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { SharedWork } from '#adapters/concurrency/shared-work.ts'
+import { systemClock } from '#adapters/time/system-clock.ts'
 import type { ByteRange } from '#core/oci/byte-range.ts'
 import { digestFromHash, type Digest } from '#core/oci/digest.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { maxDocumentBytes, type BlobStore } from '#engine/ports/blob-store.ts'
 import type { StorageObserver } from '#engine/ports/storage-observer.ts'
 import type { Storage } from '#engine/ports/storage.ts'
+import { SoundFiles, type SoundFilesOptions } from './sound-files.ts'
 import { measuredStream, verifiedStream } from './verified-stream.ts'
 
 // Reading a blob of 10 GB once more from a slow bucket. No client is waited for: it may be gone.
@@ -22,11 +24,16 @@ type Verdict = 'damaged' | 'sound' | 'missing'
  *
  * It is judged by a second read. What the network damaged or cut, or what somebody has replaced
  * meanwhile, is sound in the storage and must stay there.
+ *
+ * Where blobs are files of this machine, one that was right is remembered, and not compared again for a
+ * while as long as nobody touches it.
  */
 export function checkBlobs(
   { blobs, upkeep }: Pick<Storage, 'blobs' | 'upkeep'>,
   observer: StorageObserver,
+  time: SoundFilesOptions = { clock: systemClock, nowMs: () => performance.now() },
 ): BlobStore {
+  const sound = blobs.openFile && new SoundFiles(blobs.openFile, time)
   const judgements = new SharedWork<Verdict>()
   const judge = (digest: Digest) =>
     judgements.run(
@@ -56,11 +63,13 @@ export function checkBlobs(
 
     async open(digest, range, signal) {
       const isWhole = range === undefined || (await coversAll(blobs, digest, range, signal))
+      const identity = isWhole ? await sound?.identify(digest, signal) : undefined
       const source = await blobs.open(digest, range, signal)
       if (source === undefined) return undefined
       if (!isWhole) return measuredStream(source, `a part of ${digest}`, lengthOf(range))
       return verifiedStream(source, async (read) => {
         if (read.digest !== digest) throw damageError(digest, await judge(digest))
+        if (identity !== undefined) await sound?.mark(digest, identity, signal)
       })
     },
 
@@ -74,6 +83,8 @@ export function checkBlobs(
     },
 
     upload: (mediaType, signal) => blobs.upload(mediaType, signal),
+
+    ...(sound && { openSound: (digest: Digest) => sound.open(digest) }),
   }
 }
 

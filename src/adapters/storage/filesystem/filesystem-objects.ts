@@ -25,10 +25,14 @@ import {
 } from '#adapters/filesystem/owned-directory.ts'
 import type { ListedObject, ObjectStore, ObjectUpload } from '../object-store.ts'
 import { storageFolders } from '../storage-layout.ts'
+import { isLocal, watchDirectories } from './directory-watch.ts'
+import { openFile } from './open-file.ts'
 
 // Each read is a buffer of its own. Below 128 KiB the processor time per byte rises, above 256 KiB only
 // the memory does.
 const readBytes = 256 * 1024
+
+const watchedFolders = ['layers', 'manifests'] satisfies (typeof storageFolders)[number][]
 
 /**
  * Objects in a directory that several processes may share. Publishing gives a synced staging file
@@ -48,6 +52,7 @@ export async function openFilesystemObjects(root: string): Promise<ObjectStore> 
   })
   const nextStagingPath = numberedPaths(staging)
   const pathOf = (key: string) => join(root, key)
+  const hasReliableTimes = await guardFilesystem(`cannot look at ${root}`, () => isLocal(root))
 
   return {
     async stat(key) {
@@ -112,6 +117,10 @@ export async function openFilesystemObjects(root: string): Promise<ObjectStore> 
     list: (folder) => listFolder(root, folder),
     sweepStaging: async () =>
       (await guardFilesystem(`cannot sweep ${stagingDirectory}`, sweep)).length,
+    ...(hasReliableTimes && {
+      openFile: (key: string) => openFile(pathOf(key), key),
+      watch: watchDirectories(watchedFolders.map(pathOf)),
+    }),
     close: () => staging.release(),
   }
 
