@@ -425,7 +425,13 @@ export const variables = {
   NIXERY_PACK_THREADS: {
     schema: wholeNumber(1, 64).default(Math.min(64, availableParallelism())),
     allowed: 'a number from 1 to 64',
-    about: 'Layers that are packed at the same time; one per core unless set.',
+    about: 'Threads that compress layers; one per core unless set.',
+  },
+  NIXERY_SEGMENT_CACHE_MIB: {
+    schema: wholeNumber(0, 16 * 2 ** 20).default(4096),
+    allowed: 'mebibytes from 0 (no cache) to 16777216',
+    about:
+      'Size of the cache of compressed store paths, so that one that moves to another layer is not compressed again.',
   },
   NIXERY_LAYER_BUDGET: {
     // 125 is the most that docker takes; the root layer needs one of them.

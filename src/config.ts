@@ -62,6 +62,8 @@ export interface Config {
   readonly maxBuilds: number
   readonly maxQueuedBuilds: number
   readonly packThreads: number
+  /** 0 for none. */
+  readonly segmentCacheBytes: number
   readonly layerBudget: number
   readonly compression: Compression
   readonly popularityUrl: string | undefined
@@ -160,6 +162,7 @@ export function readConfig(environment: Environment): Config {
     maxBuilds: values.NIXERY_MAX_BUILDS,
     maxQueuedBuilds: values.NIXERY_MAX_QUEUED_BUILDS,
     packThreads: values.NIXERY_PACK_THREADS,
+    segmentCacheBytes: values.NIXERY_SEGMENT_CACHE_MIB * 2 ** 20,
     layerBudget: values.NIXERY_LAYER_BUDGET,
     compression: readCompression(values),
     popularityUrl: values.NIX_POPULARITY_URL,
