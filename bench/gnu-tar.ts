@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { rm, stat } from 'node:fs/promises'
 import { runCommand } from '#test/clients/run-command.ts'
 import type { CommandResult } from '#test/clients/run-command.ts'
 import type { Figure } from './figure.ts'
@@ -16,16 +16,21 @@ time {
   sync "$archive"
 }`
 
-/** Packs store paths, without their first slash, into one archive in `directory`. */
+/** Packs store paths, without their first slash, into one archive, which does not stay. */
 export async function measureGnuTar(
   storePaths: readonly string[],
-  directory: string,
+  archive: string,
 ): Promise<readonly Figure[]> {
-  const { stderr } = await runScript(packScript, [join(directory, 'gnu.tar.gz'), ...storePaths])
+  const { stderr } = await runScript(packScript, [archive, ...storePaths])
   const times = /^(\d+\.\d+) (\d+\.\d+) (\d+\.\d+)\n$/.exec(stderr)
   if (times === null) throw new Error(`tar and gzip complain: ${stderr}`)
   const [seconds, userSeconds, systemSeconds] = times.slice(1).map(Number)
-  return buildFigures(seconds!, userSeconds! + systemSeconds!)
+  const { size } = await stat(archive)
+  await rm(archive)
+  return [
+    ...buildFigures(seconds!, userSeconds! + systemSeconds!),
+    { name: 'output', unit: 'MB', value: size / 1e6 },
+  ]
 }
 
 const listScript = String.raw`tar --list --gzip --file="$1" | sed -nE 's,^(nix/store/[^/]+).*,\1,p' | uniq`

@@ -1,4 +1,5 @@
 import { cpus, loadavg, release, totalmem } from 'node:os'
+import { skipUnless } from '#test/clients/availability.ts'
 import { runCommand } from '#test/clients/run-command.ts'
 
 /** What the figures depend on; nothing that names the machine. */
@@ -17,13 +18,15 @@ const versionCommands: ReadonlyArray<readonly [command: string, argument: string
   ['tar', '--version'],
   ['gzip', '--version'],
   ['docker-registry', '--version'],
+  ['nginx', '-v'],
 ]
 
 export async function describeMachine(): Promise<Machine> {
   const versions: Record<string, string> = { node: process.version }
   for (const [command, argument] of versionCommands) {
-    const { stdout } = await runCommand(command, [argument])
-    versions[command] = stdout.split('\n', 1)[0] ?? ''
+    if (skipUnless([command]) !== false) continue
+    const { stdout, stderr } = await runCommand(command, [argument])
+    versions[command] = `${stdout}${stderr}`.split('\n', 1)[0] ?? ''
   }
   return {
     processor: cpus()[0]?.model ?? 'unknown',

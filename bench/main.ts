@@ -3,25 +3,46 @@ import { describeMachine } from './machine.ts'
 import { formatTable, writeResults } from './report.ts'
 import { runScenario } from './run-scenario.ts'
 import type { Comparison } from './run-scenario.ts'
-import type { Scenario } from './scenario.ts'
+import type { ComparisonPlan, Scenario } from './scenario.ts'
 import { addedPackage } from './scenarios/added-package.ts'
+import { addedPackage500 } from './scenarios/added-package-500.ts'
+import { besideBuild } from './scenarios/beside-build.ts'
+import { bigImage } from './scenarios/big-image.ts'
+import { blob200 } from './scenarios/blob-200.ts'
 import { blobGet } from './scenarios/blob-get.ts'
 import { coldBuild } from './scenarios/cold-build.ts'
+import { cores } from './scenarios/cores.ts'
 import { manifestGet } from './scenarios/manifest-get.ts'
+import { manyPulls } from './scenarios/many-pulls.ts'
+import { packing } from './scenarios/packing.ts'
 import { peakMemory } from './scenarios/peak-memory.ts'
+import { startUp } from './scenarios/start-up.ts'
 import { warmRebuild } from './scenarios/warm-rebuild.ts'
-import { describeImage, prepareWorkbench } from './workbench.ts'
+import { prepareWorkbench } from './workbench.ts'
 
 const scenarios: readonly Scenario[] = [
+  packing,
   coldBuild,
   warmRebuild,
   addedPackage,
+  addedPackage500,
   manifestGet,
   blobGet,
+  blob200,
+  besideBuild,
+  startUp,
   peakMemory,
+  cores,
+  bigImage,
+  manyPulls,
 ]
 
-/** All scenarios, or those that are named, such as `npm run bench -- cold-build`. */
+interface ChosenScenario {
+  readonly scenario: Scenario
+  readonly plans: readonly ComparisonPlan[]
+}
+
+/** All scenarios, or those that are named, such as `npm run bench -- cold-pack start-up`. */
 async function runBenchmark(names: readonly string[]): Promise<void> {
   const chosen = chooseScenarios(names)
   const startedAt = new Date().toISOString()
@@ -31,29 +52,43 @@ async function runBenchmark(names: readonly string[]): Promise<void> {
   console.error('bench: building the image once, which also fills the Nix store')
   const workbench = await prepareWorkbench(stack)
   const comparisons: Comparison[] = []
-  for (const scenario of chosen) {
-    console.error(`bench: ${scenario.name}`)
-    comparisons.push(...(await runScenario(scenario, workbench)))
+  for (const { scenario, plans } of chosen) {
+    const startedAtMs = performance.now()
+    comparisons.push(...(await runScenario(scenario, plans, workbench)))
+    const seconds = Math.round((performance.now() - startedAtMs) / 1000)
+    console.error(`bench: ${scenario.name} (${seconds} s)`)
   }
 
-  const image = describeImage(workbench)
-  const path = await writeResults({ startedAt, machine, image, comparisons })
+  const { images } = workbench
+  const path = await writeResults({ startedAt, machine, images, comparisons })
   console.log(formatTable(comparisons))
   console.error(`bench: all rounds, and what the machine is, are in ${path}`)
 }
 
-function chooseScenarios(names: readonly string[]): readonly Scenario[] {
-  const unknown = names.find((name) => scenarios.every((scenario) => scenario.name !== name))
+function chooseScenarios(names: readonly string[]): readonly ChosenScenario[] {
+  const known = scenarios.flatMap(({ name, comparisons }) => [
+    name,
+    ...comparisons.map((plan) => plan.name),
+  ])
+  const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined) {
-    const known = scenarios.map(({ name }) => name).join(', ')
-    throw new Error(`no scenario is called ${unknown}; there are ${known}`)
+    const all = [...new Set(known)].join(', ')
+    throw new Error(`no scenario is called ${unknown}; there are ${all}`)
   }
-  return scenarios.filter((scenario) => {
-    if (names.length > 0 && !names.includes(scenario.name)) return false
+  return scenarios.flatMap((scenario) => {
+    const plans = choosePlans(scenario, names)
+    if (plans.length === 0) return []
     const obstacle = skipUnless(scenario.commands)
-    if (obstacle !== false) console.error(`bench: ${scenario.name} is left out: ${obstacle}`)
-    return obstacle === false
+    if (obstacle === false) return [{ scenario, plans }]
+    console.error(`bench: ${scenario.name} is left out: ${obstacle}`)
+    return []
   })
+}
+
+function choosePlans(scenario: Scenario, names: readonly string[]): readonly ComparisonPlan[] {
+  const { name, comparisons, onDemand = false } = scenario
+  if (names.length === 0 ? !onDemand : names.includes(name)) return comparisons
+  return comparisons.filter((plan) => names.includes(plan.name))
 }
 
 await runBenchmark(process.argv.slice(2))

@@ -8,7 +8,7 @@ const outputPath = join(import.meta.dirname, 'out', 'results.json')
 export interface Results {
   readonly startedAt: string
   readonly machine: Machine
-  readonly image: Readonly<Record<string, string | number>>
+  readonly images: readonly Readonly<Record<string, string | number>>[]
   readonly comparisons: readonly Comparison[]
 }
 

@@ -1,5 +1,5 @@
 import type { Figure } from './figure.ts'
-import type { Contender, Contenders, Scenario } from './scenario.ts'
+import type { ComparisonPlan, Contenders, Scenario } from './scenario.ts'
 import type { Workbench } from './workbench.ts'
 
 /** One figure over all rounds. */
@@ -21,61 +21,68 @@ export interface Spread {
   readonly samples: readonly number[]
 }
 
-interface Round {
-  readonly product: readonly Figure[]
-  readonly reference: readonly Figure[]
-}
+/** What each contender gave in one round, by its name. */
+type Round = ReadonlyMap<string, readonly Figure[]>
 
 // A median that one disturbance cannot move; more rounds cost more patience than they bring.
 const maxRounds = 5
 
-// On a slow or busy machine fewer rounds are run, so that all scenarios end within ten minutes.
-const budgetMs = 70_000
+// On a slow or busy machine fewer rounds are run, so that all scenarios end within twelve minutes.
+const budgetMs = 45_000
 
 /**
- * Product and reference take turns, and every other round the other one begins: whatever else the
- * machine does meanwhile hits both. That is why the ratio is taken within each round.
+ * The contenders of `plans` take turns, and every round another one begins: whatever else the machine
+ * does meanwhile hits all. That is why the ratio is taken within each round.
  */
 export async function runScenario(
   scenario: Scenario,
+  plans: readonly ComparisonPlan[],
   workbench: Workbench,
 ): Promise<readonly Comparison[]> {
   await using stack = new AsyncDisposableStack()
   const contenders = await scenario.prepare(workbench, stack)
+  const wanted = new Set(plans.flatMap(({ product, reference }) => [product, reference]))
+  const names = Object.keys(contenders).filter((name) => wanted.has(name))
+  const { minRounds = 1, keepsOrder = false } = scenario
   const rounds: Round[] = []
   const startedAtMs = performance.now()
-  while (rounds.length < maxRounds && performance.now() - startedAtMs < budgetMs) {
-    rounds.push(await runRound(contenders, rounds.length % 2 === 0))
+  while (
+    rounds.length < minRounds ||
+    (rounds.length < maxRounds && performance.now() - startedAtMs < budgetMs)
+  ) {
+    const first = keepsOrder ? 0 : rounds.length % names.length
+    rounds.push(await runRound(contenders, [...names.slice(first), ...names.slice(0, first)]))
   }
-  return compareRounds(scenario, rounds)
+  return plans.flatMap((plan) => compareRounds(plan, rounds))
 }
 
-async function runRound(contenders: Contenders, productFirst: boolean): Promise<Round> {
-  const inTurn = async (first: Contender, second: Contender) =>
-    [await first(), await second()] as const
-  if (productFirst) {
-    const [product, reference] = await inTurn(contenders.product, contenders.reference)
-    return { product, reference }
-  }
-  const [reference, product] = await inTurn(contenders.reference, contenders.product)
-  return { product, reference }
+async function runRound(contenders: Contenders, names: readonly string[]): Promise<Round> {
+  const round = new Map<string, readonly Figure[]>()
+  for (const name of names) round.set(name, await contenders[name]!())
+  return round
 }
 
-function compareRounds(scenario: Scenario, rounds: readonly Round[]): readonly Comparison[] {
-  const figures = rounds[0]?.product ?? []
-  return figures.map(({ name, unit }, index) => {
-    const product = rounds.map((round) => round.product[index]!.value)
-    const compared = rounds.map((round) => round.reference[index]!.value)
+function compareRounds(plan: ComparisonPlan, rounds: readonly Round[]): readonly Comparison[] {
+  const ofBoth = rounds[0]!
+    .get(plan.product)!
+    .filter(({ name }) => valueOf(rounds[0]!, plan.reference, name) !== undefined)
+  return ofBoth.map(({ name, unit }) => {
+    const product = rounds.map((round) => valueOf(round, plan.product, name)!)
+    const compared = rounds.map((round) => valueOf(round, plan.reference, name)!)
     return {
-      scenario: scenario.name,
+      scenario: plan.name,
       figure: name,
       unit,
-      reference: scenario.reference,
+      reference: plan.referenceIs,
       product: spreadOf(product),
       compared: spreadOf(compared),
       ratio: spreadOf(product.map((value, round) => value / compared[round]!)),
     }
   })
+}
+
+function valueOf(round: Round, contender: string, figure: string): number | undefined {
+  return round.get(contender)?.find(({ name }) => name === figure)?.value
 }
 
 function spreadOf(samples: readonly number[]): Spread {

@@ -100,6 +100,12 @@ export const machineTools = [
     optional: true,
   },
   { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['bench'], optional: true },
+  {
+    debianPackage: 'nginx-light',
+    commands: ['nginx'],
+    purposes: ['bench'],
+    optional: true,
+  },
   { debianPackage: 'wrk', commands: ['wrk'], purposes: ['bench'], optional: true },
   { debianPackage: 'debootstrap', commands: ['debootstrap'], purposes: ['fresh'] },
 ]

@@ -5,13 +5,13 @@ import type { Descriptor } from '../manifest.ts'
 import { measureBlobThroughput, measureManifestGets } from '../measured-gets.ts'
 import type { RegistryProcess } from '../measured-gets.ts'
 import { readPeakMemory } from '../process-usage.ts'
-import type { Scenario } from '../scenario.ts'
+import { besideReference, type Scenario } from '../scenario.ts'
 import { imageName } from '../workbench.ts'
 
 /** A fresh process that takes in an image (builds it, or has it pushed), then serves it under load. */
 export const peakMemory: Scenario = {
   name: 'peak-memory',
-  reference: 'docker-registry, pushed to',
+  comparisons: besideReference('peak-memory', 'docker-registry, pushed to'),
   commands: ['docker-registry', 'skopeo', 'wrk'],
   async prepare(workbench) {
     const { server, manifest } = workbench

@@ -1,0 +1,30 @@
+# One package of 5 GB in 50 store paths, half of it incompressible. It stands beside `awkward`, which
+# brings the tools to build it (see prepare-generated-set.ts).
+{ system, ... }:
+let
+  busybox = builtins.path { path = ./awkward/busybox; name = "tools"; };
+
+  package = name: script: derivation {
+    inherit name system;
+    builder = "${busybox}/bin/busybox";
+    args = [ "sh" "-e" "-c" script ];
+    PATH = "${busybox}/bin";
+  };
+
+  # 100 MB each.
+  noise = index: package "noise-${toString index}" ''
+    busybox mkdir $out
+    busybox dd if=/dev/urandom of=$out/noise bs=1000000 count=100
+  '';
+  numbers = index: package "numbers-${toString index}" ''
+    busybox mkdir $out
+    busybox seq ${toString index}10000000 ${toString index}19999999 | busybox head -c 100000000 > $out/numbers
+  '';
+  parts = builtins.genList (index: if index / 2 * 2 == index then noise index else numbers index) 50;
+in
+{
+  generated = package "generated-1.0" ''
+    busybox mkdir $out
+    echo '${toString parts}' > $out/parts
+  '';
+}
