@@ -41,6 +41,14 @@ suite('containerd', { skip: skipUnless(containerdCommands, { root: true }) }, ()
     assert.equal(await outputOf(ctr, run), '42\n')
   })
 
+  test('ctr pulls layers of zstd and runs them', async () => {
+    await using zstd = await startNixery({ NIXERY_COMPRESSION: 'zstd' })
+    const image = `${zstd.address}/shell/jq:latest`
+    await pull(['--plain-http', image])
+    const run = ['run', '--rm', image, 'third', 'jq', '--null-input', '6*7']
+    assert.equal(await outputOf(ctr, run), '42\n')
+  })
+
   test('ctr pulls an image of another platform', async () => {
     const image = `${nixery.address}/arm64/shell/jq:latest`
     await pull(['--plain-http', '--platform=linux/arm64', image])

@@ -109,6 +109,17 @@ for path in [os.environ["SSL_CERT_FILE"], "/etc/ssl/certs/ca-bundle.crt"]:
     assert.ok(config?.Env.some((variable) => variable.startsWith('PATH=')))
   })
 
+  test('docker pull reads zstd from version 23 on, and fails before', async () => {
+    await using zstd = await startNixery({ NIXERY_COMPRESSION: 'zstd' })
+    const zstdImage = `${zstd.address}/shell/jq`
+    const version = await outputOf(docker, ['version', '--format={{.Server.Version}}'])
+    const { stderr, exitCode } = await docker.run(['pull', zstdImage])
+    if (Number.parseInt(version) < 23) return assert.match(stderr, /invalid tar header/)
+    assert.equal(exitCode, 0, stderr)
+    const command = ['run', '--rm', '--network=none', zstdImage, 'jq', '--null-input', '6*7']
+    assert.equal(await outputOf(docker, command), '42\n')
+  })
+
   test('docker pull says that the second pull brings nothing new', async () => {
     assert.match(await outputOf(docker, ['pull', image]), /Image is up to date/)
   })

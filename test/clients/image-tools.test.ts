@@ -38,6 +38,15 @@ suite('skopeo and umoci', { skip: skipUnless(['skopeo']) }, () => {
     assert.deepEqual(await findLayoutViolations(layout), [])
   })
 
+  test('skopeo copies layers of zstd, in which everything is as the specification asks', async () => {
+    await using zstd = await startNixery({ NIXERY_COMPRESSION: 'zstd' })
+    await using target = await makeScratchDirectory()
+    const zstdLayout = join(target.path, 'layout')
+    const copy = ['copy', '--src-tls-verify=false', '--preserve-digests']
+    await outputOf(skopeo, [...copy, `docker://${zstd.address}/shell/jq`, `oci:${zstdLayout}:jq`])
+    assert.deepEqual(await findLayoutViolations(zstdLayout), [])
+  })
+
   test('skopeo inspects the platform of an image', async () => {
     const amd = await inspect(nixery, 'amd64/shell/jq')
     const arm = await inspect(nixery, 'arm64/jq')

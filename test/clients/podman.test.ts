@@ -28,6 +28,14 @@ suite('podman', { skip: skipUnless(podmanCommands, { root: true }) }, () => {
     assert.equal(await outputOf(podman, asNobody), '65534\n')
   })
 
+  test('podman pulls layers of zstd and runs them', async () => {
+    await using zstd = await startNixery({ NIXERY_COMPRESSION: 'zstd' })
+    const image = `${zstd.address}/shell/jq`
+    await outputOf(podman, ['pull', '--quiet', '--tls-verify=false', image])
+    const run = ['run', '--rm', '--network=none', image, 'jq', '--null-input', '6*7']
+    assert.equal(await outputOf(podman, run), '42\n')
+  })
+
   test('podman shows which package is missing', async () => {
     const image = `${nixery.address}/shell/no-such-package`
     const { stderr, exitCode } = await podman.run(['pull', '--tls-verify=false', image])
