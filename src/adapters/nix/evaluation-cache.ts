@@ -3,10 +3,11 @@ import { cacheKeyOf, type CacheKey } from '#core/request/cache-key.ts'
 import type { Clock } from '#engine/ports/clock.ts'
 import type { Answer, WantedPackage } from './evaluation.ts'
 import type { EvaluationFiles } from './evaluation-files.ts'
+import type { ProvenPackages } from './made-outputs.ts'
 import type { PackageSetView } from './package-set-query.ts'
 
 // Raise this when the expressions in nix/ or what is made of their answers change.
-const evaluationFormat = 3
+const evaluationFormat = 4
 
 /** A set, a system and a policy: a registry has one or two of each, and people pull old commits. */
 const mostViews = 16
@@ -21,6 +22,8 @@ export interface EvaluationCacheOptions {
   readonly clock: Clock
   /** Results depend on it: package sets ask for `builtins.nixVersion`. */
   readonly nixVersion: string
+  /** Takes in what files hold: only proven packages are remembered. */
+  readonly proven: ProvenPackages
   /** Keeps found packages over restarts. */
   readonly files?: EvaluationFiles
 }
@@ -56,8 +59,9 @@ export class EvaluationCache {
   }
 
   async #open(key: CacheKey): Promise<RememberedView> {
-    const { files, clock } = this.#options
+    const { files, clock, proven } = this.#options
     const found = (await files?.read(key)) ?? []
+    for (const one of found) proven.add(one)
     return new RememberedView(key, found.slice(-mostPackages), clock, files)
   }
 }

@@ -1,31 +1,34 @@
 import type { FoundPackage, PackageOutcome } from '#core/nix/package-outcome.ts'
+import type { StorePath } from '#core/nix/store-path.ts'
+import { OperatingError } from '#engine/operating-error.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import { SharedWork } from '#adapters/concurrency/shared-work.ts'
 import { Evaluation, type Answer, type WantedPackage } from './evaluation.ts'
 import type { EvaluationCache, RememberedView } from './evaluation-cache.ts'
 import { invalidPaths } from './invalid-paths.ts'
+import { namesOnly, queryMadeOutputs, type ProvenPackages } from './made-outputs.ts'
 import { NameSuggestions, type MissingName } from './name-suggestions.ts'
 import type { Nix } from './nix.ts'
 import type { StoreQuestions } from './store-questions.ts'
 import { PackageSetQuery, type EvaluationOptions } from './package-set-query.ts'
 
+export interface EvaluatorTools {
+  readonly nix: Nix
+  readonly store: StoreQuestions
+  /** Takes in what is remembered. */
+  readonly proven: ProvenPackages
+}
+
 /** Looks up packages in package sets; those of fixed sets only once, where there is a cache. */
 export class Evaluator {
-  readonly #nix: Nix
-  readonly #store: StoreQuestions
+  readonly #tools: EvaluatorTools
   readonly #options: EvaluationOptions
   readonly #cache: EvaluationCache | undefined
   readonly #suggestions = new NameSuggestions()
   readonly #asking = new SharedWork<readonly Answer[]>()
 
-  constructor(
-    nix: Nix,
-    store: StoreQuestions,
-    options: EvaluationOptions,
-    cache?: EvaluationCache,
-  ) {
-    this.#nix = nix
-    this.#store = store
+  constructor(tools: EvaluatorTools, options: EvaluationOptions, cache?: EvaluationCache) {
+    this.#tools = tools
     this.#options = options
     this.#cache = cache
   }
@@ -59,7 +62,7 @@ export class Evaluator {
     if (unknown.length === 0) return known.filter((answer) => answer !== undefined)
     const ask = async (until: AbortSignal) => {
       const answers = await this.#ask(request, unknown, until)
-      await view.remember(answers)
+      await view.remember(await this.#proveAnswers(answers, until))
       return answers
     }
     const asked = await this.#asking.run(JSON.stringify([view.key, unknown]), ask, signal)
@@ -67,7 +70,10 @@ export class Evaluator {
     return known.flatMap((answer) => answer ?? rest.next().value ?? [])
   }
 
-  /** A derivation counts only while it is in the store: Nix may have collected it as garbage. */
+  /**
+   * A package counts only while its derivation is in the store, or all that it is wanted for: Nix may
+   * have collected either as garbage.
+   */
   async #forgetCollected(
     view: RememberedView,
     wanted: readonly WantedPackage[],
@@ -75,11 +81,37 @@ export class Evaluator {
   ): Promise<void> {
     const found = wanted.map((one) => view.find(one)).filter((answer) => isFound(answer))
     if (found.length === 0) return
+    const { nix, store } = this.#tools
     const derivations = found.map(({ derivation }) => derivation)
-    const lost = await invalidPaths(this.#nix, this.#store, derivations, signal)
+    const outputs = found.flatMap((it) => it.outputs.map(({ path }) => path))
+    const valid =
+      (await store.ask((session) => session.validPaths([...derivations, ...outputs]), signal)) ??
+      // Commands make no roots of what has no derivation, so outputs do not count.
+      new Set(derivations).difference(await invalidPaths(nix, store, derivations, signal))
     for (const answer of found) {
-      if (lost.has(answer.derivation)) view.forget(answer.package)
+      if (!valid.has(answer.derivation) && !namesOnly(answer, valid)) view.forget(answer.package)
     }
+  }
+
+  /**
+   * Leaves out packages with outputs that their derivations do not make: what is remembered may
+   * outlive the derivation, and nobody could tell any more.
+   */
+  async #proveAnswers(answers: readonly Answer[], signal: AbortSignal): Promise<readonly Answer[]> {
+    const { nix, store, proven } = this.#tools
+    const found = answers.filter((answer) => isFound(answer))
+    if (found.length === 0) return answers
+    const made = await queryMadeOutputs(nix, store, found, signal).catch((error: unknown) => {
+      // A collector was faster: it is evaluated another time.
+      if (error instanceof OperatingError) return new Map<StorePath, ReadonlySet<string>>()
+      throw error
+    })
+    return answers.filter((answer) => {
+      if (!isFound(answer)) return true
+      const isProven = namesOnly(answer, made.get(answer.derivation))
+      if (isProven) proven.add(answer)
+      return isProven
+    })
   }
 
   #ask(
@@ -87,7 +119,7 @@ export class Evaluator {
     wanted: readonly WantedPackage[],
     signal: AbortSignal,
   ): Promise<readonly Answer[]> {
-    const query = new PackageSetQuery(this.#nix, this.#options, request, signal)
+    const query = new PackageSetQuery(this.#tools.nix, this.#options, request, signal)
     const near = (missing: MissingName) =>
       this.#suggestions.suggest(missing, request.set, request.system, (level) =>
         query.attributeNames(level),

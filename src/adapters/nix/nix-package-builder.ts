@@ -6,7 +6,9 @@ import { readClosure } from './closure.ts'
 import { EvaluationCache } from './evaluation-cache.ts'
 import { EvaluationFiles } from './evaluation-files.ts'
 import { Evaluator } from './evaluator.ts'
+import { holdRealised } from './hold-realised.ts'
 import { Leases } from './leases.ts'
+import { ProvenPackages } from './made-outputs.ts'
 import { openNix, type Nix, type NixOptions } from './nix.ts'
 import { copyToCache, pushBack } from './push-back.ts'
 import { PushQueue, type PushEvent } from './push-queue.ts'
@@ -63,8 +65,9 @@ export async function createNixPackageBuilder(
     evaluationTimeoutMs: options.evaluationTimeoutMs ?? 60_000,
     evaluationMemoryMiB: options.evaluationMemoryMiB ?? 4096,
   }
-  const cache = openCache(options, nix.installation.version)
-  const evaluator = new Evaluator(nix, store, evaluation, cache)
+  const proven = new ProvenPackages()
+  const cache = openCache(options, nix.installation.version, proven)
+  const evaluator = new Evaluator({ nix, store, proven }, evaluation, cache)
   const realisation = {
     builderTimeoutS: options.nixTimeoutS ?? 60,
     // An hour: a large image from source on a small machine. Callers cancel what nobody waits for.
@@ -74,9 +77,12 @@ export async function createNixPackageBuilder(
   const realise = options.substituteOnly ? substitutePackages : realisePackages
   const builder: PackageBuilder = {
     evaluate: (request, signal) => evaluator.evaluate(request, signal),
-    realise(packages, lease, observe, signal) {
-      const attempt = (it: Nix) => realise(it, realisation, packages, lease, observe, signal)
-      return unlessGone(nix, store, packages, () => withoutDeadCaches(nix, attempt), signal)
+    async realise(packages, lease, observe, signal) {
+      const rest = await holdRealised(store, proven, packages, lease, signal)
+      if (rest.length === 0) return { kind: 'realised' }
+      const attempt = (it: Nix) =>
+        realise({ nix: it, store }, realisation, rest, lease, observe, signal)
+      return unlessGone(nix, store, rest, () => withoutDeadCaches(nix, attempt), signal)
     },
     closure: (paths, signal) => readClosure(nix, store, paths, signal),
     lease: () => leases.lease(),
@@ -100,9 +106,10 @@ export async function createNixPackageBuilder(
 function openCache(
   { evaluationCache }: NixPackageBuilderOptions,
   nixVersion: string,
+  proven: ProvenPackages,
 ): EvaluationCache | undefined {
   if (evaluationCache === undefined) return undefined
   const { clock, directory, report } = evaluationCache
   const files = directory === undefined ? {} : { files: new EvaluationFiles(directory, report) }
-  return new EvaluationCache({ clock, nixVersion, ...files })
+  return new EvaluationCache({ clock, nixVersion, proven, ...files })
 }

@@ -10,6 +10,7 @@ import { OperatingError } from '#engine/operating-error.ts'
 import type { RealiseOutcome, RealiseProgress, StoreLease } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
 import { cacheError, findFullDisk, findOperatingFailure } from './operating-failure.ts'
+import type { StoreQuestions } from './store-questions.ts'
 import { RealisationLog, type RealiseFailure } from './realisation-log.ts'
 
 export interface RealisationOptions {
@@ -21,6 +22,11 @@ export interface RealisationOptions {
   readonly maxJobs: number
 }
 
+export interface RealisationTools {
+  readonly nix: Nix
+  readonly store: StoreQuestions
+}
+
 /** One line per root; a realisation has at most some hundred. */
 export const stdoutLimitBytes = 1024 * 1024
 
@@ -29,7 +35,7 @@ const buildLogLimitBytes = 16 * 1024 * 1024
 
 /** Builds or downloads the wanted outputs and makes them garbage collector roots in the lease. */
 export async function realisePackages(
-  nix: Nix,
+  { nix }: RealisationTools,
   options: RealisationOptions,
   packages: readonly FoundPackage[],
   lease: StoreLease,

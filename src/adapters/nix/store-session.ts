@@ -113,8 +113,10 @@ export class StoreSession {
     )
   }
 
-  /** The outputs of derivations that are in the store. */
-  async outputsOf(derivations: readonly StorePath[]): Promise<ReadonlySet<StorePath>> {
+  /** What derivations make that are in the store, by derivation. */
+  async outputsOf(
+    derivations: readonly StorePath[],
+  ): Promise<ReadonlyMap<StorePath, ReadonlySet<StorePath>>> {
     const question = derivations.flatMap((path) => [
       formatNumber(operations.queryDerivationOutputs),
       formatString(path),
@@ -123,7 +125,7 @@ export class StoreSession {
       question,
       derivations.map(() => readAnswer(readOutputs())),
     )
-    return new Set(answers.flat())
+    return new Map(derivations.map((path, index) => [path, new Set(answers[index])]))
   }
 
   /** The closure of paths, by path; `undefined` when one of them is not in the store. */

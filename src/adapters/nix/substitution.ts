@@ -2,6 +2,7 @@ import type { FoundPackage } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { SubstitutionReport } from '#core/nix/substitution-report.ts'
 import type { RealiseOutcome, RealiseProgress, StoreLease } from '#engine/ports/package-builder.ts'
+import { queryMadeOutputs } from './made-outputs.ts'
 import type { Nix } from './nix.ts'
 import { cacheError, commandFailure } from './operating-failure.ts'
 import { RealisationLog } from './realisation-log.ts'
@@ -12,6 +13,7 @@ import {
   stdoutLimitBytes,
   throwOperatingFailure,
   type RealisationOptions,
+  type RealisationTools,
 } from './realisation.ts'
 
 /** One line of a terminal; the number of the others is said as well. */
@@ -29,7 +31,7 @@ const settings = new Map([['narinfo-cache-negative-ttl', '0']])
  * ones that are marked as local even without any job, and not look for those in caches.
  */
 export async function substitutePackages(
-  nix: Nix,
+  { nix, store }: RealisationTools,
   options: RealisationOptions,
   packages: readonly FoundPackage[],
   lease: StoreLease,
@@ -37,7 +39,8 @@ export async function substitutePackages(
   signal: AbortSignal,
 ): Promise<RealiseOutcome> {
   if (packages.length === 0) return { kind: 'realised' }
-  const foreign = findForeignOutput(packages, await queryOutputs(nix, packages, signal))
+  const made = await queryMadeOutputs(nix, store, packages, signal)
+  const foreign = findForeignOutput(packages, new Set([...made.values()].flatMap((it) => [...it])))
   if (foreign) return foreign
   const paths = [...new Set(packages.flatMap(({ outputs }) => outputs.map(({ path }) => path)))]
   // First only asks: nothing is downloaded for an image that then lacks one package.
@@ -64,18 +67,6 @@ export async function substitutePackages(
   }
   const message = log.errors[0] ?? `nix-store --realise ended with ${end.status}`
   throw cacheError(report.cacheFailure ?? { kind: 'unreachable', message })
-}
-
-/** Every output that the derivations make. */
-async function queryOutputs(
-  nix: Nix,
-  packages: readonly FoundPackage[],
-  signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
-  const derivations = new Set(packages.map(({ derivation }) => derivation))
-  const args = ['--query', '--outputs', ...derivations]
-  const call = { command: 'nix-store', args, timeoutMs: queryTimeoutMs, stdoutLimitBytes } as const
-  return new Set((await nix.query(call, signal)).split('\n'))
 }
 
 /** The part of the closure that is neither in the store nor in a cache. Throws when a cache cannot say. */
