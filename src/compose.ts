@@ -77,9 +77,12 @@ export async function compose(
   // A start that fails half-way leaves nothing behind.
   await using opened = new AsyncDisposableStack()
   await makeDirectory('NIXERY_STATE_DIRECTORY', config.stateDirectory)
+  // Side by side: both wait for commands of Nix.
+  const openingNix = openNix(config, logger, substitution(config))
+  const openedNix = openingNix.catch(() => undefined)
+  opened.defer(async () => (await openedNix)?.close())
   reportNix(await probeNix(nixOptions(config), signal), logger)
-  const nix = await openNix(config, logger, substitution(config))
-  opened.defer(() => nix.close())
+  const nix = await openingNix
   const storageObserver = tellAll<[StorageEvent]>(logStorage(logger), metrics.storage)
   const storage = await openServedStorage(config, storageObserver)
   opened.defer(() => storage.close())

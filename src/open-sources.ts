@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
 import { hideCredentials } from '#adapters/git/repository-url.ts'
-import { openSourceStore } from '#adapters/nix/source-store.ts'
+import { openSourceStore, type AddSource } from '#adapters/nix/source-store.ts'
 import { createBundledSource } from '#adapters/package-source/bundled-source.ts'
 import { credentialsFromFiles, type FindCredential } from '#adapters/package-source/credentials.ts'
 import { createPrepareFlake } from '#adapters/package-source/flake-inputs.ts'
@@ -212,7 +212,9 @@ async function openTools(config: Config, logger: Logger): Promise<SourceTools> {
     ? { environment: withoutLogins(environment) }
     : { environment, findCredential }
   const fetchers = createInputFetchers({ gitDirectory: join(stateDirectory, 'git'), ...access })
-  const addSource = await openSourceStore(nixOptions(config))
+  // Opened by need: it takes a command of Nix, and only flakes have inputs.
+  const addSource: AddSource = async (path, signal) =>
+    (await openSourceStore(nixOptions(config)))(path, signal)
   const forges = { github: origins.githubTarball }
   const prepareFlake = createPrepareFlake({ trees, fetchers, addSource, forges })
   return { config, logger, trees, findCredential, prepareFlake }
