@@ -18,19 +18,23 @@ export type BinaryCache = AsyncDisposable & {
 export interface BinaryCacheOptions {
   /** `name:password`, asked for from everybody. */
   readonly credentials?: string
+  /** What an answer waits for, by the path that is asked for. */
+  readonly before?: (path: string) => Promise<void> | undefined
 }
 
 /** Serves a directory as Nix's binary caches on the web are: files are read with GET and stored with PUT. */
 export async function serveBinaryCache(
   directory: string,
-  { credentials }: BinaryCacheOptions = {},
+  { credentials, before }: BinaryCacheOptions = {},
 ): Promise<BinaryCache> {
   const requests: string[] = []
   const wanted =
     credentials === undefined ? undefined : `Basic ${Buffer.from(credentials).toString('base64')}`
   let cache: BinaryCache
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
-    const path = join(directory, normalize(new URL(request.url ?? '', 'http://cache').pathname))
+    const { pathname } = new URL(request.url ?? '', 'http://cache')
+    await before?.(pathname)
+    const path = join(directory, normalize(pathname))
     if (cache.failure !== undefined) response.writeHead(cache.failure).end()
     else if (wanted !== undefined && request.headers.authorization !== wanted) {
       response.writeHead(401, { 'WWW-Authenticate': 'Basic' }).end()
