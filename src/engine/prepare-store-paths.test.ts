@@ -42,6 +42,7 @@ test('paths that are realised together take one look at the store', async () => 
 test('what only builders need is not prepared, what was asked for is', async () => {
   const site = startSite({ tool: ['libc'] })
   const listener = site.preparation.watch([wanted('tool'), wanted('other')])
+  listener({ kind: 'begun', derivations: 2 })
   listener(totals(3))
   listener(downloaded('compiler'))
   listener(downloaded('libc'))
@@ -54,13 +55,20 @@ test('what only builders need is not prepared, what was asked for is', async () 
   assert.deepEqual(site.started, ['other', 'libc', 'tool'])
 })
 
-test('as many expected builds as wanted derivations are no builds yet', async () => {
-  const site = startSite({})
-  const listener = site.preparation.watch([wanted('one'), wanted('two')])
-  listener(totals(2))
-  listener(downloaded('libc'))
-  await site.settle()
-  assert.deepEqual(site.started, ['libc'])
+test('as many expected builds as derivations that are not there are no builds yet', async () => {
+  for (const [expected, started] of [
+    [1, ['libc']],
+    [2, []],
+  ] as const) {
+    const site = startSite({})
+    const listener = site.preparation.watch([wanted('one'), wanted('two')])
+    // The other one is there.
+    listener({ kind: 'begun', derivations: 1 })
+    listener(totals(expected))
+    listener(downloaded('libc'))
+    await site.settle()
+    assert.deepEqual(site.started, started)
+  }
 })
 
 test('nothing begins after finish(), and what runs goes on', async () => {

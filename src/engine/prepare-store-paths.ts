@@ -44,9 +44,9 @@ export function startPreparation(tools: PreparationTools, signal: AbortSignal): 
 /**
  * Tells which paths of the image a realisation has made. A download may be something that only a
  * builder needs, a compiler for instance, and must not take the builder's processor time. Nix expects
- * one build for each wanted derivation until it has downloaded the outputs, and more than these as
- * soon as something must be built, before it downloads anything for it. From then on only what was
- * asked for counts, with its closure.
+ * one build for each derivation that it was asked for until it has downloaded the outputs, and more
+ * than these as soon as something must be built, before it downloads anything for it. From then on
+ * only what the image is asked for counts, with its closure.
  */
 function watchRealised(
   packages: readonly FoundPackage[],
@@ -58,13 +58,27 @@ function watchRealised(
     outputs.set(found.derivation, [...others, ...found.outputs.map(({ path }) => path)])
   }
   const wanted = new Set([...outputs.values()].flat())
+  let askedFor = 0
   let onlyDownloads = true
-  return (progress) => {
-    if (progress.kind === 'totals' && progress.buildsExpected > outputs.size) onlyDownloads = false
-    if (progress.kind === 'build-finished') onRealised(outputs.get(progress.derivation) ?? [])
-    if (progress.kind !== 'substitute-finished') return
-    const path = parseStorePath(progress.path)
+  const downloaded = (path: StorePath | undefined) => {
     if (path !== undefined && (onlyDownloads || wanted.has(path))) onRealised([path])
+  }
+  return (progress) => {
+    switch (progress.kind) {
+      case 'begun':
+        askedFor = progress.derivations
+        break
+      case 'totals':
+        if (progress.buildsExpected > askedFor) onlyDownloads = false
+        break
+      case 'substitute-finished':
+        downloaded(parseStorePath(progress.path))
+        break
+      case 'build-finished':
+        onRealised(outputs.get(progress.derivation) ?? [])
+        break
+      default:
+    }
   }
 }
 

@@ -45,6 +45,8 @@ export async function realisePackages(
   if (packages.length === 0) return { kind: 'realised' }
   const report = new SubstitutionReport()
   const log = new RealisationLog(observe, (text) => report.accept(text))
+  const derivations = new Set(packages.map(({ derivation }) => derivation)).size
+  observe({ kind: 'begun', derivations })
   const end = await nix.call(
     {
       command: 'nix-store',

@@ -48,6 +48,7 @@ export async function substitutePackages(
   if (missing.length > 0) return notSubstitutable(missing)
   const report = new SubstitutionReport()
   const log = new RealisationLog(observe, (text) => report.accept(text))
+  observe({ kind: 'begun', derivations: 0 })
   const end = await nix.call(
     {
       command: 'nix-store',

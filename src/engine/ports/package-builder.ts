@@ -18,6 +18,14 @@ export interface EvaluateRequest {
 
 /** A fact of progress while derivations are realised; sizes in bytes. */
 export type RealiseProgress =
+  | {
+      /**
+       * Nix begins, asked for so many derivations: those that are not in the store, and none where it
+       * is asked for outputs alone.
+       */
+      readonly kind: 'begun'
+      readonly derivations: number
+    }
   | { readonly kind: 'build-started'; readonly derivation: string; readonly name: string }
   | { readonly kind: 'build-finished'; readonly derivation: string; readonly name: string }
   | { readonly kind: 'build-log'; readonly derivation: string; readonly line: string }
