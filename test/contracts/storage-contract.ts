@@ -5,6 +5,7 @@ import { digestOf, type Digest } from '#core/oci/digest.ts'
 import { cacheKeyOf } from '#core/request/cache-key.ts'
 import { maxDocumentBytes, type BlobStore } from '#engine/ports/blob-store.ts'
 import type { Storage } from '#engine/ports/storage.ts'
+import type { StorageWatch } from '#engine/ports/storage-watch.ts'
 
 const signal = new AbortController().signal
 const key = cacheKeyOf('key')
@@ -35,6 +36,47 @@ export function storageContract(
     assert.equal(await readBlob(blobs, digest, { start: 0, end: 0 }), 'h')
     assert.equal(await readBlob(blobs, digest, { start: 4, end: 6 }), 'o w')
     assert.equal(await readBlob(blobs, digest, { start: 10, end: 10 }), 'd')
+  })
+
+  test(`${name}: a blob that is a file of this machine reads as such`, async (context) => {
+    const [{ blobs, upkeep }, peer] = await open(context)
+    if (blobs.openFile === undefined) return context.skip('its blobs are no files of this machine')
+    assert.equal(await blobs.openFile(digestOf('absent'), signal), undefined)
+    const digest = await put(peer.blobs, 'hello world')
+    const file = await blobs.openFile(digest, signal)
+    assert.ok(file)
+    const into = Buffer.alloc(6)
+    assert.deepEqual([await file.read(into, 6), into.toString('latin1', 0, 5)], [5, 'world'])
+    assert.equal(await file.read(into, 11), 0)
+    assert.deepEqual([file.sizeBytes, file.isUnchanged()], [11, true])
+    const other = await blobs.openFile(digest, signal)
+    assert.equal(other?.identity, file.identity)
+    await other?.close()
+    await upkeep.removeBlob(digest, signal)
+    assert.equal(file.isUnchanged(), false)
+    assert.equal(await file.read(into, 0), 6, 'who reads a removed blob reads on')
+    await file.close()
+  })
+
+  test(`${name}: a storage that is watched tells what came or went`, async (context) => {
+    const [{ entries, upkeep, watch }, peer] = await open(context)
+    if (watch === undefined) return context.skip('nothing tells of changes without a request')
+    const digest = digestOf('hello')
+    const changes = [
+      () => put(peer.blobs, 'hello'),
+      () => entries.putFirst('manifests', key, {}, signal),
+      () => peer.entries.remove('manifests', key, signal),
+      () => upkeep.quarantineBlob(digest, signal),
+    ]
+    let before = await settledState(watch)
+    for (const change of changes) {
+      await change()
+      const after = await settledState(watch)
+      assert.notEqual(after, before, change.toString())
+      before = after
+    }
+    await peer.upkeep.recordUse(digest, signal)
+    assert.equal(await settledState(watch), before, 'a use changes no blob')
   })
 
   test(`${name}: an empty blob is a blob`, async (context) => {
@@ -239,4 +281,13 @@ async function readBlob(
   const stream = await blobs.open(digest, range, signal)
   assert.ok(stream, `${digest} is stored`)
   return (await buffer(stream)).toString()
+}
+
+/** Once the clock of the file system has ticked on, so that a further change could not go unnoticed. */
+async function settledState(watch: StorageWatch): Promise<number> {
+  for (;;) {
+    await new Promise(setImmediate)
+    const state = watch.state()
+    if (state !== undefined) return state
+  }
 }

@@ -16,7 +16,8 @@ import {
 
 /** A manifest with all that is said of it, ready to be sent any number of times. */
 export interface ManifestAnswer {
-  readonly bytes: Uint8Array
+  /** Each byte as a character (latin1): Node sends text in one piece with the headers, and bytes apart. */
+  readonly text: string
   readonly tag: string
   readonly headers: HeaderList
   /** For 304, which has no body. */
@@ -43,7 +44,7 @@ export function makeAnswer({
   const tag = formatEntityTag(digest)
   const headers = { ...more, 'Docker-Content-Digest': digest, ETag: tag, Vary: 'Accept' }
   return {
-    bytes,
+    text: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'),
     tag,
     bodilessHeaders: listHeaders(headers),
     headers: listHeaders({
@@ -64,7 +65,7 @@ export function sendAnswer(exchange: Exchange, answer: ManifestAnswer): void {
   }
   response.writeHead(200, answer.headers as string[])
   if (request.method === 'HEAD') response.end()
-  else response.end(answer.bytes)
+  else response.end(answer.text, 'latin1')
 }
 
 // Of one image; clients of a kind send the same Accept header.
@@ -90,8 +91,8 @@ export function keepImageAnswer(
   answers.set(accept, answer)
 }
 
-export function keepDocumentAnswer(answer: ManifestAnswer): void {
-  documentAnswers.set(answer.bytes, answer)
+export function keepDocumentAnswer(bytes: Uint8Array, answer: ManifestAnswer): void {
+  documentAnswers.set(bytes, answer)
 }
 
 /** What a request was answered with a moment ago, if that is what it would be answered with now. */

@@ -80,8 +80,8 @@ async function serveDigest(
     return sendRefusal(exchange, { status: 403, code: 'DENIED', message: denied.message })
   const bytes = await registry.storedManifest(digest, exchange.signal)
   const answer = bytes && describeManifest(digest, bytes, noSource)
-  if (answer === undefined) return sendUnknownManifest(exchange, digest)
-  keepDocumentAnswer(answer)
+  if (bytes === undefined || answer === undefined) return sendUnknownManifest(exchange, digest)
+  keepDocumentAnswer(bytes, answer)
   sendAnswer(exchange, answer)
 }
 

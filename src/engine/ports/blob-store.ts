@@ -18,8 +18,11 @@ export interface BlobFile {
    * it, moved or removed it since. Does not wait.
    */
   isUnchanged(): boolean
-  /** Fills as much of the memory as there is from a position on; gives the number of bytes, 0 at the end. */
-  read(into: Uint8Array, position: number): Promise<number>
+  /**
+   * Fills as much of the memory as there is from a position on; gives the number of bytes, 0 at the end.
+   * At once, without a promise, when nothing has to be waited for.
+   */
+  read(into: Uint8Array, position: number): Promise<number> | number
   close(): Promise<void>
 }
 
