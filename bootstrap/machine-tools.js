@@ -77,8 +77,9 @@ export const machineTools = [
   { debianPackage: 'podman', commands: ['podman'], purposes: ['test'], optional: true },
   { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['test'], optional: true },
   { debianPackage: 'umoci', commands: ['umoci'], purposes: ['test'], optional: true },
-  // Its tarfile is one of the readers of our archives.
+  // Readers of our layers.
   { debianPackage: 'python3', commands: ['python3'], purposes: ['test'], optional: true },
+  { debianPackage: 'zstd', commands: ['zstd'], purposes: ['test'], optional: true },
   // binfmt-support comes first: the package of the emulator registers itself with it if it is there.
   {
     debianPackage: 'binfmt-support',
@@ -92,7 +93,7 @@ export const machineTools = [
     purposes: ['test'],
     optional: true,
   },
-  { debianPackage: 'gzip', commands: ['gzip'], purposes: ['bench'] },
+  { debianPackage: 'gzip', commands: ['gzip'], purposes: ['test', 'bench'] },
   {
     debianPackage: 'docker-registry',
     commands: ['docker-registry'],

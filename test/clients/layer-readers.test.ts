@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -44,9 +43,6 @@ interface Reader {
   readonly prints: 'diffId' | 'entriesDigest'
   readonly command: (directory: string) => Promise<readonly string[]>
 }
-
-// Debian's own, which has every module: other builds of Python may lack zlib.
-const python = '/usr/bin/python3'
 
 const readWithPython = `
 import hashlib, sys, tarfile
@@ -131,11 +127,15 @@ const hashEach = (decompress: string) => async () => [
   'sh',
 ]
 
-async function whyNoPerl(): Promise<string | false> {
-  const missing = skipUnless(['perl', 'setpriv'])
+/** Interpreters come without modules, too. */
+async function skipUnlessRuns(
+  command: string,
+  ...args: readonly string[]
+): Promise<string | false> {
+  const missing = skipUnless([command, 'setpriv'])
   if (missing !== false) return missing
-  const { exitCode } = await runCommand('perl', ['-MIO::Uncompress::Gunzip', '-e', '1'])
-  return exitCode !== 0 && 'perl has no IO::Uncompress::Gunzip here'
+  const { exitCode } = await runCommand(command, args)
+  return exitCode !== 0 && `${command} ${args.join(' ')} fails here`
 }
 
 const readers: readonly Reader[] = [
@@ -155,17 +155,17 @@ const readers: readonly Reader[] = [
   },
   {
     name: 'Perl, which stops after one member,',
-    skip: await whyNoPerl(),
+    skip: await skipUnlessRuns('perl', '-MIO::Uncompress::Gunzip', '-MDigest::SHA', '-e1'),
     reads: 'gzip',
     prints: 'diffId',
     command: async () => ['perl', '-e', readWithPerl],
   },
   {
     name: 'Python’s streaming tarfile',
-    skip: !existsSync(python) && `${python} is not installed here`,
+    skip: await skipUnlessRuns('python3', '-c', 'import tarfile, zlib'),
     reads: 'gzip',
     prints: 'entriesDigest',
-    command: async () => [python, '-c', readWithPython],
+    command: async () => ['python3', '-c', readWithPython],
   },
   {
     name: 'Go, told to read one member,',
