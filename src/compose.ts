@@ -12,7 +12,7 @@ import {
   type ImageDirectory,
 } from '#adapters/image-specs/image-directory.ts'
 import { probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
-import { createStoreFiles } from '#adapters/nix/store-files.ts'
+import { shareStoreFiles } from '#adapters/nix/store-files.ts'
 import { watchPopularity } from '#adapters/popularity/watch-popularity.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
@@ -117,7 +117,7 @@ export async function compose(
     packer,
     compression,
     layerBudget,
-    storeFiles: createStoreFiles,
+    storeFiles: shareStoreFiles(),
   })
   const tools = {
     sources,

@@ -1,52 +1,69 @@
-import { createReadStream } from 'node:fs'
-import { lstat, readdir, readlink } from 'node:fs/promises'
 import { posix } from 'node:path'
-import { text } from 'node:stream/consumers'
 
 import { parseStorePath, storeDirectory, type StorePath } from '#core/nix/store-path.ts'
-import type { StoreEntry, StoreFiles } from '#engine/ports/store-files.ts'
+import type { OpenStoreFiles, StoreEntry, StoreFiles } from '#engine/ports/store-files.ts'
+import { isInStore, StoreDirectories, type OpenStoreDirectories } from './store-directories.ts'
 
 /** As many symbolic links in one look-up as Linux follows (path_resolution(7)). */
 const mostLinks = 40
 
-/**
- * More names than a closure has paths; a package may bring a file of any size. A name that is cut
- * here is none of the closure.
- */
-const mostPropagatedBytes = 4 * 1024 * 1024
-
 type Destination = Pick<StoreEntry, 'kind' | 'target'>
 
-type Closure = ReadonlySet<StorePath>
+/** What is in the image, and what this machine's store has of it. */
+interface View {
+  readonly closure: ReadonlySet<StorePath>
+  readonly directories: OpenStoreDirectories
+  /** Directories that were listed, without links on the way. */
+  readonly reached: Set<string>
+}
+
+/** Reads closures on this machine, one after the other: what they have in common is read once. */
+export function shareStoreFiles(): OpenStoreFiles {
+  const directories = new StoreDirectories()
+  return (closure) => createStoreFiles(closure, directories)
+}
 
 /** Reads the store paths of a closure on this machine. */
-export function createStoreFiles(closure: Closure): StoreFiles {
+export function createStoreFiles(
+  closure: ReadonlySet<StorePath>,
+  directories: StoreDirectories = new StoreDirectories(),
+): StoreFiles {
+  const view = { closure, directories: directories.open(), reached: new Set<string>() }
   return {
-    list: (directory) => listDirectory(closure, directory),
-    propagated: (path) => readPropagated(closure, path),
+    list: (directory) => listDirectory(view, directory),
+    propagated: (path) => readPropagated(view, path),
   }
 }
 
-async function listDirectory(closure: Closure, directory: string): Promise<readonly StoreEntry[]> {
-  const start = await resolveInStore(closure, directory)
+async function listDirectory(view: View, directory: string): Promise<readonly StoreEntry[]> {
+  const start = await resolveDirectory(view, directory)
   if (start.kind !== 'directory') return []
-  const entries = await readdir(bytes(start.path), { withFileTypes: true, encoding: 'buffer' })
-  const listed = entries.map(async (entry): Promise<StoreEntry> => {
-    const name = entry.name.toString('latin1')
-    if (entry.isDirectory()) return { name, kind: 'directory' }
-    if (!entry.isSymbolicLink()) return { name, kind: 'file' }
-    return { name, ...destinationOf(await resolveInStore(closure, `${start.path}/${name}`)) }
-  })
-  return (await Promise.all(listed)).sort((a, b) => (a.name < b.name ? -1 : 1))
+  const names = await view.directories.list(storePathOf(start.path)!, start.path)
+  view.reached.add(start.path)
+  const entries: StoreEntry[] = []
+  for (const [name, kind] of names) {
+    if (kind !== 'symlink') entries.push({ name, kind })
+    else
+      entries.push({ name, ...destinationOf(await resolveInStore(view, `${start.path}/${name}`)) })
+  }
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-async function readPropagated(closure: Closure, path: StorePath): Promise<readonly StorePath[]> {
-  const file = await resolveInStore(closure, `${path}/nix-support/propagated-user-env-packages`)
+/** Directories come after the one that they are in, which was followed to its end then. */
+async function resolveDirectory(view: View, directory: string): Promise<Resolved> {
+  if (view.reached.has(posix.dirname(directory)) && !/\/\.{0,2}$/.test(directory)) {
+    const storePath = storePathOf(directory)
+    const kind = storePath && (await view.directories.kind(storePath, directory))
+    if (kind === 'directory') return { kind, path: directory }
+  }
+  return resolveInStore(view, directory)
+}
+
+async function readPropagated(view: View, path: StorePath): Promise<readonly StorePath[]> {
+  const file = await resolveInStore(view, `${path}/nix-support/propagated-user-env-packages`)
   if (file.kind !== 'file') return []
-  const range = { encoding: 'latin1', end: mostPropagatedBytes - 1 } as const
-  const words = (await text(createReadStream(bytes(file.path), range))).split(/\s+/)
-  const named = words.map(parseStorePath).filter((word) => word !== undefined)
-  return named.filter((word) => closure.has(word))
+  const named = await view.directories.readNames(path, file.path)
+  return named.filter((word) => view.closure.has(word))
 }
 
 type Resolved = { readonly kind: StoreEntry['kind']; readonly path: string }
@@ -59,7 +76,7 @@ function destinationOf({ kind, path }: Resolved): Destination {
  * Follows a path one component at a time, as inside an image that holds the closure: what leads out
  * of it is not looked up on this machine.
  */
-async function resolveInStore(closure: Closure, start: string): Promise<Resolved> {
+async function resolveInStore(view: View, start: string): Promise<Resolved> {
   let rest = splitPath(start)
   let reached = ''
   let links = 0
@@ -75,11 +92,13 @@ async function resolveInStore(closure: Closure, start: string): Promise<Resolved
       reached = path === '/' ? '' : path
       continue
     }
-    const status = isInClosure(closure, path) ? await statusOf(path) : undefined
+    const storePath = storePathOf(path)
+    if (storePath === undefined || !view.closure.has(storePath)) return { kind: 'dangling', path }
+    const status = await view.directories.kind(storePath, path)
     if (status === undefined) return { kind: 'dangling', path }
     if (status === 'symlink') {
       if (++links > mostLinks) return { kind: 'dangling', path }
-      const target = (await readlink(bytes(path), { encoding: 'buffer' })).toString('latin1')
+      const target = await view.directories.readLink(storePath, path)
       rest = [...splitPath(target), ...rest]
       if (target.startsWith('/')) reached = ''
       continue
@@ -91,38 +110,16 @@ async function resolveInStore(closure: Closure, start: string): Promise<Resolved
   return isInStore(reached) ? { kind, path: reached } : { kind: 'outside', path: reached || '/' }
 }
 
-async function statusOf(path: string): Promise<'directory' | 'file' | 'symlink' | undefined> {
-  try {
-    const status = await lstat(bytes(path))
-    if (status.isSymbolicLink()) return 'symlink'
-    return status.isDirectory() ? 'directory' : 'file'
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return undefined
-    throw error
-  }
-}
-
 function splitPath(path: string): string[] {
   return path.split('/').filter((name) => name !== '' && name !== '.')
 }
 
-function isInStore(path: string): boolean {
-  return path.startsWith(`${storeDirectory}/`)
-}
-
-/** Whether the store path that this path begins with is one of the closure. */
-function isInClosure(closure: Closure, path: string): boolean {
+/** The store path that a path begins with. */
+function storePathOf(path: string): StorePath | undefined {
   const end = path.indexOf('/', storeDirectory.length + 1)
-  const storePath = parseStorePath(end === -1 ? path : path.slice(0, end))
-  return storePath !== undefined && closure.has(storePath)
+  return parseStorePath(end === -1 ? path : path.slice(0, end))
 }
 
 function isStorePrefix(path: string): boolean {
   return path === '/' || path === '/nix' || path === storeDirectory
-}
-
-/** Names are Latin-1 strings here, but bytes on disk. */
-function bytes(path: string): Buffer {
-  return Buffer.from(path, 'latin1')
 }
