@@ -67,7 +67,7 @@ export class BlockRing {
 
   /** Delivers the first bytes of a slot as they are, when their turn comes. */
   pass(slot: number, sizeBytes: number, deliver: Deliver): void {
-    this.#memory.finish(slot, sizeBytes)
+    this.#memory.finishFilled(slot, sizeBytes)
     this.#pending.push({ slot, deliver })
   }
 

@@ -3,8 +3,7 @@ import { crc32 } from 'node:zlib'
 import type { Compression } from '#engine/ports/packer.ts'
 import { ArchiveSink, type BlockTarget } from './archive-sink.ts'
 import type { BlockRing, Deliver } from './block-ring.ts'
-import { layerFormatOf } from './layer-format.ts'
-import { windowBytes } from './ring-memory.ts'
+import { layerFormatOf, windowBytes } from './layer-format.ts'
 
 /**
  * A part of an archive that is compressed without regard to what stands before it, so that its

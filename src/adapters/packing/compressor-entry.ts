@@ -12,14 +12,6 @@ flushCompileCache()
 const memory = new RingMemory(workerData as SharedMemory)
 for (;;) {
   const slot = memory.take()
-  const { sizeBytes, windowBytes, ...compression } = memory.block(slot)
-  const window = memory.window(slot)
-  const contents = memory.contents(slot)
-  const compressed = compressBlock(
-    window.subarray(window.length - windowBytes),
-    contents.subarray(0, sizeBytes),
-    compression,
-  )
-  contents.set(compressed)
-  memory.finish(slot, compressed.length)
+  const { windowAndBlock, windowBytes, compression } = memory.filled(slot)
+  memory.finish(slot, compressBlock(windowAndBlock, windowBytes, compression))
 }

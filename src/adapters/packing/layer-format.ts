@@ -5,6 +5,9 @@ import type { Compression } from '#engine/ports/packer.ts'
 export const gzipBlockBytes = 1024 * 1024
 export const zstdBlockBytes = 4 * 1024 * 1024
 
+/** What deflate can refer back to. */
+export const windowBytes = 32 * 1024
+
 /** What stands around the compressed blocks of a layer, and how they are cut. */
 export interface LayerFormat {
   readonly blockBytes: number

@@ -17,11 +17,11 @@ import {
 const chunksInFlight = 4
 
 /**
- * Enough to list a directory of 300,000 names. It matters for what is outside the heap, too: with
- * Node's own limit, garbage buffers of 130 MB gather per thread before they are freed, with this
- * one 65 MB.
+ * The coordinator can list a directory of 300,000 names; a compressor holds one block. It matters for
+ * what is outside the heap, too: with Node's own limit, garbage buffers of 130 MB gather per thread
+ * before they are freed, with 64 MB half as much, with 24 MB a fifth.
  */
-const heapMb = 64
+const heapMb = { coordinator: 64, compressor: 24 }
 
 /** What the threads run. */
 export interface RingPrograms {
@@ -65,9 +65,9 @@ export class PackRing {
   constructor({ threads, programs, storeDirectory, segments }: PackRingOptions) {
     const memory = allocateMemory(threads)
     const data: CoordinatorData = { memory, storeDirectory, segments: segments?.share }
-    this.#coordinator = this.#start(programs.coordinator, data)
+    this.#coordinator = this.#start(programs.coordinator, data, heapMb.coordinator)
     const compressors = Array.from({ length: threads }, () =>
-      this.#start(programs.compressor, memory),
+      this.#start(programs.compressor, memory, heapMb.compressor),
     )
     this.#threads = [this.#coordinator, ...compressors]
     this.#coordinator.on('message', (answer: PackAnswer | SegmentKept) => {
@@ -115,11 +115,8 @@ export class PackRing {
     await Promise.all(this.#threads.map((thread) => thread.terminate()))
   }
 
-  #start(program: URL, workerData: unknown): Worker {
-    const thread = new Worker(program, {
-      workerData,
-      resourceLimits: { maxOldGenerationSizeMb: heapMb },
-    })
+  #start(program: URL, workerData: unknown, maxOldGenerationSizeMb: number): Worker {
+    const thread = new Worker(program, { workerData, resourceLimits: { maxOldGenerationSizeMb } })
     thread.on('error', (error) => void this.terminate(error))
     thread.on('exit', () => void this.terminate(new Error('the worker thread has exited')))
     thread.unref()

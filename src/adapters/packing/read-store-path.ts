@@ -90,14 +90,18 @@ function sendFile(source: string, sizeBytes: number, sink: EntrySink): void {
   const file = openSync(bytesOf(source), constants.O_RDONLY | constants.O_NOFOLLOW)
   try {
     let missingBytes = sizeBytes
+    let isAtEnd = false
     while (missingBytes > 0) {
       const room = sink.room()
-      const readBytes = readSync(file, room, 0, Math.min(room.length, missingBytes), null)
-      if (readBytes === 0) throw changed(source, sizeBytes)
+      // One byte more than there should be, where there is room: none comes, so the end is seen, too.
+      const wantedBytes = Math.min(room.length, missingBytes + 1)
+      const readBytes = readSync(file, room, 0, wantedBytes, null)
+      if (readBytes === 0 || readBytes > missingBytes) throw changed(source, sizeBytes)
       sink.advance(readBytes)
       missingBytes -= readBytes
+      isAtEnd = readBytes < wantedBytes
     }
-    if (readSync(file, Buffer.alloc(1)) !== 0) throw changed(source, sizeBytes)
+    if (!isAtEnd && readSync(file, Buffer.alloc(1)) !== 0) throw changed(source, sizeBytes)
   } finally {
     closeSync(file)
   }

@@ -1,8 +1,5 @@
-import { zstdBlockBytes } from './layer-format.ts'
+import { windowBytes, zstdBlockBytes } from './layer-format.ts'
 import type { Compression } from '#engine/ports/packer.ts'
-
-/** What deflate can refer back to. */
-export const windowBytes = 32 * 1024
 
 // What cannot be compressed grows: by 5 bytes per 16 KiB in deflate, by less in zstd.
 const slackBytes = 64 * 1024
@@ -35,11 +32,18 @@ export interface SharedMemory {
   readonly slots: SharedArrayBuffer
 }
 
-/** A block that waits for its compression, in its slot. */
-export interface BlockToCompress extends Compression {
+/** What is published with a slot. */
+interface BlockToCompress extends Compression {
   readonly sizeBytes: number
   /** How much of the window before the block may be referred to. */
   readonly windowBytes: number
+}
+
+/** A block that waits for its compression. */
+interface FilledSlot {
+  readonly windowAndBlock: Buffer
+  readonly windowBytes: number
+  readonly compression: Compression
 }
 
 /**
@@ -107,17 +111,31 @@ export class RingMemory {
     return this.#get(position & (this.slotCount - 1), orderWord)
   }
 
-  block(slot: number): BlockToCompress {
+  /** A block as it was published, with what stands before it. */
+  filled(slot: number): FilledSlot {
+    const sizeBytes = this.#get(slot, sizeWord)
+    const wantedBytes = this.#get(slot, windowWord)
+    const start = slot * slotBytes + windowBytes - wantedBytes
     return {
-      sizeBytes: this.#get(slot, sizeWord),
-      windowBytes: this.#get(slot, windowWord),
-      codec: codecs[this.#get(slot, codecWord)]!,
-      level: this.#get(slot, levelWord),
+      windowAndBlock: Buffer.from(this.#slots, start, wantedBytes + sizeBytes),
+      windowBytes: wantedBytes,
+      compression: {
+        codec: codecs[this.#get(slot, codecWord)]!,
+        level: this.#get(slot, levelWord),
+      },
     }
   }
 
-  /** Says how many bytes now stand in the place of the block. */
-  finish(slot: number, sizeBytes: number): void {
+  /** Puts pieces in the place of the block, one after the other. They may be parts of the block. */
+  finish(slot: number, pieces: readonly Uint8Array[]): void {
+    const contents = this.contents(slot)
+    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+    contents.set(bytes)
+    this.finishFilled(slot, bytes.length)
+  }
+
+  /** Says that so many bytes in the place of the block are what is to be delivered. */
+  finishFilled(slot: number, sizeBytes: number): void {
     this.#set(slot, sizeWord, sizeBytes)
     this.#set(slot, stateWord, done)
     Atomics.notify(this.#cells, firstSlotCell + slot * wordsPerSlot + stateWord)
