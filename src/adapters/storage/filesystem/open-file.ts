@@ -56,21 +56,19 @@ class DescribedFile implements BlobFile {
 
   #readNow(into: Uint8Array, position: number): number {
     const startedAt = performance.now()
-    const before = readBlocks()
     try {
       return readSync(this.#descriptor, into, 0, into.length, position)
     } catch (error) {
       throw filesystemError(error, `cannot read ${this.#key}`)
     } finally {
-      this.#isInMemory = readBlocks() === before && performance.now() - startedAt < longestWaitMs
+      this.#isInMemory = hasDiskRested() && performance.now() - startedAt < longestWaitMs
     }
   }
 
   async #readLater(into: Uint8Array, position: number): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
-    const before = readBlocks()
     read(this.#descriptor, into, 0, into.length, position, (error, readBytes) => {
-      this.#isInMemory = readBlocks() === before
+      this.#isInMemory = hasDiskRested()
       if (error === null) resolve(readBytes)
       else reject(error)
     })
@@ -82,7 +80,12 @@ class DescribedFile implements BlobFile {
   }
 }
 
-/** What all threads of the process have had from disks: more than zero may be somebody else's. */
-function readBlocks(): number {
-  return process.resourceUsage().fsRead
+let seenBlocks = 0
+
+/** Whether no thread of the process has had anything from a disk since this was asked last. */
+function hasDiskRested(): boolean {
+  const blocks = process.resourceUsage().fsRead
+  const hasRested = blocks === seenBlocks
+  seenBlocks = blocks
+  return hasRested
 }
