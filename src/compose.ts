@@ -103,7 +103,7 @@ export async function compose(
   const recent =
     storage.watch &&
     createRecentManifests({ watch: storage.watch, claims, nowMs: () => performance.now() })
-  const { layerBudget, compression } = config
+  const { layerScheme, layerBudget, compression } = config
 
   const observer = tellAll<Parameters<BuildObserver['observe']>>(logBuilds(logger), metrics.builds)
   const builder = stackBuilder(config, observer, {
@@ -116,6 +116,7 @@ export async function compose(
     storageObserver,
     packer,
     compression,
+    layerScheme,
     layerBudget,
     storeFiles: shareStoreFiles(),
   })
@@ -129,6 +130,7 @@ export async function compose(
     blobs,
     claims,
     storageObserver,
+    layerScheme,
     layerBudget,
     popularity: () => popularity.current(),
     compression,
@@ -275,11 +277,19 @@ function findSpecProblem(
 
 /** A snapshot that cannot be loaded costs layers that are shared less, not the service. */
 async function openPopularity(
-  { popularityUrl: url, popularityRefreshMs: refreshMs, stateDirectory }: Config,
+  { popularityUrl: url, popularityRefreshMs: refreshMs, stateDirectory, layerScheme }: Config,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<{ current(): Popularity; close(): void }> {
-  if (url === undefined) return { current: () => ({ kind: 'closure' }), close: () => {} }
+  const none = { current: () => ({ kind: 'closure' }) as const, close: () => {} }
+  if (url === undefined) return none
+  if (layerScheme !== 'original') {
+    logger.warn(
+      { url },
+      `NIX_POPULARITY_URL is not used: NIXERY_LAYER_SCHEME=${layerScheme} plans layers without popularity`,
+    )
+    return none
+  }
   const watched = await watchPopularity(
     {
       url,

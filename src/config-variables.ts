@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { layerSchemes } from '#core/layers/layer-scheme.ts'
 import { isPublicKey, isSettingValue, isStoreAddress } from '#core/nix/nix-setting.ts'
 import { platformOf, type Platforms } from '#core/nix/system.ts'
 import { isGitAddress, isReferenceName } from '#core/request/git-reference.ts'
@@ -433,6 +434,12 @@ export const variables = {
     about:
       'Size of the cache of compressed store paths, so that one that moves to another layer is not compressed again.',
   },
+  NIXERY_LAYER_SCHEME: {
+    schema: z.enum(layerSchemes).default('stable'),
+    allowed: 'stable or original',
+    about:
+      'How packages are spread over layers: a layer for every store path that is worth one, which most images and updates share, or as Nixery did. Digests of images differ between the two.',
+  },
   NIXERY_LAYER_BUDGET: {
     // 125 is the most that docker takes; the root layer needs one of them.
     schema: wholeNumber(1, 124).default(94),
@@ -461,7 +468,7 @@ export const variables = {
     schema: z.url({ protocol: /^(https?|file)$/ }).optional(),
     allowed: 'an http, https or file address of a JSON object {"name": number}',
     about:
-      'Popularity of packages, loaded at the start; the one that was loaded last while the address cannot be read. Derived from each closure alone unless set.',
+      'Popularity of packages for `NIXERY_LAYER_SCHEME=original`, loaded at the start; the one that was loaded last while the address cannot be read. Derived from each closure alone unless set.',
   },
   NIXERY_POPULARITY_REFRESH_HOURS: {
     schema: wholeNumber(0, 24 * 30).default(24),

@@ -52,6 +52,7 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
     ['NIX_TIMEOUT', '1.5'],
     ['NIXERY_STORAGE_BACKEND', 'tape'],
     ['STORAGE_PATH', 'relative/path'],
+    ['NIXERY_LAYER_SCHEME', 'popular'],
     ['NIXERY_LAYER_BUDGET', '125'],
     ['NIXERY_COMPRESSION', 'xz'],
     ['NIXERY_GZIP_LEVEL', '10'],

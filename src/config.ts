@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { SourceSettings } from '#adapters/package-source/sources-file.ts'
+import type { LayerScheme } from '#core/layers/layer-scheme.ts'
 import type { Platforms } from '#core/nix/system.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
 import type { Compression } from '#engine/ports/packer.ts'
@@ -64,6 +65,7 @@ export interface Config {
   readonly packThreads: number
   /** 0 for none. */
   readonly segmentCacheBytes: number
+  readonly layerScheme: LayerScheme
   readonly layerBudget: number
   readonly compression: Compression
   readonly popularityUrl: string | undefined
@@ -163,6 +165,7 @@ export function readConfig(environment: Environment): Config {
     maxQueuedBuilds: values.NIXERY_MAX_QUEUED_BUILDS,
     packThreads: values.NIXERY_PACK_THREADS,
     segmentCacheBytes: values.NIXERY_SEGMENT_CACHE_MIB * 2 ** 20,
+    layerScheme: values.NIXERY_LAYER_SCHEME,
     layerBudget: values.NIXERY_LAYER_BUDGET,
     compression: readCompression(values),
     popularityUrl: values.NIX_POPULARITY_URL,

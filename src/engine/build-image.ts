@@ -1,5 +1,6 @@
 import { assembleImage, type ImageLayer } from '#core/assembly/image-documents.ts'
 import { imageOptions } from '#core/assembly/image-options.ts'
+import type { LayerScheme } from '#core/layers/layer-scheme.ts'
 import { planLayers } from '#core/layers/plan-layers.ts'
 import type { LayerGroup } from '#core/layers/layer-plan.ts'
 import { formatAttributePath } from '#core/nix/attribute-path.ts'
@@ -38,6 +39,7 @@ export interface BuildTools extends LayerTools {
   readonly storeFiles: OpenStoreFiles
   readonly storageObserver: StorageObserver
   readonly policy: PackagePolicy
+  readonly layerScheme: LayerScheme
   /** Most layers for store paths; the root layer comes on top. */
   readonly layerBudget: number
 }
@@ -67,7 +69,7 @@ export async function buildImage(
     const graph = await tools.nix.closure(outputPaths(packages.found), signal)
     const tooLarge = findTooLarge(graph, tools.policy)
     if (tooLarge !== undefined) return tooLarge
-    const plan = planLayers(graph, target.popularity, tools.layerBudget)
+    const plan = planLayers(tools.layerScheme, graph, target.popularity, tools.layerBudget)
     observe({
       kind: 'planned',
       storePaths: graph.nodes.length,
@@ -177,7 +179,7 @@ function findTooLarge(graph: ClosureGraph, policy: PackagePolicy): ClosureTooLar
   return sizeBytes > mostBytes ? { kind: 'closure-too-large', sizeBytes, mostBytes } : undefined
 }
 
-/** Popular, big layers at the bottom: a chain of layers that images share from below is stored once. */
+/** A chain of layers that images share from below is stored once, and by Docker downloaded once. */
 function bottomFirst(groups: readonly LayerGroup[]): readonly LayerGroup[] {
   return groups.toReversed()
 }

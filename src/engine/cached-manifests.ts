@@ -1,3 +1,4 @@
+import type { LayerScheme } from '#core/layers/layer-scheme.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
 import { formatPlatform } from '#core/nix/system.ts'
 import { cacheKeyOf, type CacheKey } from '#core/request/cache-key.ts'
@@ -26,6 +27,7 @@ export interface ManifestStore {
 /** What the configuration adds to the content of every image. */
 export interface ImageSettings {
   readonly policy: PackagePolicy
+  readonly layerScheme: LayerScheme
   readonly layerBudget: number
   readonly compression: Compression
 }
@@ -38,7 +40,7 @@ export interface Basis {
 
 /** Everything that decides the image's content; not the compressor's build, see `EntryStore`. */
 export function imageKey(
-  { policy, layerBudget, compression: { codec, level } }: ImageSettings,
+  { policy, layerScheme, layerBudget, compression: { codec, level } }: ImageSettings,
   { platform, shell, packages, options }: PlatformRequest,
   { pinned, popularity }: Basis,
 ): CacheKey {
@@ -50,6 +52,7 @@ export function imageKey(
     packages,
     shell,
     options: { ...options },
+    layerScheme,
     layerBudget,
     popularity: popularity.kind === 'snapshot' ? popularity.version : null,
     compression: { codec, level },

@@ -79,6 +79,7 @@ function start({ failing = {}, spec, ...more }: Options = {}) {
       },
     },
     ...storage,
+    layerScheme: 'stable',
     layerBudget: 94,
     compression: { codec: 'gzip', level: 6 },
     ...more,

@@ -55,6 +55,7 @@ export async function startLocalRegistry(
     sources: new Map([['', setSource(set)]]),
     policy: strictPolicy,
     ...storageTools(storage),
+    layerScheme: 'stable',
     layerBudget: 94,
     compression: { codec: 'gzip', level: 6 },
   } as const

@@ -10,8 +10,9 @@ suite('a popularity that cannot be read', { skip: skipUnless(siteCommands) }, ()
   test('is the one that was loaded last, or none, and the start says which', async () => {
     await using site = await makeSite()
     const path = join(site.directory, 'popularity.json')
-    const environment = { NIX_POPULARITY_URL: pathToFileURL(path).href }
-    const warnings = async () => {
+    const address = { NIX_POPULARITY_URL: pathToFileURL(path).href }
+    const warnings = async (scheme = 'original') => {
+      const environment = { ...address, NIXERY_LAYER_SCHEME: scheme }
       await using service = await site.start({ environment })
       return service.log.filter(({ level, url }) => level === 'warn' && url !== undefined)
     }
@@ -25,5 +26,7 @@ suite('a popularity that cannot be read', { skip: skipUnless(siteCommands) }, ()
     const [kept] = await warnings()
     assert.match(String(kept?.msg), /the one that was loaded last/)
     assert.match(String(kept?.['error']), /ENOENT/)
+    const [unused] = await warnings('stable')
+    assert.match(String(unused?.msg), /is not used/)
   })
 })

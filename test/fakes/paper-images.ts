@@ -24,6 +24,7 @@ export function paperTools(storage: StorageTools, layerBytes = 100): ManifestToo
     ...plainNames,
     sources: new Map([['', setSource(set)]]),
     policy: strictPolicy,
+    layerScheme: 'stable',
     layerBudget: 94,
     compression: { codec: 'gzip', level: 6 },
   } as const

@@ -63,6 +63,7 @@ describe('awkward files', { skip }, () => {
       packer,
       storeFiles: createStoreFiles,
       ...storage,
+      layerScheme: 'original',
       layerBudget,
       compression: { codec: 'gzip', level: 1 },
     } as const

@@ -84,6 +84,7 @@ describe('the build flow', { skip }, () => {
       sources: new Map([['', setSource({ ...set, fixed })]]),
       policy: strictPolicy,
       ...storageTools({ blobs, entries, upkeep: storage.upkeep }),
+      layerScheme: 'stable',
       layerBudget,
       compression: { codec: 'gzip', level: 6 },
     } as const

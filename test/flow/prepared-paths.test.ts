@@ -129,6 +129,7 @@ describe('store paths are compressed ahead', { skip, timeout: 180_000 }, () => {
           },
         },
         storeFiles: createStoreFiles,
+        layerScheme: 'stable',
         layerBudget: 94,
         compression: { codec: 'gzip', level: 5 },
       },
