@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { gunzipSync, gzipSync, inflateRawSync, zstdDecompressSync } from 'node:zlib'
@@ -12,8 +12,10 @@ import { skipUnless } from './availability.ts'
 import { outputOf, runCommand } from './run-command.ts'
 import { makeScratchDirectory } from './scratch-directory.ts'
 
-// Empty and large files, noise, long and foreign names, an output that is a file, and the root layer.
-const image = 'many-blocks/odd-files/many-outputs/is-a-file'
+// Empty and large files, noise, long and foreign names, and outputs that are files. The layer of the
+// second image has the store paths of the first one's and more: it is joined from what is kept of them.
+const first = 'many-blocks/odd-files/many-outputs/is-a-file'
+const images = [first, `${first}/is-a-link/tool`]
 
 const codecs = ['gzip', 'zstd'] as const
 type Codec = (typeof codecs)[number]
@@ -198,9 +200,15 @@ suite('layers', { skip, timeout: 300_000 }, () => {
           NIXERY_STATE_DIRECTORY: join(directory, codec),
           NIXERY_PKGS_PATH: setDirectory,
           NIXERY_COMPRESSION: codec,
+          NIXERY_LAYER_BUDGET: '1',
         },
       })
-      layers.set(codec, await saveLayers(registry.url, join(directory, `${codec}-`)))
+      const saved: Layer[] = []
+      for (const image of images) {
+        const prefix = join(directory, `${codec}-${saved.length}-`)
+        saved.push(...(await saveLayers(registry.url, image, prefix)))
+      }
+      layers.set(codec, saved)
     }
   })
   after(() => resources.disposeAsync())
@@ -253,6 +261,17 @@ suite('layers', { skip, timeout: 300_000 }, () => {
     await outputOf(zstd, ['--test', '--quiet', '--memory=4MiB', ...filesOf('zstd')])
   })
 
+  test('there are layers of new store paths, of kept ones, and of links', async () => {
+    for (const codec of codecs) {
+      assert.equal(new Set(layers.get(codec)!.map(({ diffId }) => diffId)).size, 4)
+      const kept = await readdir(join(directory, codec, 'segments'), {
+        recursive: true,
+        withFileTypes: true,
+      })
+      assert.ok(kept.some((entry) => entry.isFile()))
+    }
+  })
+
   test('archives are the same, whichever way they are compressed', () => {
     const [gzip = [], zstd = []] = codecs.map((codec) => layers.get(codec))
     assert.deepEqual(
@@ -264,8 +283,8 @@ suite('layers', { skip, timeout: 300_000 }, () => {
   })
 })
 
-/** Downloads the layers of the image into files whose names begin so. */
-async function saveLayers(url: string, prefix: string): Promise<readonly Layer[]> {
+/** Downloads the layers of an image into files whose names begin so. */
+async function saveLayers(url: string, image: string, prefix: string): Promise<readonly Layer[]> {
   const getBlob = async (digest: string) => {
     const response = await fetch(`${url}/v2/${image}/blobs/${digest}`)
     return Buffer.from(await response.arrayBuffer())
