@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
   linkSync,
@@ -14,16 +14,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import {
+  assert as assertProperty,
+  asyncProperty,
+  constant,
+  constantFrom,
+  nat,
+  oneof,
+  record,
+  stringMatching,
+  uniqueArray,
+} from 'fast-check'
 import { parseStorePath, storePathBaseName, type StorePath } from '#core/nix/store-path.ts'
 import { digestOf } from '#core/oci/digest.ts'
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
-import type { LayerContent, PackedLayer, Packer } from '#engine/ports/packer.ts'
+import type { Compression, LayerContent, PackedLayer, Packer } from '#engine/ports/packer.ts'
 import { measureTree } from '#test/archives/measure-tree.ts'
 import { readArchive } from '#test/archives/read-archive.ts'
 import { createWorkerPacker, type WorkerPackerOptions } from './worker-packer.ts'
 
-const level = 6
+const decompress = { gzip: gunzipSync, zstd: zstdDecompressSync }
 const ever = new AbortController().signal
 const directory = mkdtempSync(join(tmpdir(), 'packing-'))
 const storeDirectory = join(directory, 'store')
@@ -109,16 +120,137 @@ test('pack() writes entries that are held in memory', async (t) => {
   )
 })
 
-test('pack() gives the same bytes on one thread and on three, whatever the order', async (t) => {
-  const contents = [storePaths(tree, bigFile, program), storePaths(program, bigFile, tree)]
-  const alone = newPacker(t, { threads: 1 })
-  const together = newPacker(t, { threads: 3 })
-  const packs = [alone, together, together, together].flatMap((packer) =>
-    contents.map((content) => packAll(packer, content)),
-  )
-  const [first, ...others] = (await Promise.all(packs)).map(({ bytes }) => bytes)
-  for (const other of others) assert.ok(other.equals(first!))
+for (const compression of [gzip(), zstd()]) {
+  const { codec } = compression
+  test(`pack() gives the same ${codec} bytes on 1, 2 and 4 threads, whatever the order`, async (t) => {
+    const contents = [storePaths(tree, bigFile, program), storePaths(program, bigFile, tree)]
+    const packs = [1, 2, 4].flatMap((threads) => {
+      const packer = newPacker(t, { threads })
+      return contents.map((content) => packAll(packer, content, { compression }))
+    })
+    const [first, ...others] = (await Promise.all(packs)).map(({ bytes }) => bytes)
+    for (const other of others) assert.ok(other.equals(first!))
+  })
+}
+
+test('pack() makes zstd frames of at most 4 MiB, which end where store paths end', async (t) => {
+  const options = { compression: zstd() }
+  const { bytes, layer } = await packAll(newPacker(t), storePaths(bigFile, tree), options)
+  const archive = zstdDecompressSync(bytes)
+  assert.equal(layer.diffId, digestOf(archive))
+  const treeBytes = archive.indexOf(Buffer.from(`nix/store/${storePathBaseName(bigFile)}\0`)) - 1024
+  const bigBytes = archive.length - treeBytes - 2 * 1024
+  const most = 4 * 1024 * 1024
+  assert.deepEqual(frameSizes(bytes), [1024, treeBytes, most, bigBytes - most, 1024])
 })
+
+test('pack() gives one archive, whatever the codec', async (t) => {
+  const packer = newPacker(t)
+  const content = storePaths(bigFile, tree, program)
+  const layers = [gzip(), { codec: 'gzip', level: 1 } as const, zstd()].map((compression) =>
+    packAll(packer, content, { compression }),
+  )
+  const [first, ...others] = (await Promise.all(layers)).map(({ layer }) => layer)
+  for (const { diffId, archiveSizeBytes } of others) {
+    assert.equal(diffId, first!.diffId)
+    assert.equal(archiveSizeBytes, first!.archiveSizeBytes)
+  }
+})
+
+test('pack() gives an archive that holds what the tree holds, for random trees', async (t) => {
+  const packer = newPacker(t)
+  const name = stringMatching(/^[a-zA-Z0-9.+_-]{1,150}$/).filter((text) => !/^\.+$/.test(text))
+  const entry = oneof(
+    record({ kind: constant('file' as const), name, sizeBytes: oneof(nat(600), nat(1_500_000)) }),
+    record({ kind: constant('link' as const), name, target: stringMatching(/^[a-z/]{1,150}$/) }),
+    record({
+      kind: constant('directory' as const),
+      name,
+      inner: uniqueArray(name, { maxLength: 3 }),
+    }),
+  )
+  const entries = uniqueArray(entry, { maxLength: 6, selector: (one) => one.name })
+  const path = storePath('h', 'random-1')
+  const top = join(storeDirectory, storePathBaseName(path))
+  const trees = asyncProperty(entries, constantFrom(gzip(), zstd()), async (all, compression) => {
+    rmSync(top, { recursive: true, force: true })
+    mkdirSync(top)
+    for (const one of all) writeEntry(join(top, one.name), one)
+    const { bytes, layer } = await packAll(packer, storePaths(path), { compression })
+    const archive = decompress[compression.codec](bytes)
+    assert.deepEqual(layer, {
+      digest: digestOf(bytes),
+      sizeBytes: bytes.length,
+      diffId: digestOf(archive),
+      archiveSizeBytes: archive.length,
+    })
+    const base = `nix/store/${storePathBaseName(path)}`
+    const read = readArchive(archive).slice(3)
+    const found = read.map(({ path: name, contents, target }) => [
+      name.slice(base.length + 1),
+      target || digestOf(contents),
+    ])
+    assert.deepEqual(found, all.flatMap(describeEntry).toSorted(byPath))
+  })
+  await assertProperty(trees, { numRuns: 25 })
+  rmSync(top, { recursive: true })
+})
+
+type RandomEntry = { readonly name: string } & (
+  | { readonly kind: 'file'; readonly sizeBytes: number }
+  | { readonly kind: 'link'; readonly target: string }
+  | { readonly kind: 'directory'; readonly inner: readonly string[] }
+)
+
+function writeEntry(path: string, entry: RandomEntry): void {
+  if (entry.kind === 'link') return symlinkSync(entry.target, path)
+  if (entry.kind === 'file') return writeFileSync(path, contentsOf(entry.sizeBytes))
+  mkdirSync(path)
+  for (const name of entry.inner) writeFileSync(join(path, name), name)
+}
+
+/** Half of it repeats itself. */
+function contentsOf(sizeBytes: number): Buffer {
+  const random = createHash('shake256', { outputLength: 1 + Math.floor(sizeBytes / 2) })
+  return Buffer.concat([random.update(String(sizeBytes)).digest(), Buffer.alloc(sizeBytes, 'abc')])
+}
+
+/** Path and target or digest, as they stand in the archive. */
+function describeEntry(entry: RandomEntry): [string, string][] {
+  const { name } = entry
+  if (entry.kind === 'link') return [[name, entry.target]]
+  if (entry.kind === 'file') return [[name, digestOf(contentsOf(entry.sizeBytes))]]
+  const inner = entry.inner.map((file): [string, string] => [`${name}/${file}`, digestOf(file)])
+  return [[`${name}/`, digestOf('')], ...inner]
+}
+
+function byPath([one]: [string, string], [other]: [string, string]): number {
+  const plain = (path: string) => path.replace(/\/$/, '')
+  return plain(one) < plain(other) ? -1 : 1
+}
+
+/** Of the contents of each frame; the headers that are written here say them (RFC 8878, 3.1.1). */
+function frameSizes(bytes: Buffer): number[] {
+  const sizes: number[] = []
+  for (let offset = 0; offset < bytes.length;) {
+    assert.equal(bytes.readUInt32LE(offset), 0xfd2fb528)
+    const descriptor = bytes[offset + 4]!
+    const isSingleSegment = (descriptor & 0b100000) !== 0
+    assert.equal(descriptor & 0b111, 0, 'neither checksum nor dictionary')
+    const at = offset + (isSingleSegment ? 5 : 6)
+    const sizeWidth = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]!
+    assert.ok(sizeWidth > 0 && sizeWidth < 8)
+    sizes.push(bytes.readUIntLE(at, sizeWidth) + (sizeWidth === 2 ? 256 : 0))
+    offset = at + sizeWidth
+    for (let isLast = false; !isLast;) {
+      const header = bytes.readUIntLE(offset, 3)
+      isLast = (header & 1) === 1
+      const isRepeatedByte = ((header >> 1) & 3) === 1
+      offset += 3 + (isRepeatedByte ? 1 : header >> 3)
+    }
+  }
+  return sizes
+}
 
 test('pack() makes one gzip member without a time', async (t) => {
   const { bytes } = await packAll(newPacker(t), storePaths(bigFile))
@@ -229,7 +361,7 @@ test('pack() leaves the queue when its signal is aborted', async (t) => {
   const packer = newPacker(t, { threads: 1 })
   const stop = new AbortController()
   const first = packAll(packer, storePaths(bigFile))
-  const second = packAll(packer, storePaths(tree), stop.signal)
+  const second = packAll(packer, storePaths(tree), { signal: stop.signal })
   const third = packAll(packer, storePaths(tree))
   stop.abort(new Error('hung up'))
   await assert.rejects(second, /hung up/)
@@ -290,11 +422,11 @@ function newPacker(t: TestContext, options: Partial<WorkerPackerOptions> = {}): 
 async function packAll(
   packer: Packer,
   content: LayerContent,
-  signal = ever,
+  { signal = ever, compression = gzip() }: { signal?: AbortSignal; compression?: Compression } = {},
 ): Promise<{ bytes: Buffer; layer: PackedLayer }> {
   const chunks: Uint8Array[] = []
   const write = async (chunk: Uint8Array) => void chunks.push(chunk)
-  const layer = await packer.pack(content, gzip(), write, signal)
+  const layer = await packer.pack(content, compression, write, signal)
   return { bytes: Buffer.concat(chunks), layer }
 }
 
@@ -312,7 +444,11 @@ async function assertFails(
 }
 
 function gzip() {
-  return { codec: 'gzip', level } as const
+  return { codec: 'gzip', level: 5 } as const
+}
+
+function zstd() {
+  return { codec: 'zstd', level: 2 } as const
 }
 
 function storePaths(...paths: StorePath[]): LayerContent {
