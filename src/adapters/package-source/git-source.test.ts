@@ -50,6 +50,10 @@ test('createGitSource() pins latest, branches, tags and commits', { skip }, asyn
   assert.equal((await pin('main')).revision, second)
   assert.equal((await pin('v1')).revision, first)
   assert.deepEqual(await pin(first), await pin('v1'))
+  for (const tag of ['latest', 'main', 'v1'])
+    assert.deepEqual(source.recall?.(tag), await source.pin(tag, signal))
+  for (const tag of ['other', first, 'a..b']) assert.equal(source.recall?.(tag), undefined)
+  assert.equal((await start({ allowedTags: [] })).recall?.('main'), undefined)
 
   const set = expectSet(await source.fetch(await pin('v1'), signal))
   assert.equal(basename(set.entry), 'source')

@@ -107,6 +107,13 @@ export function createGitSource(
       return (await refuseCommit(rule, commit, signal)) ?? pinned({ commit })
     },
 
+    recall(tag) {
+      const isMoving = parseGitReference(tag).kind !== 'commit'
+      const isServed = isMoving && refuseTag(allowedTags, tag) === undefined
+      const pin = isServed ? pins.recall(tag) : undefined
+      return pin && pinned(pin)
+    },
+
     async fetch(source, signal) {
       const tree = await fetchTree(options, remote, source, signal)
       if (typeof tree !== 'string') return tree

@@ -89,6 +89,9 @@ test(
     assert.equal((await pin('nixos-24.05')).revision, second)
     assert.equal((await pin('main')).revision, second, 'a branch that is no channel')
     assert.equal((await pin(first)).revision, first)
+    for (const tag of ['latest', 'nixos-24.05', 'main'])
+      assert.deepEqual(source.recall?.(tag), await source.pin(tag, signal))
+    for (const tag of ['mian', first]) assert.equal(source.recall?.(tag), undefined)
     assert.equal((await source.pin('mian', signal)).kind, 'unknown-tag')
     assert.match(messageOf(await source.pin('mian', signal)), /did you mean main\?/)
     assert.equal((await source.pin('a..b', signal)).kind, 'unknown-tag')
@@ -104,6 +107,7 @@ test(
     const fixed = await start({ channel: invented })
     assert.equal(expectPinned(await fixed.pin('latest', signal)).revision, invented)
     assert.equal((await fixed.pin(invented, signal)).kind, 'unknown-tag')
+    assert.deepEqual(fixed.recall?.('latest'), await fixed.pin('latest', signal))
     const closed = await start({ allowedTags: ['nixos-*'] })
     assert.equal((await closed.pin('main', signal)).kind, 'forbidden-tag')
   },

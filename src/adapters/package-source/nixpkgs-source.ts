@@ -91,11 +91,18 @@ export function createNixpkgsSource(
         return (await refuseCommit(rule, wanted, signal)) ?? pinned({ commit: wanted })
       if (!isReferenceName(wanted)) return describeUnknown(wanted, [])
       const ask = (until: AbortSignal) => resolveName(options, remote, channels, wanted, until)
-      // Not to be taken for the branch of that name, which a git source of the same address pins.
-      const pin = await pins.resolve(`channel ${wanted}`, ask, signal)
+      const pin = await pins.resolve(referenceOf(wanted), ask, signal)
       if (pin === undefined) return unknownTag(wanted, remote, signal)
       await pins.remember(pin.commit)
       return pinned(pin)
+    },
+
+    recall(tag) {
+      if (refuseTag(allowedTags, tag) !== undefined) return undefined
+      const wanted = tag === 'latest' ? channel : tag
+      if (isCommit(wanted)) return tag === 'latest' ? pinned({ commit: wanted }) : undefined
+      const pin = pins.recall(referenceOf(wanted))
+      return pin && pinned(pin)
     },
 
     async fetch(source, signal) {
@@ -114,6 +121,11 @@ export function createNixpkgsSource(
       remote.close()
     },
   }
+}
+
+/** Not to be taken for the branch of that name, which a git source of the same address pins. */
+function referenceOf(channel: string): string {
+  return `channel ${channel}`
 }
 
 /** GitHub's address of archives, which its Enterprise server and Forgejo have as well. */

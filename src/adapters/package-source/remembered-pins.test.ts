@@ -205,3 +205,14 @@ test('PinMemory.knows() remembers commits over restarts', async (context) => {
   assert.ok(await later.pins.knows(first))
   assert.ok(!(await later.pins.knows(second)))
 })
+
+test('PinMemory.recall() gives what the origin has said, for as long as that is good', async (context) => {
+  const { pins, resolve, advance } = await setUp(context)
+  assert.equal(pins.recall('main'), undefined)
+  await resolve()
+  advance(ttlMs - 1)
+  assert.deepEqual(pins.recall('main'), { commit: first })
+  assert.equal(pins.recall('other'), undefined)
+  advance(1)
+  assert.equal(pins.recall('main'), undefined)
+})

@@ -99,10 +99,20 @@ export class PinMemory {
   ): Promise<RememberedPin | undefined> {
     const pin = this.#pins.get(reference) ?? (await this.#load(reference))
     if (pin === undefined) return this.#askFirst(reference, ask, signal)
-    const ageMs = this.#now() - pin.checkedAtMs
-    if (ageMs >= 0 && ageMs < this.#options.ttlMs) return { commit: pin.commit }
+    if (this.#isGood(pin)) return { commit: pin.commit }
     if (this.#now() < pin.retryAtMs) return stale(pin)
     return this.#renewing.run(reference, () => this.#renew(reference, pin, ask), signal)
+  }
+
+  /** The commit of a reference, if the origin has said so within the time that its answers are good for. */
+  recall(reference: string): RememberedPin | undefined {
+    const pin = this.#pins.get(reference)
+    return pin !== undefined && this.#isGood(pin) ? { commit: pin.commit } : undefined
+  }
+
+  #isGood({ checkedAtMs }: Pin): boolean {
+    const ageMs = this.#now() - checkedAtMs
+    return ageMs >= 0 && ageMs < this.#options.ttlMs
   }
 
   /** Whether the commit was found to be one that may be served. */
