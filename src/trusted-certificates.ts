@@ -9,15 +9,15 @@ const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
  * git and Nix read themselves and Node does not, the certificates of that file beside its own.
  */
 export function trustCertificates(environment: Readonly<Record<string, string | undefined>>): void {
-  // Both often name one file, and Node parses every certificate each time.
-  const known = new Set<string>()
-  for (const name of ['SSL_CERT_FILE', 'NIX_SSL_CERT_FILE']) {
+  const found = ['SSL_CERT_FILE', 'NIX_SSL_CERT_FILE'].flatMap((name) => {
     const path = environment[name]
-    if (!path || known.has(path)) continue
-    known.add(path)
-    const found = readCertificates(name, path)
-    setDefaultCACertificates([...new Set([...getCACertificates('default'), ...found])])
-  }
+    return path ? readCertificates(name, path) : []
+  })
+  if (found.length === 0) return
+  const trusted = new Set(getCACertificates('default'))
+  const added = found.filter((each) => !trusted.has(each))
+  // Parsing them takes longer than anything else here, and NODE_EXTRA_CA_CERTS may have brought all.
+  if (added.length > 0) setDefaultCACertificates([...trusted, ...new Set(added)])
 }
 
 function readCertificates(name: string, path: string): readonly string[] {
