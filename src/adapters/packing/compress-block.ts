@@ -1,7 +1,7 @@
 import { constants, deflateRawSync, zstdCompressSync } from 'node:zlib'
 import type { Compression } from '#engine/ports/packer.ts'
 import { isIncompressible } from './incompressible.ts'
-import { gzipBlockBytes, windowBytes as mostWindowBytes, zstdBlockBytes } from './layer-format.ts'
+import { windowBytes as mostWindowBytes } from './layer-format.ts'
 
 /**
  * A block of an archive as pieces of its layer: deflate that ends byte-aligned, or a frame of zstd.
@@ -20,12 +20,17 @@ export function compressBlock(
     : deflateBlock(windowAndBlock, windowBytes, level)
 }
 
-/** Room for all of a frame, whatever is in it: zstd works in one pass then. */
-const mostFrameBytes = zstdBlockBytes + zstdBlockBytes / 64
+/**
+ * Room for the result, whatever is in the block: it is made in one pass then, by which zstd gains a
+ * fifth, and a small block does not pay for the memory of a large one.
+ */
+function roomFor(block: Uint8Array): number {
+  return block.length + Math.ceil(block.length / 64) + 1024
+}
 
 function compressFrame(block: Buffer, level: number): Uint8Array {
   return zstdCompressSync(block, {
-    chunkSize: mostFrameBytes,
+    chunkSize: roomFor(block),
     params: { [constants.ZSTD_c_compressionLevel]: level },
   })
 }
@@ -63,7 +68,7 @@ function deflate(bytes: Buffer, window: Buffer, level: number): Uint8Array {
     memLevel: 8,
     windowBits: 15,
     finishFlush: constants.Z_SYNC_FLUSH,
-    chunkSize: gzipBlockBytes,
+    chunkSize: roomFor(bytes),
     ...(window.length > 0 && { dictionary: window }),
   })
 }
