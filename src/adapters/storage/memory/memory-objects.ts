@@ -9,8 +9,18 @@ interface MemoryObject {
 /** Objects that end with the process: for tests of the flow. Passes the contract of every backend. */
 export function createMemoryObjects(nowMs: () => number = Date.now): ObjectStore {
   const stored = new Map<string, MemoryObject>()
-  const put = (key: string, bytes: Uint8Array) =>
-    void stored.set(key, { bytes: Buffer.from(bytes), changedMs: nowMs() })
+  let state = 0
+  const change = (key: string) => {
+    if (/^(layers|manifests)\//.test(key)) state += 1
+  }
+  const put = (key: string, bytes: Uint8Array) => {
+    change(key)
+    stored.set(key, { bytes: Buffer.from(bytes), changedMs: nowMs() })
+  }
+  const remove = (key: string) => {
+    change(key)
+    return stored.delete(key)
+  }
   return {
     async stat(key) {
       const found = stored.get(key)
@@ -40,18 +50,19 @@ export function createMemoryObjects(nowMs: () => number = Date.now): ObjectStore
         discard: async () => undefined,
       }
     },
-    remove: async (key) => void stored.delete(key),
+    remove: async (key) => void remove(key),
     async move(from, to) {
       const object = stored.get(from)
       if (object === undefined) return false
       put(to, object.bytes)
-      return stored.delete(from)
+      return remove(from)
     },
     async *list(folder) {
       for (const [key, { bytes, changedMs }] of stored)
         if (key.startsWith(`${folder}/`)) yield { key, sizeBytes: bytes.length, changedMs }
     },
     sweepStaging: async () => 0,
+    watch: { state: () => state },
     close: async () => undefined,
   }
 }
