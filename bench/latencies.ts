@@ -41,8 +41,8 @@ async function get(url: string, agent: Agent): Promise<void> {
   const asking = request(url, { agent, headers: { Accept: mediaTypes.ociManifest } })
   asking.end()
   const [response] = (await once(asking, 'response')) as [IncomingMessage]
-  await buffer(response)
-  if (response.statusCode !== 200) throw new Error(`${url}: ${response.statusCode}`)
+  const body = await buffer(response)
+  if (response.statusCode !== 200) throw new Error(`${url}: ${response.statusCode} ${body.toString()}`)
 }
 
 function percentile(samples: readonly number[], rank: number): number {

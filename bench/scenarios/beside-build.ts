@@ -25,13 +25,17 @@ export const besideBuild: Scenario = {
     return {
       async busy() {
         await using server = await start()
-        return measureLatencies(server.address, paths, fetchManifest(server.address, bigImageName))
+        return await measureLatencies(
+          server.address,
+          paths,
+          fetchManifest(server.address, bigImageName),
+        )
       },
       async idle() {
         await using server = await start()
         const { promise: over, resolve: end } = Promise.withResolvers<void>()
         setTimeout(end, idleMs)
-        return measureLatencies(server.address, paths, over)
+        return await measureLatencies(server.address, paths, over)
       },
     }
   },
