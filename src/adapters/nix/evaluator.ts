@@ -11,10 +11,12 @@ import { NameSuggestions, type MissingName } from './name-suggestions.ts'
 import type { Nix } from './nix.ts'
 import type { StoreQuestions } from './store-questions.ts'
 import { PackageSetQuery, type EvaluationOptions } from './package-set-query.ts'
+import type { WarmEvaluators } from './warm-evaluators.ts'
 
 export interface EvaluatorTools {
   readonly nix: Nix
   readonly store: StoreQuestions
+  readonly warm: WarmEvaluators | undefined
   /** Takes in what is remembered. */
   readonly proven: ProvenPackages
 }
@@ -119,7 +121,8 @@ export class Evaluator {
     wanted: readonly WantedPackage[],
     signal: AbortSignal,
   ): Promise<readonly Answer[]> {
-    const query = new PackageSetQuery(this.#tools.nix, this.#options, request, signal)
+    const { nix, warm } = this.#tools
+    const query = new PackageSetQuery(nix, this.#options, request, signal, warm)
     const near = (missing: MissingName) =>
       this.#suggestions.suggest(missing, request.set, request.system, (level) =>
         query.attributeNames(level),

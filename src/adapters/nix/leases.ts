@@ -27,6 +27,11 @@ export class Leases {
     })
   }
 
+  /** A directory of this process for anything that goes when it goes; it may not be there yet. */
+  get scratchDirectory(): string {
+    return join(this.#owned.path, 'scratch')
+  }
+
   async lease(): Promise<StoreLease> {
     this.#count += 1
     const directory = join(this.#owned.path, String(this.#count))

@@ -16,6 +16,7 @@ import { realisePackages } from './realisation.ts'
 import { substitutePackages } from './substitution.ts'
 import { StoreQuestions } from './store-questions.ts'
 import { unlessGone } from './unless-gone.ts'
+import { WarmEvaluators } from './warm-evaluators.ts'
 import { withoutDeadCaches } from './without-dead-caches.ts'
 
 /** Whoever ends the service gives it ten seconds, as docker does; what is not copied is copied another time. */
@@ -65,9 +66,11 @@ export async function createNixPackageBuilder(
     evaluationTimeoutMs: options.evaluationTimeoutMs ?? 60_000,
     evaluationMemoryMiB: options.evaluationMemoryMiB ?? 4096,
   }
+  // They keep a set as it was, so they are for those that are remembered.
+  const warm = options.evaluationCache && new WarmEvaluators(nix, leases.scratchDirectory)
   const proven = new ProvenPackages()
   const cache = openCache(options, nix.installation.version, proven)
-  const evaluator = new Evaluator({ nix, store, proven }, evaluation, cache)
+  const evaluator = new Evaluator({ nix, store, warm, proven }, evaluation, cache)
   const realisation = {
     builderTimeoutS: options.nixTimeoutS ?? 60,
     // An hour: a large image from source on a small machine. Callers cancel what nobody waits for.
@@ -88,6 +91,7 @@ export async function createNixPackageBuilder(
     lease: () => leases.lease(),
   }
   const close = async () => {
+    await warm?.close()
     await store.close()
     await leases.close()
   }

@@ -77,6 +77,23 @@ export class NixProcess {
     }
   }
 
+  /** Reads text up to and with its end, like `read`; rejects when more comes before it. */
+  async readUntil(end: string, limitBytes: number): Promise<string> {
+    this.#output.ref()
+    try {
+      for (;;) {
+        const all = Buffer.concat(this.#arrived)
+        this.#arrived = [all]
+        const index = all.indexOf(end)
+        if (index !== -1) return this.#take(index + Buffer.byteLength(end)).toString('utf8')
+        if (all.length > limitBytes) throw new OperatingError('NIX_FAILED', 'Nix says too much')
+        await this.#more()
+      }
+    } finally {
+      this.#output.unref()
+    }
+  }
+
   /** Ends it, whatever it does. Resolves when it is gone. */
   async kill(): Promise<void> {
     this.#fail(new Error('the process was ended'))

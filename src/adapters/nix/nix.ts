@@ -12,7 +12,7 @@ import { substitutionSettings, type SubstitutionOptions } from './substitution-s
 export type NixCommand = 'nix-instantiate' | 'nix-store' | 'nix'
 
 /** Commands that stay and answer questions. */
-export type NixServant = 'nix-daemon'
+export type NixServant = 'nix-daemon' | 'nix'
 
 export interface NixOptions extends SubstitutionOptions {
   /** Where the Nix programs are; found in PATH when not given. */

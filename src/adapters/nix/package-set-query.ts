@@ -15,6 +15,7 @@ import { SetPaths } from '#core/nix/set-paths.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'
 import { findOperatingFailure } from './operating-failure.ts'
+import type { WarmEvaluators } from './warm-evaluators.ts'
 
 /** The expressions that the service runs. */
 const expressionDirectory = join(import.meta.dirname, '../../../nix')
@@ -86,19 +87,26 @@ const keptFrames = 10
 const frameCharacters = 200
 
 /**
- * Questions to one package set, each answered by one process in restricted evaluation, all before
- * one deadline. The set is a stranger's: it reads only what it is allowed to, and package names
+ * Questions to one package set, each answered in restricted evaluation, all before one deadline. The set is a stranger's: it reads only what it is allowed to, and package names
  * reach it as data.
  */
 export class PackageSetQuery {
   readonly #nix: Nix
+  readonly #warm: WarmEvaluators | undefined
   readonly #options: EvaluationOptions
   readonly #view: PackageSetView
   readonly #signal: AbortSignal
   readonly #deadlineMs: number
 
-  constructor(nix: Nix, options: EvaluationOptions, view: PackageSetView, signal: AbortSignal) {
+  constructor(
+    nix: Nix,
+    options: EvaluationOptions,
+    view: PackageSetView,
+    signal: AbortSignal,
+    warm?: WarmEvaluators,
+  ) {
     this.#nix = nix
+    this.#warm = warm
     this.#options = options
     this.#view = view
     this.#signal = signal
@@ -115,6 +123,8 @@ export class PackageSetQuery {
     packages: readonly string[],
     mode: { readonly catch: boolean },
   ): Promise<LookUpAnswer> {
+    const answer = mode.catch ? await this.#askWarm(packages) : undefined
+    if (answer !== undefined) return answer
     let error: EvaluationError | undefined
     const keepError = (line: string) => {
       error = parseEvaluationError(line) ?? error
@@ -182,12 +192,8 @@ export class PackageSetQuery {
     request: object,
     onStderrLine: (line: string) => void = () => {},
   ): Promise<ProcessEnd> {
-    const { set, system, policy } = this.#view
-    const { unfree, broken, insecure } = policy
-    const flake = set.flake?.nodes ?? null
-    const view = { entry: set.entry, system, policy: { unfree, broken, insecure }, flake }
-    const argument = JSON.stringify({ ...view, ...request })
-    const readable = await withRealPaths([expressionDirectory, ...setPaths(this.#view)])
+    const argument = JSON.stringify({ ...this.#viewArgument(), ...request })
+    const { settings, environment, options } = await this.#restrictions()
     return this.#nix.call(
       {
         command: 'nix-instantiate',
@@ -199,25 +205,63 @@ export class PackageSetQuery {
           '--show-trace',
           '--log-format',
           'internal-json',
-          // The prefix keeps a path that holds `=` from being read as one.
-          ...readable.flatMap((path, index) => ['-I', `nixery-${index}=${path}`]),
+          ...options,
           join(expressionDirectory, expression),
           '--argstr',
           'request',
           argument,
         ],
-        timeoutMs: Math.max(1, this.#deadlineMs - performance.now()),
+        timeoutMs: this.#restMs(),
         stdoutLimitBytes,
         onStderrLine,
-        settings: new Map([
-          ['restrict-eval', 'true'],
-          ['allow-import-from-derivation', 'false'],
-          ['allowed-uris', this.#view.policy.allowedUris.join(' ')],
-        ]),
-        environment: new Map([['GC_MAXIMUM_HEAP_SIZE', `${this.#options.evaluationMemoryMiB}M`]]),
+        settings,
+        environment,
       },
       this.#signal,
     )
+  }
+
+  /**
+   * The same answer from an evaluator that stays; of a set that never changes, because it would not
+   * see that. `undefined` when a process of its own has to give it.
+   */
+  async #askWarm(packages: readonly string[]): Promise<LookUpAnswer | undefined> {
+    if (this.#warm === undefined || !this.#view.set.fixed) return undefined
+    const question = {
+      ...(await this.#restrictions()),
+      identity: this.#view.set.identity,
+      expression: join(expressionDirectory, 'describe-packages.nix'),
+      view: { ...this.#viewArgument(), catch: true },
+    }
+    const json = await this.#warm.ask(question, packages, this.#restMs(), this.#signal)
+    if (json !== undefined) return readResults(json)
+    return performance.now() < this.#deadlineMs ? undefined : { kind: 'timed-out' }
+  }
+
+  #viewArgument(): object {
+    const { set, system, policy } = this.#view
+    const { unfree, broken, insecure } = policy
+    const flake = set.flake?.nodes ?? null
+    return { entry: set.entry, system, policy: { unfree, broken, insecure }, flake }
+  }
+
+  /** What keeps evaluation to the set, whatever process it runs in. */
+  async #restrictions() {
+    const readable = await withRealPaths([expressionDirectory, ...setPaths(this.#view)])
+    return {
+      // The prefix keeps a path that holds `=` from being read as one.
+      options: readable.flatMap((path, index) => ['-I', `nixery-${index}=${path}`]),
+      settings: new Map([
+        ['restrict-eval', 'true'],
+        ['allow-import-from-derivation', 'false'],
+        ['allowed-uris', this.#view.policy.allowedUris.join(' ')],
+      ]),
+      environment: new Map([['GC_MAXIMUM_HEAP_SIZE', `${this.#options.evaluationMemoryMiB}M`]]),
+    }
+  }
+
+  #restMs(): number {
+    return Math.max(1, this.#deadlineMs - performance.now())
   }
 }
 
