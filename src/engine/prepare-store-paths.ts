@@ -20,8 +20,8 @@ export interface Preparation extends AsyncDisposable {
   finish(): void
 }
 
-/** One that is being compressed, and one that follows it without a pause. */
-const mostAtOnce = 2
+/** Small ones take one compressor each, and others follow without a pause; layers go before them all. */
+const mostAtOnce = 8
 
 /**
  * Compresses store paths ahead of their layers, while others are still being downloaded or built. It
