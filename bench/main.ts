@@ -1,4 +1,5 @@
 import { skipUnless } from '#test/clients/availability.ts'
+import { measureLayering } from './layering/measure-layering.ts'
 import { describeMachine } from './machine.ts'
 import { formatTable, writeResults } from './report.ts'
 import { runScenario } from './run-scenario.ts'
@@ -42,8 +43,17 @@ interface ChosenScenario {
   readonly plans: readonly ComparisonPlan[]
 }
 
+/** Computed and not raced, so it is no scenario. */
+const layering = 'layering'
+
 /** All scenarios, or those that are named, such as `npm run bench -- cold-pack start-up`. */
 async function runBenchmark(names: readonly string[]): Promise<void> {
+  const raced = names.filter((name) => name !== layering)
+  if (names.length === 0 || raced.length < names.length) await measureLayering()
+  if (names.length === 0 || raced.length > 0) await runScenarios(raced)
+}
+
+async function runScenarios(names: readonly string[]): Promise<void> {
   const chosen = chooseScenarios(names)
   const startedAt = new Date().toISOString()
   const machine = await describeMachine()
@@ -72,7 +82,7 @@ function chooseScenarios(names: readonly string[]): readonly ChosenScenario[] {
   ])
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined) {
-    const all = [...new Set(known)].join(', ')
+    const all = [layering, ...new Set(known)].join(', ')
     throw new Error(`no scenario is called ${unknown}; there are ${all}`)
   }
   return scenarios.flatMap((scenario) => {

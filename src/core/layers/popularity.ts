@@ -24,10 +24,11 @@ export function ratePopularity(
   graph: ClosureGraph,
   popularity: Popularity,
 ): ReadonlyMap<StorePath, number> {
-  const rate =
+  const referrers = countReferrers(graph)
+  const rate = (path: StorePath) =>
     popularity.kind === 'snapshot'
-      ? (path: StorePath) => popularity.ratings.get(storePathName(path))
-      : lookUpReferrers(graph)
+      ? popularity.ratings.get(storePathName(path))
+      : referrers.get(path)
   return new Map(
     graph.nodes.map(({ path }) => [
       path,
@@ -38,12 +39,13 @@ export function ratePopularity(
   )
 }
 
-function lookUpReferrers(graph: ClosureGraph): (path: StorePath) => number | undefined {
+/** How many other paths of a closure refer to a path; those that none refers to are left out. */
+export function countReferrers(graph: ClosureGraph): ReadonlyMap<StorePath, number> {
   const referrers = new Map<StorePath, number>()
   for (const { path, references } of graph.nodes) {
     for (const reference of new Set(references)) {
       if (reference !== path) referrers.set(reference, (referrers.get(reference) ?? 0) + 1)
     }
   }
-  return (path) => referrers.get(path)
+  return referrers
 }
