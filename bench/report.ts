@@ -2,21 +2,21 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Machine } from './machine.ts'
 import type { Comparison, Spread } from './run-scenario.ts'
+import type { ImageFacts } from './workbench.ts'
 
-const outputPath = join(import.meta.dirname, 'out', 'results.json')
+/** Where the results of the last run are. */
+export const resultsPath = join(import.meta.dirname, 'out', 'results.json')
 
 export interface Results {
   readonly startedAt: string
   readonly machine: Machine
-  readonly images: readonly Readonly<Record<string, string | number>>[]
+  readonly images: readonly ImageFacts[]
   readonly comparisons: readonly Comparison[]
 }
 
-/** Returns where the results are. */
-export async function writeResults(results: Results): Promise<string> {
-  await mkdir(join(outputPath, '..'), { recursive: true })
-  await writeFile(outputPath, `${JSON.stringify(results, undefined, 2)}\n`)
-  return outputPath
+export async function writeResults(results: Results): Promise<void> {
+  await mkdir(join(resultsPath, '..'), { recursive: true })
+  await writeFile(resultsPath, `${JSON.stringify(results, undefined, 2)}\n`)
 }
 
 /** Medians, and the ratios with the least and the most of all rounds: a table for people and for docs. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
+import { flushCompileCache } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { logRequests } from '#adapters/log/logged-requests.ts'
@@ -52,6 +53,8 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
         ? `ready: serving on port ${port}`
         : `ready: docker pull localhost:${port}/${example}`,
     )
+    // Node would keep the compiled code when the process ends, which a kill does not let it do.
+    flushCompileCache()
     const signal = await stopped
     logger.info({ signal }, 'draining')
     await drain(server, system)
