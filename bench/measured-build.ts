@@ -1,15 +1,15 @@
 import type { NixeryServer } from '#test/clients/nixery-server.ts'
 import type { Figure } from './figure.ts'
 import { fetchManifest } from './manifest.ts'
-import { readProcessorSeconds } from './process-usage.ts'
+import { readTreeSeconds } from './process-usage.ts'
 
 /** Time from the request to the manifest, and what the product and its Nix commands computed. */
 export async function measureBuild(server: NixeryServer, name: string): Promise<readonly Figure[]> {
-  const secondsBefore = await readProcessorSeconds(server.pid)
+  const secondsBefore = await readTreeSeconds(server.pid)
   const startedAtMs = performance.now()
   await fetchManifest(server.address, name)
   const seconds = (performance.now() - startedAtMs) / 1000
-  return buildFigures(seconds, (await readProcessorSeconds(server.pid)) - secondsBefore)
+  return buildFigures(seconds, (await readTreeSeconds(server.pid)) - secondsBefore)
 }
 
 export function buildFigures(seconds: number, processorSeconds: number): readonly Figure[] {
