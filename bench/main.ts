@@ -2,7 +2,7 @@ import { skipUnless } from '#test/clients/availability.ts'
 import { evaluation } from './evaluation/evaluation.ts'
 import { measureLayering } from './layering/measure-layering.ts'
 import { describeMachine } from './machine.ts'
-import { formatTable, writeResults } from './report.ts'
+import { formatTable, resultsPath, writeResults } from './report.ts'
 import { runScenario } from './run-scenario.ts'
 import type { Comparison } from './run-scenario.ts'
 import type { ComparisonPlan, Scenario } from './scenario.ts'
@@ -20,7 +20,7 @@ import { packing } from './scenarios/packing.ts'
 import { peakMemory } from './scenarios/peak-memory.ts'
 import { startUp } from './scenarios/start-up.ts'
 import { warmRebuild } from './scenarios/warm-rebuild.ts'
-import { prepareWorkbench } from './workbench.ts'
+import { prepareWorkbench, type Workbench } from './workbench.ts'
 
 const scenarios: readonly Scenario[] = [
   packing,
@@ -66,15 +66,30 @@ async function runScenarios(names: readonly string[]): Promise<void> {
   const comparisons: Comparison[] = []
   for (const { scenario, plans } of chosen) {
     const startedAtMs = performance.now()
-    comparisons.push(...(await runScenario(scenario, plans, workbench)))
+    comparisons.push(...(await runOrReport(scenario, plans, workbench)))
     const seconds = Math.round((performance.now() - startedAtMs) / 1000)
     console.error(`bench: ${scenario.name} (${seconds} s)`)
+    // What was measured is kept, whatever happens to the scenarios that follow.
+    await writeResults({ startedAt, machine, images: workbench.images, comparisons })
   }
 
-  const { images } = workbench
-  const path = await writeResults({ startedAt, machine, images, comparisons })
-  console.log(formatTable(comparisons))
-  console.error(`bench: all rounds, and what the machine is, are in ${path}`)
+  if (comparisons.length > 0) console.log(formatTable(comparisons))
+  console.error(`bench: all rounds, and what the machine is, are in ${resultsPath}`)
+}
+
+/** A scenario that fails says why and costs its own figures only. */
+async function runOrReport(
+  scenario: Scenario,
+  plans: readonly ComparisonPlan[],
+  workbench: Workbench,
+): Promise<readonly Comparison[]> {
+  try {
+    return await runScenario(scenario, plans, workbench)
+  } catch (error) {
+    console.error(`bench: ${scenario.name} fails:`, error)
+    process.exitCode = 1
+    return []
+  }
 }
 
 function chooseScenarios(names: readonly string[]): readonly ChosenScenario[] {
