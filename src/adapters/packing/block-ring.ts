@@ -28,6 +28,7 @@ export class BlockRing {
   readonly #memory: RingMemory
   readonly #free: number[]
   readonly #pending: Pending[] = []
+  #compressing = 0
 
   constructor(memory: RingMemory) {
     this.#memory = memory
@@ -38,7 +39,7 @@ export class BlockRing {
     return this.#pending.length === 0
   }
 
-  /** A slot to be filled; it goes back by `compress`, `pass` or `giveBack`. */
+  /** A slot to be filled; it goes back by `compress`, `pass`, `measure` or `giveBack`. */
   takeSlot(): number {
     this.#deliverDone()
     while (this.#free.length === 0) this.deliverOne()
@@ -58,16 +59,40 @@ export class BlockRing {
     return this.#memory.contents(slot)
   }
 
-  compress(slot: number, { window, ...block }: FilledBlock, deliver: Deliver): void {
+  compress(slot: number, { codec, level, sizeBytes, window }: FilledBlock, deliver: Deliver): void {
     const before = this.#memory.window(slot)
     before.set(window, before.length - window.length)
-    this.#memory.publish(slot, { ...block, windowBytes: window.length })
-    this.#pending.push({ slot, deliver })
+    this.#memory.publish(slot, { kind: codec, level, sizeBytes, windowBytes: window.length })
+    this.#compressing += 1
+    this.#pending.push({
+      slot,
+      deliver: (bytes) => {
+        this.#compressing -= 1
+        deliver(bytes)
+      },
+    })
+  }
+
+  /** True while compressors have nothing to do. */
+  get isIdle(): boolean {
+    return this.#compressing === 0
+  }
+
+  /** Has the CRC-32 of the first bytes of a slot computed; `takeCrc` gives it, out of turn. */
+  measure(slot: number, sizeBytes: number): void {
+    this.#memory.publish(slot, { kind: 'crc', level: 0, sizeBytes, windowBytes: 0 })
+  }
+
+  /** Waits for the CRC-32 of a slot and gives the slot back. */
+  takeCrc(slot: number): number {
+    const crc = this.#memory.waitForResult(slot) >>> 0
+    this.giveBack(slot)
+    return crc
   }
 
   /** Delivers the first bytes of a slot as they are, when their turn comes. */
   pass(slot: number, sizeBytes: number, deliver: Deliver): void {
-    this.#memory.finishFilled(slot, sizeBytes)
+    this.#memory.finish(slot, sizeBytes)
     this.#pending.push({ slot, deliver })
   }
 
@@ -80,7 +105,8 @@ export class BlockRing {
   deliverOne(): void {
     const next = this.#pending.shift()!
     if (typeof next === 'function') return next()
-    next.deliver(this.#memory.waitForResult(next.slot))
+    const sizeBytes = this.#memory.waitForResult(next.slot)
+    next.deliver(this.contents(next.slot).subarray(0, sizeBytes))
     this.#free.push(next.slot)
   }
 

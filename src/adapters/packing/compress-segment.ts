@@ -1,5 +1,6 @@
 import type { Hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { combineCrc32 } from '#core/compression/combine-crc32.ts'
 import type { Compression } from '#engine/ports/packer.ts'
 import { ArchiveSink, type BlockTarget } from './archive-sink.ts'
 import type { BlockRing, Deliver } from './block-ring.ts'
@@ -20,6 +21,7 @@ export interface Segment {
 export type WriteSegment = (sink: ArchiveSink) => void
 
 export interface SegmentReader {
+  readonly ring: BlockRing
   /** Learns all bytes, where the archive has not had them yet. */
   readonly archive?: Hash | undefined
   /** Throws when the segment is wanted no more. */
@@ -27,19 +29,13 @@ export interface SegmentReader {
 }
 
 export interface SegmentCompressor extends SegmentReader {
-  readonly ring: BlockRing
   readonly compression: Compression
   readonly deliver: Deliver
 }
 
 /** Gives the blocks of a segment to the ring; the segment is known before its blocks are compressed. */
 export function compressSegment(write: WriteSegment, compressor: SegmentCompressor): Segment {
-  const target = new RingTarget(compressor)
-  try {
-    return sendSegment(write, target)
-  } finally {
-    target.giveBack()
-  }
+  return sendSegment(write, new CompressingTarget(compressor))
 }
 
 /** Reads a segment without compressing it. */
@@ -48,78 +44,136 @@ export function measureSegment(write: WriteSegment, reader: SegmentReader): Segm
 }
 
 interface SegmentTarget extends BlockTarget {
-  readonly segment: Segment
+  /** What went through. */
+  end(): Segment
+  /** Gives back what is still held of the ring. */
+  release(): void
 }
 
 function sendSegment(write: WriteSegment, target: SegmentTarget): Segment {
-  const sink = new ArchiveSink(target)
-  write(sink)
-  sink.end()
-  return target.segment
+  try {
+    const sink = new ArchiveSink(target)
+    write(sink)
+    sink.end()
+    return target.end()
+  } finally {
+    target.release()
+  }
 }
 
-class MeasuringTarget implements SegmentTarget {
+class CompressingTarget implements SegmentTarget {
   readonly check: () => void
-  readonly #archive: Hash | undefined
-  #segment: Segment = { sizeBytes: 0, crc: 0 }
-
-  constructor({ archive, check }: SegmentReader) {
-    this.#archive = archive
-    this.check = check
-  }
-
-  get segment(): Segment {
-    return this.#segment
-  }
-
-  open(): Buffer {
-    return scratch
-  }
-
-  close(filledBytes: number): void {
-    this.measure(scratch.subarray(0, filledBytes))
-  }
-
-  protected measure(block: Buffer): void {
-    this.#archive?.update(block)
-    const { sizeBytes, crc } = this.#segment
-    this.#segment = { sizeBytes: sizeBytes + block.length, crc: crc32(block, crc) }
-  }
-}
-
-// For bytes that are read and not kept. Its size decides nothing.
-const scratch = Buffer.alloc(256 * 1024)
-
-class RingTarget extends MeasuringTarget {
   readonly #compressor: SegmentCompressor
   #slot: number | undefined
+  #segment: Segment = { sizeBytes: 0, crc: 0 }
   #window: Uint8Array = new Uint8Array(0)
 
   constructor(compressor: SegmentCompressor) {
-    super(compressor)
     this.#compressor = compressor
+    this.check = compressor.check
   }
 
-  override open(): Buffer {
+  open(): Buffer {
     const { ring, compression } = this.#compressor
     this.#slot = ring.takeSlot()
     return ring.contents(this.#slot).subarray(0, layerFormatOf(compression.codec).blockBytes)
   }
 
-  override close(filledBytes: number): void {
-    const { ring, compression, deliver } = this.#compressor
+  close(filledBytes: number): void {
+    const { ring, compression, archive, deliver } = this.#compressor
     const slot = this.#slot!
-    this.#slot = undefined
     const block = ring.contents(slot).subarray(0, filledBytes)
-    this.measure(block)
+    archive?.update(block)
+    const { sizeBytes, crc } = this.#segment
+    this.#segment = { sizeBytes: sizeBytes + filledBytes, crc: crc32(block, crc) }
     const window = this.#window
     // A copy: the compressed bytes will take the place of the block.
     if (layerFormatOf(compression.codec).hasWindow)
       this.#window = Buffer.from(block.subarray(-windowBytes))
+    this.#slot = undefined
     ring.compress(slot, { ...compression, sizeBytes: filledBytes, window }, deliver)
   }
 
-  giveBack(): void {
+  end(): Segment {
+    return this.#segment
+  }
+
+  release(): void {
     if (this.#slot !== undefined) this.#compressor.ring.giveBack(this.#slot)
+  }
+}
+
+// Handing a block over takes a fraction of the time that its CRC takes.
+const measuredBytes = 512 * 1024
+
+// Slots that wait for their CRC; the ring has at least twice as many.
+const mostMeasured = 2
+
+interface MeasuredBlock {
+  readonly slot: number
+  readonly sizeBytes: number
+}
+
+/** While compressors have nothing else to do, they compute the CRCs of large segments. */
+class MeasuringTarget implements SegmentTarget {
+  readonly check: () => void
+  readonly #reader: SegmentReader
+  #slot: number | undefined
+  readonly #measured: MeasuredBlock[] = []
+  #segment: Segment = { sizeBytes: 0, crc: 0 }
+
+  constructor(reader: SegmentReader) {
+    this.#reader = reader
+    this.check = reader.check
+  }
+
+  open(): Buffer {
+    const { ring } = this.#reader
+    this.#slot = ring.takeSlot()
+    return ring.contents(this.#slot).subarray(0, measuredBytes)
+  }
+
+  close(filledBytes: number): void {
+    const { ring, archive } = this.#reader
+    const slot = this.#slot!
+    this.#slot = undefined
+    const block = ring.contents(slot).subarray(0, filledBytes)
+    const isHandedOver = filledBytes === measuredBytes && ring.isIdle
+    if (isHandedOver) {
+      ring.measure(slot, filledBytes)
+      this.#measured.push({ slot, sizeBytes: filledBytes })
+    }
+    archive?.update(block)
+    this.#takeCrcs(isHandedOver ? mostMeasured - 1 : 0)
+    if (isHandedOver) return
+    this.#add(crc32(block), filledBytes)
+    ring.giveBack(slot)
+  }
+
+  end(): Segment {
+    this.#takeCrcs(0)
+    return this.#segment
+  }
+
+  release(): void {
+    const { ring } = this.#reader
+    if (this.#slot !== undefined) ring.giveBack(this.#slot)
+    for (const { slot } of this.#measured.splice(0)) ring.takeCrc(slot)
+  }
+
+  /** In order, until so many are left. */
+  #takeCrcs(leftCount: number): void {
+    while (this.#measured.length > leftCount) {
+      const { slot, sizeBytes } = this.#measured.shift()!
+      this.#add(this.#reader.ring.takeCrc(slot), sizeBytes)
+    }
+  }
+
+  #add(crc: number, sizeBytes: number): void {
+    const before = this.#segment
+    this.#segment = {
+      sizeBytes: before.sizeBytes + sizeBytes,
+      crc: combineCrc32(before.crc, crc, sizeBytes),
+    }
   }
 }

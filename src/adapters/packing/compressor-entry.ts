@@ -1,5 +1,6 @@
 import { flushCompileCache } from 'node:module'
 import { workerData } from 'node:worker_threads'
+import { crc32 } from 'node:zlib'
 import { compressBlock } from './compress-block.ts'
 import { RingMemory, type SharedMemory } from './ring-memory.ts'
 
@@ -12,6 +13,11 @@ flushCompileCache()
 const memory = new RingMemory(workerData as SharedMemory)
 for (;;) {
   const slot = memory.take()
-  const { windowAndBlock, windowBytes, compression } = memory.filled(slot)
-  memory.finish(slot, compressBlock(windowAndBlock, windowBytes, compression))
+  const { kind, level, windowAndBlock, windowBytes } = memory.filled(slot)
+  if (kind === 'crc') {
+    memory.finish(slot, crc32(windowAndBlock))
+  } else {
+    const pieces = compressBlock(windowAndBlock, windowBytes, { codec: kind, level })
+    memory.finish(slot, memory.replace(slot, pieces))
+  }
 }

@@ -1,5 +1,4 @@
 import { windowBytes, zstdBlockBytes } from './layer-format.ts'
-import type { Compression } from '#engine/ports/packer.ts'
 
 // What cannot be compressed grows: by 5 bytes per 16 KiB in deflate, by less in zstd.
 const slackBytes = 64 * 1024
@@ -15,16 +14,18 @@ const firstSlotCell = 2
 const stateWord = 0
 const sizeWord = 1
 const windowWord = 2
-const codecWord = 3
+const kindWord = 3
 const levelWord = 4
 /** Belongs to a place in the order of publishing, not to the slot: which slot was published there. */
 const orderWord = 5
-const wordsPerSlot = 6
+const resultWord = 6
+const wordsPerSlot = 7
 
 const filling = 0
 const done = 1
 
-const codecs = ['gzip', 'zstd'] as const
+/** What is to be made of a block: its compressed bytes, or the CRC-32 of it. */
+const kinds = ['gzip', 'zstd', 'crc'] as const
 
 /** What threads are started with to share the memory. */
 export interface SharedMemory {
@@ -33,17 +34,18 @@ export interface SharedMemory {
 }
 
 /** What is published with a slot. */
-interface BlockToCompress extends Compression {
+export interface BlockWork {
+  readonly kind: (typeof kinds)[number]
+  /** Of a compressor; the CRC has none. */
+  readonly level: number
   readonly sizeBytes: number
   /** How much of the window before the block may be referred to. */
   readonly windowBytes: number
 }
 
-/** A block that waits for its compression. */
-interface FilledSlot {
+/** A block that waits for its compressor. */
+interface FilledSlot extends Pick<BlockWork, 'kind' | 'level' | 'windowBytes'> {
   readonly windowAndBlock: Buffer
-  readonly windowBytes: number
-  readonly compression: Compression
 }
 
 /**
@@ -87,12 +89,12 @@ export class RingMemory {
   }
 
   /** Makes a filled slot the next that a compressor takes. */
-  publish(slot: number, block: BlockToCompress): void {
+  publish(slot: number, work: BlockWork): void {
     this.#set(slot, stateWord, filling)
-    this.#set(slot, sizeWord, block.sizeBytes)
-    this.#set(slot, windowWord, block.windowBytes)
-    this.#set(slot, codecWord, codecs.indexOf(block.codec))
-    this.#set(slot, levelWord, block.level)
+    this.#set(slot, sizeWord, work.sizeBytes)
+    this.#set(slot, windowWord, work.windowBytes)
+    this.#set(slot, kindWord, kinds.indexOf(work.kind))
+    this.#set(slot, levelWord, work.level)
     const position = Atomics.load(this.#cells, publishedCell)
     this.#set(position & (this.slotCount - 1), orderWord, slot)
     Atomics.add(this.#cells, publishedCell, 1)
@@ -119,24 +121,24 @@ export class RingMemory {
     return {
       windowAndBlock: Buffer.from(this.#slots, start, wantedBytes + sizeBytes),
       windowBytes: wantedBytes,
-      compression: {
-        codec: codecs[this.#get(slot, codecWord)]!,
-        level: this.#get(slot, levelWord),
-      },
+      kind: kinds[this.#get(slot, kindWord)]!,
+      level: this.#get(slot, levelWord),
     }
   }
 
-  /** Puts pieces in the place of the block, one after the other. They may be parts of the block. */
-  finish(slot: number, pieces: readonly Uint8Array[]): void {
-    const contents = this.contents(slot)
+  /**
+   * Puts pieces in the place of the block, one after the other, and gives their size. They may be
+   * parts of the block.
+   */
+  replace(slot: number, pieces: readonly Uint8Array[]): number {
     const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
-    contents.set(bytes)
-    this.finishFilled(slot, bytes.length)
+    this.contents(slot).set(bytes)
+    return bytes.length
   }
 
-  /** Says that so many bytes in the place of the block are what is to be delivered. */
-  finishFilled(slot: number, sizeBytes: number): void {
-    this.#set(slot, sizeWord, sizeBytes)
+  /** The result is how many bytes stand in the place of the block now, or its CRC. */
+  finish(slot: number, result: number): void {
+    this.#set(slot, resultWord, result)
     this.#set(slot, stateWord, done)
     Atomics.notify(this.#cells, firstSlotCell + slot * wordsPerSlot + stateWord)
   }
@@ -145,11 +147,11 @@ export class RingMemory {
     return this.#get(slot, stateWord) === done
   }
 
-  /** The bytes in the place of the block, once they are done. */
-  waitForResult(slot: number): Buffer {
+  /** What was given to `finish`, once it was. */
+  waitForResult(slot: number): number {
     while (!this.isDone(slot))
       Atomics.wait(this.#cells, firstSlotCell + slot * wordsPerSlot + stateWord, filling)
-    return this.contents(slot).subarray(0, this.#get(slot, sizeWord))
+    return this.#get(slot, resultWord)
   }
 
   #get(slot: number, word: number): number {
