@@ -11,14 +11,16 @@ let
     PATH = "${busybox}/bin";
   };
 
-  # 100 MB each.
+  # About 100 MB each.
   noise = index: package "noise-${toString index}" ''
     busybox mkdir $out
     busybox dd if=/dev/urandom of=$out/noise bs=1000000 count=100
   '';
+  # The same eight million bytes again and again: no compressor of ours looks back that far.
   numbers = index: package "numbers-${toString index}" ''
     busybox mkdir $out
-    busybox seq ${toString index}10000000 ${toString index}19999999 | busybox head -c 100000000 > $out/numbers
+    busybox seq ${toString index}000000 ${toString index}999999 > part
+    busybox cat part part part part part part part part part part part part > $out/numbers
   '';
   parts = builtins.genList (index: if index / 2 * 2 == index then noise index else numbers index) 50;
 in
