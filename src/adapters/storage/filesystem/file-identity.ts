@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs'
 export type FileIdentity = Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs' | 'ctimeMs' | 'nlink'>
 
 // Kernels take file times from a clock that ticks every 1 to 10 ms.
-const tickMs = 50
+const tickMs = 20
 
 // Some file systems keep whole seconds.
 const coarseTickMs = 2000

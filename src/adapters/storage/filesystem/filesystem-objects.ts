@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync, type Stats } from 'node:fs'
 import {
   link,
   mkdir,
@@ -26,6 +26,7 @@ import {
 import type { ListedObject, ObjectStore, ObjectUpload } from '../object-store.ts'
 import { storageFolders } from '../storage-layout.ts'
 import { isLocal, watchDirectories } from './directory-watch.ts'
+import { DiskGauge } from './disk-gauge.ts'
 import { openFile } from './open-file.ts'
 
 // Each read is a buffer of its own. Below 128 KiB the processor time per byte rises, above 256 KiB only
@@ -52,13 +53,13 @@ export async function openFilesystemObjects(root: string): Promise<ObjectStore> 
   })
   const nextStagingPath = numberedPaths(staging)
   const pathOf = (key: string) => join(root, key)
-  const hasReliableTimes = await guardFilesystem(`cannot look at ${root}`, () => isLocal(root))
+  const isOnThisMachine = await guardFilesystem(`cannot look at ${root}`, () => isLocal(root))
+
+  const disk = new DiskGauge()
 
   return {
     async stat(key) {
-      const info = await guardFilesystem(`cannot look for ${key}`, () =>
-        unlessMissing(stat(pathOf(key))),
-      )
+      const info = await guardFilesystem(`cannot look for ${key}`, () => lookAt(pathOf(key)))
       return info && { sizeBytes: info.size, changedMs: info.mtimeMs }
     },
 
@@ -117,11 +118,23 @@ export async function openFilesystemObjects(root: string): Promise<ObjectStore> 
     list: (folder) => listFolder(root, folder),
     sweepStaging: async () =>
       (await guardFilesystem(`cannot sweep ${stagingDirectory}`, sweep)).length,
-    ...(hasReliableTimes && {
+    ...(isOnThisMachine && {
       openFile: (key: string) => openFile(pathOf(key), key),
       watch: watchDirectories(watchedFolders.map(pathOf)),
     }),
     close: () => staging.release(),
+  }
+
+  /** An image has up to a hundred blobs, and to let another thread look takes ten times as long. */
+  async function lookAt(path: string): Promise<Stats | undefined> {
+    if (isOnThisMachine && disk.isResting) {
+      const found = statSync(path, { throwIfNoEntry: false })
+      disk.note()
+      return found
+    }
+    const found = await unlessMissing(stat(path))
+    disk.note()
+    return found
   }
 
   async function write(

@@ -6,6 +6,7 @@ import {
   unlessMissing,
 } from '#adapters/filesystem/filesystem-error.ts'
 import type { BlobFile } from '#engine/ports/blob-store.ts'
+import { DiskGauge } from './disk-gauge.ts'
 import { formatIdentity, isSameFile, settledMs } from './file-identity.ts'
 
 const openDescriptor = promisify(open)
@@ -29,8 +30,7 @@ class DescribedFile implements BlobFile {
   readonly #descriptor: number
   readonly #key: string
   readonly #opened: Stats
-  /** The last read took nothing from the disk: then the next one most likely takes nothing either. */
-  #isInMemory = false
+  readonly #disk = new DiskGauge()
 
   constructor(descriptor: number, key: string) {
     this.#descriptor = descriptor
@@ -51,7 +51,7 @@ class DescribedFile implements BlobFile {
    * as much processor time again. Whoever has to wait for the disk waits on another thread.
    */
   read(into: Uint8Array, position: number): Promise<number> | number {
-    return this.#isInMemory ? this.#readNow(into, position) : this.#readLater(into, position)
+    return this.#disk.isResting ? this.#readNow(into, position) : this.#readLater(into, position)
   }
 
   #readNow(into: Uint8Array, position: number): number {
@@ -61,14 +61,15 @@ class DescribedFile implements BlobFile {
     } catch (error) {
       throw filesystemError(error, `cannot read ${this.#key}`)
     } finally {
-      this.#isInMemory = hasDiskRested() && performance.now() - startedAt < longestWaitMs
+      this.#disk.note()
+      if (performance.now() - startedAt > longestWaitMs) this.#disk.isResting = false
     }
   }
 
   async #readLater(into: Uint8Array, position: number): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
     read(this.#descriptor, into, 0, into.length, position, (error, readBytes) => {
-      this.#isInMemory = hasDiskRested()
+      this.#disk.note()
       if (error === null) resolve(readBytes)
       else reject(error)
     })
@@ -78,14 +79,4 @@ class DescribedFile implements BlobFile {
   async close(): Promise<void> {
     await guardFilesystem(`cannot close ${this.#key}`, () => closeDescriptor(this.#descriptor))
   }
-}
-
-let seenBlocks = 0
-
-/** Whether no thread of the process has had anything from a disk since this was asked last. */
-function hasDiskRested(): boolean {
-  const blocks = process.resourceUsage().fsRead
-  const hasRested = blocks === seenBlocks
-  seenBlocks = blocks
-  return hasRested
 }
