@@ -127,13 +127,12 @@ export async function openFilesystemObjects(root: string): Promise<ObjectStore> 
 
   /** An image has up to a hundred blobs, and to let another thread look takes ten times as long. */
   async function lookAt(path: string): Promise<Stats | undefined> {
-    if (isOnThisMachine && disk.isResting) {
-      const found = statSync(path, { throwIfNoEntry: false })
-      disk.note()
-      return found
-    }
-    const found = await unlessMissing(stat(path))
-    disk.note()
+    const startedAt = performance.now()
+    const found =
+      isOnThisMachine && disk.isResting
+        ? statSync(path, { throwIfNoEntry: false })
+        : await unlessMissing(stat(path))
+    disk.note(startedAt)
     return found
   }
 

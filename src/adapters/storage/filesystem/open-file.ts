@@ -12,9 +12,6 @@ import { formatIdentity, isSameFile, settledMs } from './file-identity.ts'
 const openDescriptor = promisify(open)
 const closeDescriptor = promisify(close)
 
-// Of file systems whose disk reads the kernel does not count for who asked for them.
-const longestWaitMs = 20
-
 /** A file by its descriptor: Node's own handles cost several times as much for each read. */
 export async function openFile(path: string, key: string): Promise<BlobFile | undefined> {
   const descriptor = await guardFilesystem(`cannot open ${key}`, () =>
@@ -61,15 +58,15 @@ class DescribedFile implements BlobFile {
     } catch (error) {
       throw filesystemError(error, `cannot read ${this.#key}`)
     } finally {
-      this.#disk.note()
-      if (performance.now() - startedAt > longestWaitMs) this.#disk.isResting = false
+      this.#disk.note(startedAt)
     }
   }
 
   async #readLater(into: Uint8Array, position: number): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>()
+    const startedAt = performance.now()
     read(this.#descriptor, into, 0, into.length, position, (error, readBytes) => {
-      this.#disk.note()
+      this.#disk.note(startedAt)
       if (error === null) resolve(readBytes)
       else reject(error)
     })
