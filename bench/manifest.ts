@@ -16,18 +16,30 @@ export interface Descriptor {
 // The first image of a machine waits for packages that Nix must build.
 const manifestTimeoutMs = 15 * 60_000
 
-/** Asks for an image by name, as the start of a pull does, and waits until it is built. */
+/** Asks for an image by name, as the start of a pull does, and comes again until it is built. */
 export async function fetchManifest(address: string, name: string): Promise<Manifest> {
+  const signal = AbortSignal.timeout(manifestTimeoutMs)
+  for (;;) {
+    const { status, body } = await askForManifest(address, name, signal)
+    if (status === 200) return JSON.parse(body) as Manifest
+    // Longer than four minutes nobody is kept waiting; the build goes on.
+    if (!body.includes('STILL_BUILDING')) throw new Error(`${name}: ${status} ${body}`)
+  }
+}
+
+async function askForManifest(
+  address: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ readonly status: number | undefined; readonly body: string }> {
   const asking = request(`http://${address}/v2/${name}/manifests/latest`, {
     headers: { Accept: mediaTypes.ociManifest },
-    signal: AbortSignal.timeout(manifestTimeoutMs),
+    signal,
     agent: false,
   })
   asking.end()
   const [response] = (await once(asking, 'response')) as [IncomingMessage]
-  const body = (await buffer(response)).toString()
-  if (response.statusCode !== 200) throw new Error(`${name}: ${response.statusCode} ${body}`)
-  return JSON.parse(body) as Manifest
+  return { status: response.statusCode, body: (await buffer(response)).toString() }
 }
 
 export function biggestLayer({ layers }: Manifest): Descriptor {
