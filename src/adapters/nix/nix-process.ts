@@ -43,6 +43,8 @@ export class NixProcess {
     child.on('exit', () => this.#fail(new Error(`${command} ended`)))
     this.#input.on('error', (error) => this.#fail(error))
     this.#output.on('error', (error) => this.#fail(error))
+    // Its end alone is awaited by nobody, and would come too late for who is.
+    this.#output.on('close', () => this.#fail(new Error(`${command} closed its output`)))
     this.#output.on('data', (chunk: Buffer) => this.#accept(chunk))
     child.unref()
     this.#input.unref()

@@ -38,6 +38,8 @@ export interface NixCall {
 export interface NixStart {
   readonly command: NixServant
   readonly args: readonly string[]
+  /** It splices, and so takes nothing but pipes; Node has sockets. */
+  readonly wantsPipes?: boolean
   readonly settings?: ReadonlyMap<string, string>
   readonly environment?: ReadonlyMap<string, string>
 }
@@ -125,7 +127,9 @@ export class Nix {
 
   #commandLine(call: NixCall | NixStart, whenOrphaned: 'TERM' | 'KILL'): readonly string[] {
     const { binDirectory, setpriv } = this.#installation
-    const direct = [join(binDirectory, call.command), ...call.args]
+    const command = [join(binDirectory, call.command), ...call.args]
+    const wantsPipes = 'wantsPipes' in call && call.wantsPipes
+    const direct = wantsPipes ? ['/bin/sh', '-c', 'cat | "$0" "$@" | cat', ...command] : command
     return setpriv === undefined
       ? direct
       : endWithParent(setpriv, whenOrphaned, process.pid, direct)

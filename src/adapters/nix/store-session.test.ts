@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 
 import { findProgram } from '#adapters/process/find-program.ts'
 import { parseStorePath, storePathName, type StorePath } from '#core/nix/store-path.ts'
@@ -23,11 +27,16 @@ const machineNix = await findProgram('nix-store', process.env['PATH'] ?? '')
 const skip = skipUnless(['nix-store', 'nix-daemon'], { root: true })
 
 /** Everything that the machine's store has, or some of it: real closures, with cycles to themselves. */
-async function somePaths(nix: Nix): Promise<readonly StorePath[]> {
+async function readSomePaths(nix: Nix): Promise<readonly StorePath[]> {
   const call = { command: 'nix-store', timeoutMs: 60_000, stdoutLimitBytes: 2 ** 28 } as const
   const text = await nix.query({ ...call, args: ['--dump-db'] }, signal)
   const paths = new Set(text.split('\n').map(parseStorePath))
   return [...paths].filter((path) => path !== undefined).slice(0, 100)
+}
+
+let knownPaths: Promise<readonly StorePath[]> | undefined
+function somePaths(nix: Nix): Promise<readonly StorePath[]> {
+  return (knownPaths ??= readSomePaths(nix))
 }
 
 const versions: readonly (readonly [name: string, directory: string, skip: string | false])[] = [
@@ -116,6 +125,35 @@ for (const [name, binDirectory, skipped] of versions) {
       const names = [...made.values()].map((paths) => [...paths].map(storePathName))
       assert.deepEqual(names, [['greeting-1.0'], ['tool-1.0']])
       await session.end()
+    })
+
+    test('asks through a daemon too', async () => {
+      const socket = join(stores.directory, `socket-${basename(binDirectory)}`)
+      const daemon = spawn(join(binDirectory, 'nix-daemon'), {
+        env: {
+          ...process.env,
+          NIX_DAEMON_SOCKET_PATH: socket,
+          NIX_CONFIG: 'build-users-group =',
+        },
+        stdio: 'ignore',
+      })
+      try {
+        while (!existsSync(socket)) await setImmediate()
+        const NIX_REMOTE = `unix://${socket}`
+        const inheritedEnvironment = { ...process.env, NIX_REMOTE }
+        const nix = await openNix({ binDirectory, inheritedEnvironment })
+        const session = new StoreSession(nix)
+        const [path] = await somePaths(nix)
+        assert.deepEqual(await session.holdValidPaths([path!, absent]), new Set([path]))
+        assert.deepEqual(
+          await session.closure([path!]),
+          await readClosureNodes(nix, [path!], signal),
+        )
+        await session.end()
+      } finally {
+        daemon.kill()
+        await once(daemon, 'exit')
+      }
     })
 
     test('ends with an error, and everything that was asked of it', async () => {

@@ -58,7 +58,9 @@ export class StoreSession {
   #temporaryRoots = 0
 
   constructor(nix: Nix) {
-    this.#process = nix.start({ command: 'nix-daemon', args: ['--stdio'] })
+    // Between a daemon and its client it only passes on.
+    const wantsPipes = nix.installation.store.access === 'daemon'
+    this.#process = nix.start({ command: 'nix-daemon', args: ['--stdio'], wantsPipes })
     this.#last = this.#orEnd(this.#greet())
   }
 
