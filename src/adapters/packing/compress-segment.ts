@@ -106,7 +106,7 @@ class CompressingTarget implements SegmentTarget {
 // Handing a block over takes a fraction of the time that its CRC takes.
 const measuredBytes = 512 * 1024
 
-// Slots that wait for their CRC; the ring has at least twice as many.
+// Slots that wait for their CRC; the ring has at least twice as many, so that one is left to fill.
 const mostMeasured = 2
 
 interface MeasuredBlock {

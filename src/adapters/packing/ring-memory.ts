@@ -50,11 +50,11 @@ interface FilledSlot extends Pick<BlockWork, 'kind' | 'level' | 'windowBytes'> {
 
 /**
  * Memory for the blocks that are under way. Twice as many as there are compressors: each has one to
- * work on and one to go on with. A power of two, so that positions stay right when the counters
- * overflow. Pages that nobody touches (gzip's blocks are smaller than a slot) are not there.
+ * work on and one to go on with; four are what reading a segment beside them takes. A power of two, so
+ * that positions stay right when the counters overflow. Pages that nobody touches (gzip's blocks are smaller than a slot) are not there.
  */
 export function allocateMemory(compressors: number): SharedMemory {
-  const slotCount = 2 ** Math.ceil(Math.log2(2 * compressors + 2))
+  const slotCount = Math.max(4, 2 ** Math.ceil(Math.log2(2 * compressors)))
   const words = firstSlotCell + slotCount * wordsPerSlot
   return {
     cells: new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT),
