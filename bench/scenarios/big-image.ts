@@ -34,13 +34,18 @@ export const bigImage: Scenario = {
         const built = await building.peak()
         const [pulling, pushing] = [watchMemory(server.pid), watchMemory(registry.pid)]
         await copyImage(server.address, registry.address, name)
-        pushedTo = [{ name: 'peak memory, transfer', unit: 'MB', value: await pushing.peak() }]
-        return [
-          { name: 'peak memory, transfer', unit: 'MB', value: await pulling.peak() },
-          { name: 'peak memory, build', unit: 'MB', value: built },
-        ]
+        pushedTo = peakFigures({ built: await pushing.peak() })
+        return peakFigures({ built, pulled: await pulling.peak() })
       },
       registry: async () => pushedTo,
     }
   },
+}
+
+/** The registry only takes in: that is what both figures of the product are compared with. */
+function peakFigures({ built, pulled = built }: { built: number; pulled?: number }): Figure[] {
+  return [
+    { name: 'peak memory, built', unit: 'MB', value: built },
+    { name: 'peak memory, pulled', unit: 'MB', value: pulled },
+  ]
 }
