@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import {
   closeSync,
   fstatSync,
@@ -46,7 +46,6 @@ export class SegmentCache {
   readonly #reading: Outage
   readonly #writing: Outage
   readonly #underWay = new Set<string>()
-  #copyCount = 0
 
   /** `onKept` learns the size of each new file. */
   constructor(share: SegmentShare, onKept: (sizeBytes: number) => void, nowMs = Date.now) {
@@ -97,10 +96,10 @@ export class SegmentCache {
   /** Begins to keep a segment; `undefined` when there is no room or the disk fails. */
   begin(name: string): SegmentCopy | undefined {
     if (!this.hasRoom || this.isUnderWay(name)) return undefined
-    this.#copyCount += 1
     this.#underWay.add(name)
     return new SegmentCopy(
-      join(this.#share.unfinishedDirectory, String(this.#copyCount)),
+      // A thread that crashed may have left files.
+      join(this.#share.unfinishedDirectory, randomUUID()),
       join(this.#share.keptDirectory, name),
       {
         mostBytes: this.#share.mostSegmentBytes,

@@ -21,6 +21,7 @@ import { OperatingError } from '#engine/operating-error.ts'
 import type { Compression, LayerContent } from '#engine/ports/packer.ts'
 import { measureTree } from '#test/archives/measure-tree.ts'
 import { readArchive } from '#test/archives/read-archive.ts'
+import { SegmentCache } from './segment-cache.ts'
 import { openSegmentDirectory } from './segment-directory.ts'
 import { createWorkerPacker } from './worker-packer.ts'
 
@@ -153,6 +154,23 @@ test('pack() keeps no segment of a layer that was given up', async (t) => {
     ])
 })
 
+test('SegmentCache keeps segments after a thread has left one unfinished', async (t) => {
+  const { segments } = await openSite(t)
+  const kept: number[] = []
+  const [crashed, next] = [0, 1].map(
+    () => new SegmentCache(segments.share, (sizeBytes) => kept.push(sizeBytes)),
+  )
+  const name = next!.nameOf(small, fast)
+  crashed!.begin(name)!.write(Buffer.from('half'))
+  const copy = next!.begin(name)!
+  copy.write(Buffer.from('whole'))
+  copy.keep({ sizeBytes: 10, crc: 7 })
+  using found = next!.find(name)
+  assert.deepEqual(found?.segment, { sizeBytes: 10, crc: 7 })
+  assert.equal(found.compressed.sizeBytes, 5)
+  assert.equal(kept.length, 1)
+})
+
 test('prepare() compresses a path for the layers to come', async (t) => {
   const site = await openSite(t)
   const fresh = await site.pack([small, big], fast, false)
@@ -227,6 +245,7 @@ async function openSite(t: TestContext, mostBytes = 100 * 2 ** 20) {
   write(big, Buffer.concat([randomBytes(7_000_000), Buffer.alloc(2_000_000, 'abc')]))
   return {
     packer,
+    segments,
     directory,
     keptDirectory: join(directory, 'kept'),
     contentOf,

@@ -22,7 +22,7 @@ export interface SegmentDirectoryOptions {
  * The directory of segments, kept within a bound:
  *
  *     kept/<sha256 hex>        whole when they were written; the time says when they were used
- *     unfinished/<owner>/<n>   being written
+ *     unfinished/<owner>/<id>  being written
  */
 export class SegmentDirectory {
   readonly share: SegmentShare
