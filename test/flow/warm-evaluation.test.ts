@@ -5,12 +5,13 @@ import { suite, test } from 'node:test'
 import { openNix } from '#adapters/nix/nix.ts'
 import { PackageSetQuery } from '#adapters/nix/package-set-query.ts'
 import { WarmEvaluators } from '#adapters/nix/warm-evaluators.ts'
+import type { System } from '#core/nix/system.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
 import { skipUnless } from '#test/clients/availability.ts'
 import { prepareStateDirectory } from '#test/clients/nixery-server.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 
-const system = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
+const system: System = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
 const { signal } = new AbortController()
 const limits = { evaluationTimeoutMs: 120_000, evaluationMemoryMiB: 4096 }
 const skip = skipUnless(['nix', 'nix-instantiate', 'apt-get', 'dpkg-deb'])
