@@ -59,7 +59,7 @@ export async function measureLayering(): Promise<void> {
   console.error(`bench: all curves are in ${outputPath}`)
 }
 
-/** The first is the one that counts; on the others nothing was chosen. */
+/** The first is the one that counts. With the second seed and the held-out half, nothing was chosen. */
 function listWorkloads(packages: readonly Package[]): readonly Workload[] {
   const referenced = new Set(packages.flatMap(({ references }) => references))
   return [
