@@ -42,7 +42,8 @@ async function get(url: string, agent: Agent): Promise<void> {
   asking.end()
   const [response] = (await once(asking, 'response')) as [IncomingMessage]
   const body = await buffer(response)
-  if (response.statusCode !== 200) throw new Error(`${url}: ${response.statusCode} ${body.toString()}`)
+  if (response.statusCode !== 200)
+    throw new Error(`${url}: ${response.statusCode} ${body.toString()}`)
 }
 
 function percentile(samples: readonly number[], rank: number): number {
