@@ -100,13 +100,15 @@ export class Evaluator {
    * outlive the derivation, and nobody could tell any more.
    */
   async #proveAnswers(answers: readonly Answer[], signal: AbortSignal): Promise<readonly Answer[]> {
-    const { nix, store, proven } = this.#tools
+    const { nix, store, warm, proven } = this.#tools
     const found = answers.filter((answer) => isFound(answer))
     if (found.length === 0) return answers
-    const made = await queryMadeOutputs(nix, store, found, signal).catch((error: unknown) => {
-      // A collector was faster: it is evaluated another time.
-      if (error instanceof OperatingError) return new Map<StorePath, ReadonlySet<string>>()
-      throw error
+    const made = await queryMadeOutputs(nix, store, found, signal).catch(async (error: unknown) => {
+      if (!(error instanceof OperatingError)) throw error
+      // A collector was faster: it is evaluated another time. Evaluators that stay write a derivation once,
+      // and would go on to name those that their daemon no longer holds for them.
+      await warm?.endAll()
+      return new Map<StorePath, ReadonlySet<string>>()
     })
     return answers.filter((answer) => {
       if (!isFound(answer)) return true

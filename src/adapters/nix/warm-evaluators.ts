@@ -60,9 +60,14 @@ export class WarmEvaluators {
     }
   }
 
+  /** The next questions go to new ones. */
+  async endAll(): Promise<void> {
+    await Promise.all([...this.#kept].map(([key, kept]) => this.#end(key, kept)))
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.all([...this.#kept].map(([key, kept]) => this.#end(key, kept)))
+    await this.endAll()
   }
 
   #take(key: string, question: WarmQuestion): Kept | undefined {
