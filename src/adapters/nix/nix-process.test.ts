@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
+import { eventually } from '#test/anomaly/eventually.ts'
 import { runCommand } from '#test/clients/run-command.ts'
 import { NixProcess } from './nix-process.ts'
 import { readString } from './wire-format.ts'
@@ -34,6 +35,16 @@ suite('NixProcess', () => {
     const missing = new NixProcess({ command: '/not/there', args: [], environment })
     await assert.rejects(missing.read(readString()), { code: 'NIX_FAILED' })
     await missing.kill()
+  })
+
+  test('signals its group when it ends, and nobody afterwards', async (context) => {
+    const kill = context.mock.method(process, 'kill')
+    const child = start('exit 1')
+    const signals = () =>
+      kill.mock.calls.flatMap(({ arguments: [to, signal] }) => (to === -child.pid! ? [signal] : []))
+    await eventually('the signal', () => signals()[0])
+    await child.kill()
+    assert.deepEqual(signals(), ['SIGKILL'])
   })
 
   test('keeps who awaits an answer alive, and nobody else', async () => {

@@ -40,7 +40,10 @@ export class NixProcess {
     this.#output = child.stdout as Socket
     this.#exited = Promise.race([once(child, 'exit'), once(child, 'error')]).catch(() => undefined)
     child.on('error', (error) => this.#fail(error))
-    child.on('exit', () => this.#fail(new Error(`${command} ended`)))
+    child.on('exit', () => {
+      this.#killGroup()
+      this.#fail(new Error(`${command} ended`))
+    })
     this.#input.on('error', (error) => this.#fail(error))
     this.#output.on('error', (error) => this.#fail(error))
     // Its end alone is awaited by nobody, and would come too late for who is.
@@ -99,16 +102,21 @@ export class NixProcess {
   /** Ends it, whatever it does. Resolves when it is gone. */
   async kill(): Promise<void> {
     this.#fail(new Error('the process was ended'))
-    const { pid } = this.#child
-    if (pid === undefined) return
-    try {
-      process.kill(-pid, 'SIGKILL')
-    } catch (error) {
-      // ESRCH: it has ended by itself.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-    }
+    const { pid, exitCode, signalCode } = this.#child
+    // Later its number may be that of another process.
+    if (pid === undefined || exitCode !== null || signalCode !== null) return
+    this.#killGroup()
     this.#child.ref()
     await this.#exited
+  }
+
+  #killGroup(): void {
+    try {
+      process.kill(-this.#child.pid!, 'SIGKILL')
+    } catch (error) {
+      // ESRCH: all of it has ended by itself.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
   }
 
   #more(): Promise<void> {
