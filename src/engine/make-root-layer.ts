@@ -62,10 +62,12 @@ async function listInstalled(
   packages: readonly (readonly StorePath[])[],
   files: StoreFiles,
 ): Promise<readonly StorePath[]> {
-  const installed = new Set(packages.toSorted(comparePackages).flat())
-  // A set gives what is added while it is walked, too: this is breadth first.
-  for (const path of installed) {
-    for (const propagated of await files.propagated(path)) installed.add(propagated)
+  const installed = new Set<StorePath>()
+  let level = packages.toSorted(comparePackages).flat()
+  while (level.length > 0) {
+    const added = [...new Set(level).difference(installed)]
+    for (const path of added) installed.add(path)
+    level = (await Promise.all(added.map((path) => files.propagated(path)))).flat()
   }
   return [...installed]
 }
@@ -94,22 +96,25 @@ async function growFarm(
 ): Promise<Farm | TooManyNames> {
   const outsideLinks: OutsideLink[] = []
   const top: readonly Provider[] = installed.map((directory) => ({ directory }))
-  const waiting = [{ path: '', providers: top }]
+  const waiting = [{ path: '', directory: root, providers: top }]
   let names = 0
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     signal.throwIfAborted()
+    const { children } = next.directory
     for (const [name, merged] of await mergeDirectories(next.path, next.providers, files)) {
       const path = next.path === '' ? name : `${next.path}/${name}`
       names += 1
       if (names > mostNames) return { kind: 'too-many-names', path, most: mostNames }
       switch (merged.kind) {
         case 'link':
-          addNode(root, path, { kind: 'symlink', target: merged.target })
+          children.set(name, { kind: 'symlink', target: merged.target })
           break
-        case 'directory':
-          addNode(root, path, makeDirectory())
-          waiting.push({ path, providers: merged.providers })
+        case 'directory': {
+          const directory = makeDirectory()
+          children.set(name, directory)
+          waiting.push({ path, directory, providers: merged.providers })
           break
+        }
         case 'outside':
           outsideLinks.push({ path, target: merged.target })
       }

@@ -44,7 +44,7 @@ async function listDirectory(view: View, directory: string): Promise<readonly St
   for (const [name, kind] of names) {
     if (kind !== 'symlink') entries.push({ name, kind })
     else
-      entries.push({ name, ...destinationOf(await resolveInStore(view, `${start.path}/${name}`)) })
+      entries.push({ name, ...destinationOf(await resolveLink(view, start.path, name)) })
   }
   return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -66,6 +66,15 @@ async function readPropagated(view: View, path: StorePath): Promise<readonly Sto
   return named.filter((word) => view.closure.has(word))
 }
 
+/** What a symbolic link leads to, by its name in a directory without links on the way. */
+async function resolveLink(view: View, directory: string, name: string): Promise<Resolved> {
+  const storePath = storePathOf(directory)!
+  const target = await view.directories.readLink(storePath, `${directory}/${name}`)
+  return target.startsWith('/')
+    ? resolveInStore(view, target, { directory: '', links: 1 })
+    : resolveInStore(view, target, { directory, links: 1 })
+}
+
 type Resolved = { readonly kind: StoreEntry['kind']; readonly path: string }
 
 function destinationOf({ kind, path }: Resolved): Destination {
@@ -74,12 +83,16 @@ function destinationOf({ kind, path }: Resolved): Destination {
 
 /**
  * Follows a path one component at a time, as inside an image that holds the closure: what leads out
- * of it is not looked up on this machine.
+ * of it is not looked up on this machine. It may begin in a directory that was reached already.
  */
-async function resolveInStore(view: View, start: string): Promise<Resolved> {
+async function resolveInStore(
+  view: View,
+  start: string,
+  { directory, links: followed } = { directory: '', links: 0 },
+): Promise<Resolved> {
   let rest = splitPath(start)
-  let reached = ''
-  let links = 0
+  let reached = directory
+  let links = followed
   let kind: 'directory' | 'file' = 'directory'
   while (rest.length > 0) {
     const [name = '', ...after] = rest
