@@ -58,10 +58,13 @@ const paperNix: PackageBuilder = {
         outputs: [{ name: 'out', path: storePath(name) }],
       })),
   realise: async () => ({ kind: 'realised' }),
-  // Libraries are roots as well, so that each is a layer of its own and images share it.
+  // Big enough for a layer of its own each, so that images share libraries.
   closure: async (programs) => {
     const roots = [...new Set([...programs.flatMap(librariesOf), ...programs])].sort()
-    return { roots, nodes: roots.map((path) => ({ path, narSizeBytes: 1000, references: [] })) }
+    return {
+      roots,
+      nodes: roots.map((path) => ({ path, narSizeBytes: 1_000_000, references: [] })),
+    }
   },
   lease: async () => ({ directory: '/paper', release: async () => {} }),
 }
