@@ -7,7 +7,10 @@ import { digestOf } from '#core/oci/digest.ts'
 import { mediaTypes } from '#core/oci/media-types.ts'
 import type { RequestFacts } from '#engine/ports/request-log.ts'
 import type { ServedImage } from '#engine/serve-platforms.ts'
+import { keepImageAnswer, makeAnswer, recallAnswer } from './manifest-answers.ts'
 import { createRegistryServer } from './registry-server.ts'
+import type { Registry } from './registry.ts'
+import type { Exchange } from './response.ts'
 
 const signal = new AbortController().signal
 const documents = [mediaTypes.ociManifest, mediaTypes.dockerManifest].map((mediaType) => {
@@ -16,6 +19,17 @@ const documents = [mediaTypes.ociManifest, mediaTypes.dockerManifest].map((media
   return { mediaType, bytes, digest: digestOf(bytes), size: bytes.length }
 })
 const [oci, docker] = documents as [(typeof documents)[0], (typeof documents)[0]]
+
+/** Answers are kept with the image that they were made of. */
+function makeImage(): ServedImage {
+  return {
+    kind: 'image',
+    cached: true,
+    pinned: { source: 'ours', revision: 'r1', identity: 'r1', fixed: true },
+    image: { manifests: documents, blobs: [] },
+  }
+}
+
 /** A registry that recalls what it has served, and counts how often it had to look for it. */
 async function startRegistry(context: TestContext) {
   const { blobs } = createMemoryStorage()
@@ -24,13 +38,7 @@ async function startRegistry(context: TestContext) {
     await upload.write(bytes)
     await upload.publish(digest)
   }
-  // Answers are kept with the image that they were made of.
-  const image: ServedImage = {
-    kind: 'image',
-    cached: true,
-    pinned: { source: 'ours', revision: 'r1', identity: 'r1', fixed: true },
-    image: { manifests: documents, blobs: [] },
-  }
+  const image = makeImage()
   const looked: string[] = []
   const requests: RequestFacts[] = []
   const world = { isRecent: true }
@@ -115,4 +123,21 @@ test('what is no longer recalled is looked for', async (context) => {
   world.isRecent = false
   await send('latest', '*/*')
   assert.deepEqual(looked, ['git', 'git'])
+})
+
+test('Accept headers that choose one manifest share its answer', () => {
+  const image = makeImage()
+  const registry = { recall: () => image } as Partial<Registry> as Registry
+  const recall = (accept: string) => {
+    const exchange = { request: { headers: { accept } } } as Exchange
+    const known = recallAnswer(exchange, registry, 'git', { kind: 'tag', tag: 'latest' })
+    if (known === undefined)
+      keepImageAnswer(exchange, image, makeAnswer({ ...oci, more: {}, facts: {} }))
+    return known
+  }
+  const accepts = ['*/*', 'application/*']
+  for (const accept of accepts) assert.equal(recall(accept), undefined)
+  const [one, other] = accepts.map(recall)
+  assert.ok(one)
+  assert.equal(one, other)
 })

@@ -74,8 +74,15 @@ const mostAccepts = 8
 // Kept texts are bounded as well as their number; those of container clients have 500 characters.
 const longestAccept = 2000
 
+/** Of one image. */
+interface ImageAnswers {
+  /** One for each of its manifests, however many headers choose it: their texts are most of the memory. */
+  readonly byTag: Map<string, ManifestAnswer>
+  readonly byAccept: BoundedMap<string, ManifestAnswer>
+}
+
 // They live as long as what they were made of, which those bound who keep it.
-const imageAnswers = new WeakMap<ServedImage, BoundedMap<string, ManifestAnswer>>()
+const imageAnswers = new WeakMap<ServedImage, ImageAnswers>()
 const documentAnswers = new WeakMap<Uint8Array, ManifestAnswer>()
 
 /** For the next request with the same headers that is answered from the same image. */
@@ -86,9 +93,19 @@ export function keepImageAnswer(
 ): void {
   const accept = request.headers.accept ?? ''
   if (accept.length > longestAccept) return
-  const answers = imageAnswers.get(image) ?? new BoundedMap(mostAccepts)
+  const { byTag, byAccept } = imageAnswers.get(image) ?? openAnswers(image)
+  const known = byTag.get(answer.tag) ?? answer
+  byTag.set(answer.tag, known)
+  byAccept.set(accept, known)
+}
+
+function openAnswers(image: ServedImage): ImageAnswers {
+  const answers = {
+    byTag: new Map<string, ManifestAnswer>(),
+    byAccept: new BoundedMap<string, ManifestAnswer>(mostAccepts),
+  }
   imageAnswers.set(image, answers)
-  answers.set(accept, answer)
+  return answers
 }
 
 export function keepDocumentAnswer(bytes: Uint8Array, answer: ManifestAnswer): void {
@@ -108,7 +125,7 @@ export function recallAnswer(
   }
   const { tag } = reference
   const image = registry.recall?.({ name, tag, acceptsIndex: acceptsIndex(exchange) })
-  return image && imageAnswers.get(image)?.get(exchange.request.headers.accept ?? '')
+  return image && imageAnswers.get(image)?.byAccept.get(exchange.request.headers.accept ?? '')
 }
 
 const indexAccepts = new BoundedMap<string, boolean>(100)
