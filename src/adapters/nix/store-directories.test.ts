@@ -65,12 +65,24 @@ suite('StoreDirectories', () => {
     const names = ['one', 'two', 'three']
     const make = (name: string) => makePath(join(scratch.path, name), 'a', 'b', 'c')
     const paths = await Promise.all(names.map(make))
-    // Each has four names: the directory and what is in it.
-    const all = new StoreDirectories(8)
+    // Each has five names: its own, the directory and what is in it.
+    const all = new StoreDirectories(10)
     const list = async (path: StorePath) => (await all.open().list(path, `${path}/bin`)).size
     const [one, two, three] = paths as [StorePath, StorePath, StorePath]
     for (const path of [one, two, one, three]) assert.equal(await list(path), 3)
     for (const path of paths) await rm(join(path, 'bin/a'))
     assert.deepEqual([await list(one), await list(three), await list(two)], [3, 3, 2])
+  })
+  test('forgets paths of which nobody has listed anything', async () => {
+    await using scratch = await makeScratchDirectory()
+    const path = await makePath(join(scratch.path, 'path'), 'a')
+    const all = new StoreDirectories(3)
+    const list = async () => (await all.open().list(path, `${path}/bin`)).size
+    assert.equal(await list(), 1)
+    const file = join(scratch.path, 'file') as StorePath
+    await writeFile(file, '')
+    assert.equal(await all.open().kind(file, file), 'file')
+    await rm(join(path, 'bin/a'))
+    assert.equal(await list(), 0)
   })
 })

@@ -52,6 +52,7 @@ export class StoreDirectories {
     this.#forget(path)
     const fresh = new RememberedPath(identity, kind, (names) => this.#count(names))
     this.#paths.set(path, fresh)
+    this.#count(1)
     return fresh
   }
 
@@ -119,7 +120,8 @@ class RememberedPath {
   readonly #directories = new Map<string, Promise<Directory>>()
   readonly #links = new Map<string, Promise<string>>()
   readonly #files = new Map<string, Promise<readonly StorePath[]>>()
-  #names = 0
+  /** With the path's own. */
+  #names = 1
   #isDiscarded = false
 
   constructor(identity: string, kind: NameKind, count: (names: number) => void) {
