@@ -3,6 +3,7 @@ import { parseManifestReferences } from '#core/oci/manifest-references.ts'
 import type { BlobClaims } from './claim-blobs.ts'
 import { findMissingBlobs } from './find-missing-blobs.ts'
 import type { BlobReader } from './ports/blob-store.ts'
+import type { ImageSpecs } from './ports/image-specs.ts'
 import type { StorageObserver } from './ports/storage-observer.ts'
 import type { RecentManifests } from './recent-manifests.ts'
 
@@ -22,6 +23,8 @@ export async function readStoredManifest(
   digest: Digest,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
+  const known = recent?.documents.recall(digest)
+  if (known !== undefined) return known
   const moment = recent?.documents.moment()
   // Anybody may ask for any digest, and a claim writes to the storage.
   if ((await blobs.stat(digest, signal)) === undefined) return undefined
@@ -39,11 +42,15 @@ export async function readStoredManifest(
   return bytes
 }
 
-/** The same from memory, under a name that the policy is known to let through. */
+/**
+ * The same from memory, at once, under a name that the policy is known to let through; where there are
+ * stored specs, one may have come that asks for something else.
+ */
 export function recallStoredManifest(
-  { recent }: Pick<StoredManifestTools, 'recent'>,
+  { recent, specs }: Pick<StoredManifestTools, 'recent'> & { readonly specs: ImageSpecs },
   name: string,
   digest: Digest,
 ): Uint8Array | undefined {
-  return recent?.names.get(name) && recent.documents.recall(digest)
+  const isServed = specs.isEmpty === true && recent?.names.get(name) !== undefined
+  return isServed ? recent.documents.recall(digest) : undefined
 }

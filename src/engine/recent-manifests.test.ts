@@ -129,3 +129,21 @@ test('recallStoredManifest() gives what was read by digest, under names that are
   assert.equal(recallDigest('p1', digest), undefined)
   assert.equal(await readDigest(digest), undefined)
 })
+
+test('recallStoredManifest() gives nothing where a spec may have come', async () => {
+  const packages = new Map([['spec', ['p1']]])
+  const find = async (name: string) => {
+    const wanted = packages.get(name)
+    return wanted && { packages: wanted, source: '', options: {} }
+  }
+  const started = start({ specs: { find }, policy: { ...strictPolicy, deny: ['p9'] } })
+  const { tools, recallDigest, readDigest } = started
+  const { image } = await serveTwice(started)
+  const { digest } = image.manifests[0]!
+  const bytes = await readDigest(digest)
+  assert.ok(bytes)
+  packages.set('p1', ['p9'])
+  assert.equal(recallDigest('p1', digest), undefined)
+  assert.equal((await refuseName(tools, 'p1'))?.kind, 'denied')
+  assert.equal(await readDigest(digest), bytes, 'whoever is let through is answered from memory')
+})
