@@ -1,4 +1,4 @@
-import { opendir, rm, stat } from 'node:fs/promises'
+import { opendir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { unlessMissing } from './filesystem-error.ts'
 
@@ -8,6 +8,10 @@ const slack = 1 / 8
 
 // What is being written cannot be removed to make room.
 const mostUnfinished = 1 / 2
+
+// Of what would be free without the files, so that a cache never takes the disk from what fills it:
+// images are stored beside it.
+const mostPartOfDisk = 1 / 4
 
 // The smallest file takes a block.
 const leastFileBytes = 4096
@@ -22,11 +26,13 @@ interface KeptFile {
  * Keeps the files of a directory within a bound; those that were used longest ago go first. The
  * directory itself says what is there, and the time of a file when it was used: so it outlives the
  * process, and several may share it, each of them a quarter and what it writes over the bound at most.
+ * How full the disk is counts as it was at the last look.
  */
 export class DirectoryRoom {
   readonly #directory: string
   readonly #mostBytes: number
   readonly #report: (error: unknown) => void
+  #boundBytes: number
   /** What was there at the last look, and what this process has kept since. */
   #keptBytes = 0
   #newBytes = 0
@@ -36,7 +42,13 @@ export class DirectoryRoom {
   constructor(directory: string, mostBytes: number, report: (error: unknown) => void) {
     this.#directory = directory
     this.#mostBytes = mostBytes
+    this.#boundBytes = mostBytes
     this.#report = report
+  }
+
+  /** What the files may take; less than was asked for while the disk has little room. */
+  get boundBytes(): number {
+    return this.#boundBytes
   }
 
   /** Room for bytes of a file that is being written; false when too much is, or while room is made. */
@@ -50,7 +62,7 @@ export class DirectoryRoom {
 
   /** False when files come faster than a look, which takes its time, removes others. */
   get keepsUp(): boolean {
-    return this.#newBytes <= this.#mostBytes * slack
+    return this.#newBytes <= this.#boundBytes * slack
   }
 
   giveBack(sizeBytes: number): void {
@@ -84,16 +96,17 @@ export class DirectoryRoom {
   }
 
   #makeRoom(): void {
-    const isFull = this.#keptBytes + this.#unfinishedBytes > this.#mostBytes
-    if (isFull || this.#newBytes > this.#mostBytes * slack) void this.look()
+    const isFull = this.#keptBytes + this.#unfinishedBytes > this.#boundBytes
+    if (isFull || this.#newBytes > this.#boundBytes * slack) void this.look()
   }
 
   async #lookThrough(): Promise<void> {
     this.#newBytes = 0
     const files = await listFiles(this.#directory)
     let keptBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0)
-    if (keptBytes + this.#unfinishedBytes > this.#mostBytes) {
-      const wantedBytes = this.#mostBytes * (1 - slack) - this.#unfinishedBytes
+    this.#boundBytes = await this.#findBound(keptBytes)
+    if (keptBytes + this.#unfinishedBytes > this.#boundBytes) {
+      const wantedBytes = this.#boundBytes * (1 - slack) - this.#unfinishedBytes
       for (const file of files.sort((a, b) => a.usedMs - b.usedMs)) {
         if (keptBytes <= wantedBytes) break
         await rm(file.path, { force: true })
@@ -102,6 +115,13 @@ export class DirectoryRoom {
     }
     // What was kept meanwhile may be among the files; it is counted twice rather than not at all.
     this.#keptBytes = keptBytes + this.#newBytes
+  }
+
+  async #findBound(keptBytes: number): Promise<number> {
+    const { blocks, bavail, bsize } = await statfs(this.#directory)
+    // File systems without a size of their own say that they have no blocks.
+    if (blocks === 0) return this.#mostBytes
+    return Math.min(this.#mostBytes, (keptBytes + bavail * bsize) * mostPartOfDisk)
   }
 }
 

@@ -28,9 +28,7 @@ export interface SegmentShare {
   readonly keptDirectory: string
   /** Of this process: files that are being written. */
   readonly unfinishedDirectory: string
-  /** What compresses to more is not kept. */
-  readonly mostSegmentBytes: number
-  /** One cell: 0 while there is no room for new files. */
+  /** One cell: what compresses to more KiB is not kept; 0 while there is no room for new files. */
   readonly room: Int32Array
 }
 
@@ -90,7 +88,11 @@ export class SegmentCache {
 
   /** False while new segments would not be kept. */
   get hasRoom(): boolean {
-    return Atomics.load(this.#share.room, 0) !== 0 && !this.#writing.isOn
+    return this.#mostSegmentBytes > 0 && !this.#writing.isOn
+  }
+
+  get #mostSegmentBytes(): number {
+    return Atomics.load(this.#share.room, 0) * 1024
   }
 
   /** Begins to keep a segment; `undefined` when there is no room or the disk fails. */
@@ -102,7 +104,7 @@ export class SegmentCache {
       join(this.#share.unfinishedDirectory, randomUUID()),
       join(this.#share.keptDirectory, name),
       {
-        mostBytes: this.#share.mostSegmentBytes,
+        mostBytes: this.#mostSegmentBytes,
         onFailure: this.#writing.begin,
         onEnd: (sizeBytes) => {
           this.#underWay.delete(name)

@@ -12,6 +12,9 @@ import type { SegmentShare } from './segment-cache.ts'
 // One huge store path must not drive everything else away.
 const mostPart = 1 / 4
 
+// The cell counts up to 2 TiB.
+const mostRoomKibibytes = 2 ** 31 - 1
+
 export interface SegmentDirectoryOptions {
   /** On local disk; several processes may share it. */
   readonly directory: string
@@ -39,16 +42,17 @@ export class SegmentDirectory {
     this.share = {
       keptDirectory,
       unfinishedDirectory: unfinished.path,
-      mostSegmentBytes: mostBytes * mostPart,
-      room: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)).fill(1),
+      room: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
     }
-    void this.#room.look()
+    this.#tellRoom()
+    void this.#room.look().then(() => this.#tellRoom())
   }
 
   /** For who writes: there is a new file. When files come too fast, no more are written for a while. */
   added(sizeBytes: number): void {
     this.#room.add(sizeBytes)
-    if (!this.#room.keepsUp && !this.#isMakingRoom) void this.#makeRoom()
+    if (this.#room.keepsUp) this.#tellRoom()
+    else if (!this.#isMakingRoom) void this.#makeRoom()
   }
 
   async close(): Promise<void> {
@@ -60,8 +64,15 @@ export class SegmentDirectory {
     this.#isMakingRoom = true
     Atomics.store(this.share.room, 0, 0)
     while (!this.#room.keepsUp) await this.#room.look()
-    Atomics.store(this.share.room, 0, 1)
     this.#isMakingRoom = false
+    this.#tellRoom()
+  }
+
+  #tellRoom(): void {
+    if (this.#isMakingRoom) return
+    const kibibytes = Math.floor((this.#room.boundBytes * mostPart) / 1024)
+    // Never none, so that small segments go on telling of a disk that has become free again.
+    Atomics.store(this.share.room, 0, Math.max(1, Math.min(kibibytes, mostRoomKibibytes)))
   }
 }
 
