@@ -38,5 +38,9 @@ function start(credit: number) {
   const control = new Int32Array(new SharedArrayBuffer(8))
   control[creditCell] = credit
   const sent: Uint8Array[] = []
-  return { control, sent, sender: new ChunkSender(control, (bytes) => void sent.push(bytes)) }
+  const sender = new ChunkSender(control, {
+    take: () => new Uint8Array(mebibyte),
+    send: (bytes) => void sent.push(bytes),
+  })
+  return { control, sent, sender }
 }

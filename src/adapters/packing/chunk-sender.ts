@@ -3,20 +3,27 @@ import { cancelCell, creditCell } from './worker-messages.ts'
 /** Thrown on the worker thread when nobody wants the layer any more. */
 export class Cancelled extends Error {}
 
-const chunkBytes = 1024 * 1024
+export const chunkBytes = 1024 * 1024
+
+/** How chunks come and go. */
+export interface ChunkPost {
+  /** Memory of `chunkBytes` for the next chunk. */
+  readonly take: () => Uint8Array<ArrayBuffer>
+  readonly send: (bytes: Uint8Array<ArrayBuffer>) => void
+}
 
 /**
  * Hands compressed bytes to the main thread in chunks of 1 MiB. Waits while all credit is spent, so
  * that a slow disk holds the worker back instead of filling the memory.
  */
 export class ChunkSender {
-  #chunk = new Uint8Array(chunkBytes)
+  #chunk: Uint8Array<ArrayBuffer> | undefined
   #filledBytes = 0
   #sentBytes = 0
   readonly #control: Int32Array
-  readonly #post: (bytes: Uint8Array<ArrayBuffer>) => void
+  readonly #post: ChunkPost
 
-  constructor(control: Int32Array, post: (bytes: Uint8Array<ArrayBuffer>) => void) {
+  constructor(control: Int32Array, post: ChunkPost) {
     this.#control = control
     this.#post = post
   }
@@ -28,6 +35,7 @@ export class ChunkSender {
   append(bytes: Uint8Array): void {
     for (let start = 0; start < bytes.length;) {
       const part = bytes.subarray(start, start + chunkBytes - this.#filledBytes)
+      this.#chunk ??= this.#post.take()
       this.#chunk.set(part, this.#filledBytes)
       this.#filledBytes += part.length
       start += part.length
@@ -37,13 +45,13 @@ export class ChunkSender {
 
   /** Sends what has gathered. */
   flush(): void {
-    if (this.#filledBytes === 0) return
+    if (this.#chunk === undefined) return
     this.#takeCredit()
     this.#sentBytes += this.#filledBytes
     const chunk = this.#chunk.subarray(0, this.#filledBytes)
-    this.#chunk = new Uint8Array(chunkBytes)
+    this.#chunk = undefined
     this.#filledBytes = 0
-    this.#post(chunk)
+    this.#post.send(chunk)
   }
 
   /** Ends the work on a layer that nobody waits for. */

@@ -4,7 +4,7 @@ import { digestFromHash } from '#core/oci/digest.ts'
 import { endOfArchive } from '#core/tar/tar-header.ts'
 import type { LayerContent, MeasuredPath } from '#engine/ports/packer.ts'
 import type { BlockRing } from './block-ring.ts'
-import { Cancelled, ChunkSender } from './chunk-sender.ts'
+import { Cancelled, ChunkSender, type ChunkPost } from './chunk-sender.ts'
 import { compressSegment, type Segment, type WriteSegment } from './compress-segment.ts'
 import { layerFormatOf } from './layer-format.ts'
 import { LayerOutput } from './layer-output.ts'
@@ -17,6 +17,8 @@ export interface CoordinatorTools {
   readonly storeDirectory: string
   /** Absent when segments are not kept. */
   readonly segments: SegmentCache | undefined
+  /** Memory for bytes on their way out, which go with the answer. */
+  readonly takeChunk: ChunkPost['take']
   readonly post: (answer: PackAnswer) => void
 }
 
@@ -33,11 +35,10 @@ export class Coordinator {
 
   /** Reads all of a job; the last blocks of it may still be under way afterwards. */
   run(job: PackJob): void {
-    const { post } = this.#tools
+    const { takeChunk, post } = this.#tools
     const { id, control } = job
-    const output = new LayerOutput(
-      new ChunkSender(control, (bytes) => post({ id, kind: 'chunk', bytes })),
-    )
+    const send = (bytes: Uint8Array<ArrayBuffer>) => post({ id, kind: 'chunk', bytes })
+    const output = new LayerOutput(new ChunkSender(control, { take: takeChunk, send }))
     try {
       this.#run(job, output)
     } catch (error) {

@@ -8,7 +8,7 @@ import {
   creditCell,
   type CoordinatorData,
   type PackAnswer,
-  type PackJob,
+  type PackRequest,
   type PackWork,
   type SegmentKept,
 } from './worker-messages.ts'
@@ -105,8 +105,7 @@ export class PackRing {
     // While idle, the threads do not keep the process alive.
     if (this.#jobs.size === 0) this.#coordinator.ref()
     this.#jobs.set(id, job)
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window, a worker
-    this.#coordinator.postMessage({ id, work, compression, control } satisfies PackJob)
+    this.#send({ kind: 'job', id, work, compression, control })
     return job.result.promise.finally(() => signal.removeEventListener('abort', abort))
   }
 
@@ -127,12 +126,31 @@ export class PackRing {
     const job = this.#jobs.get(answer.id)
     if (job === undefined) return
     if (answer.kind === 'chunk') {
-      job.written = job.written.then(() => writeChunk(job, answer.bytes))
+      job.written = job.written.then(() => this.#write(job, answer.bytes))
       return
     }
     this.#jobs.delete(answer.id)
     if (this.#jobs.size === 0) this.#coordinator.unref()
     settle(job, answer)
+  }
+
+  /** Nothing more is written once a job has failed; the coordinator learns it from the control cells. */
+  async #write(job: RunningJob, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (Atomics.load(job.control, cancelCell) !== 0) return
+    try {
+      await job.write(bytes)
+      // First, so that whoever waits for the credit finds it.
+      this.#send({ kind: 'written', memory: bytes.buffer })
+      giveCredit(job.control)
+    } catch (error) {
+      // The memory may still be read.
+      cancel(job, error)
+    }
+  }
+
+  #send(request: PackRequest): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window, a worker
+    this.#coordinator.postMessage(request, request.kind === 'written' ? [request.memory] : [])
   }
 
   #end(reason: unknown): void {
@@ -159,17 +177,6 @@ function settle(job: RunningJob, answer: Exclude<PackAnswer, { kind: 'chunk' }>)
       return
     case 'cancelled':
     // Whoever cancelled it has rejected the result.
-  }
-}
-
-/** Nothing more is written once a job has failed; the coordinator learns it from the control cells. */
-async function writeChunk(job: RunningJob, bytes: Uint8Array): Promise<void> {
-  if (Atomics.load(job.control, cancelCell) !== 0) return
-  try {
-    await job.write(bytes)
-    giveCredit(job.control)
-  } catch (error) {
-    cancel(job, error)
   }
 }
 

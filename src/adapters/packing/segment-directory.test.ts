@@ -253,7 +253,7 @@ async function openSite(t: TestContext, mostBytes = 100 * 2 ** 20) {
     close,
     async pack(paths: readonly StorePath[], compression: Compression, keeping = true) {
       const chunks: Uint8Array[] = []
-      const add = async (chunk: Uint8Array) => void chunks.push(chunk)
+      const add = async (chunk: Uint8Array) => void chunks.push(Uint8Array.from(chunk))
       const content: LayerContent = contentOf(paths)
       const layer = await (keeping ? packer : plain).pack(content, compression, add, ever)
       return { bytes: Buffer.concat(chunks), layer }

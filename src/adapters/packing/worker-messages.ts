@@ -17,6 +17,7 @@ export type PackWork =
   | { readonly kind: 'segment'; readonly measured: MeasuredPath }
 
 export interface PackJob {
+  readonly kind: 'job'
   /** Names the job in the answers. */
   readonly id: number
   readonly work: PackWork
@@ -24,6 +25,15 @@ export interface PackJob {
   /** Two 32-bit cells, see `creditCell` and `cancelCell`. */
   readonly control: Int32Array
 }
+
+/** Memory of a chunk that is written, for another one. */
+export interface WrittenChunk {
+  readonly kind: 'written'
+  readonly memory: ArrayBuffer
+}
+
+/** What the coordinator is sent. */
+export type PackRequest = PackJob | WrittenChunk
 
 /** How many chunks the coordinator may still send; the main thread gives one back for each it has written. */
 export const creditCell = 0

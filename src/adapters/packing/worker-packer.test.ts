@@ -344,6 +344,24 @@ test('pack() waits for write() before it hands over the next chunk', async (t) =
   await newPacker(t).pack(storePaths(bigFile), gzip(), write, ever)
 })
 
+test('pack() takes the memory of a chunk back once it is written', async (t) => {
+  const chunks: Uint8Array[] = []
+  const lent: number[] = []
+  const write = async (chunk: Uint8Array) => {
+    chunks.push(chunk)
+    lent.push(chunk.length)
+  }
+  const { sizeBytes } = await newPacker(t).pack(storePaths(bigFile), gzip(), write, ever)
+  assert.equal(
+    lent.reduce((sum, bytes) => sum + bytes, 0),
+    sizeBytes,
+  )
+  assert.deepEqual(
+    chunks.map(({ length }) => length),
+    lent.map(() => 0),
+  )
+})
+
 test('pack() ends with the reason of the signal, while its write() still hangs', async (t) => {
   const packer = newPacker(t, { threads: 1 })
   const stop = new AbortController()
@@ -425,7 +443,7 @@ async function packAll(
   { signal = ever, compression = gzip() }: { signal?: AbortSignal; compression?: Compression } = {},
 ): Promise<{ bytes: Buffer; layer: PackedLayer }> {
   const chunks: Uint8Array[] = []
-  const write = async (chunk: Uint8Array) => void chunks.push(chunk)
+  const write = async (chunk: Uint8Array) => void chunks.push(Uint8Array.from(chunk))
   const layer = await packer.pack(content, compression, write, signal)
   return { bytes: Buffer.concat(chunks), layer }
 }

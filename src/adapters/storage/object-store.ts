@@ -15,7 +15,7 @@ export interface ListedObject extends ObjectInfo {
 
 /** An upload in progress; invisible until it is published. Ends with `publish` or `discard`. */
 export interface ObjectUpload {
-  /** Takes the bytes over or copies them before it resolves; waits while too much is under way. */
+  /** Has written or copied the bytes when it resolves; waits while too much is under way. */
   write(chunk: Uint8Array): Promise<void>
   /** Makes the bytes visible under a key, all at once; what was there before is replaced. */
   publish(key: string): Promise<void>

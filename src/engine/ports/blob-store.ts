@@ -23,6 +23,11 @@ export interface BlobFile {
    * At once, without a promise, when nothing has to be waited for.
    */
   read(into: Uint8Array, position: number): Promise<number> | number
+  /**
+   * Lets the kernel send bytes from a position on to the connection of that descriptor; gives how many it
+   * took, 0 when it has no room. Does not wait: `undefined` when it would, and where the kernel cannot.
+   */
+  pass?(descriptor: number, position: number, mostBytes: number): number | undefined
   close(): Promise<void>
 }
 
@@ -58,6 +63,7 @@ export interface BlobReader {
 
 /** An upload in progress; invisible until it is published. Ends with `publish` or `discard`. */
 export interface BlobUpload {
+  /** Has written or copied the bytes when it resolves. */
   write(chunk: Uint8Array): Promise<void>
   /** Makes the bytes visible under their digest, all at once, whether or not they are there. */
   publish(digest: Digest): Promise<void>

@@ -30,7 +30,7 @@ export interface PackedLayer {
 export interface Packer {
   /**
    * Hands compressed bytes to `write` in order, waiting for each call to finish before much more
-   * is produced. A store path that is not what Nix's database says, or changes while it is read,
+   * is produced; the bytes are lent for that time. A store path that is not what Nix's database says, or changes while it is read,
    * rejects.
    */
   pack(
