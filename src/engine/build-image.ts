@@ -1,4 +1,4 @@
-import { assembleImage, type ImageLayer } from '#core/assembly/image-documents.ts'
+import { assembleImage, type ImageDocument, type ImageLayer } from '#core/assembly/image-documents.ts'
 import { imageOptions } from '#core/assembly/image-options.ts'
 import type { LayerScheme } from '#core/layers/layer-scheme.ts'
 import { planLayers } from '#core/layers/plan-layers.ts'
@@ -30,6 +30,7 @@ import { findSource, type PackageSources, type SourceFailure } from './ports/pac
 import type { StorageObserver } from './ports/storage-observer.ts'
 import type { OpenStoreFiles } from './ports/store-files.ts'
 import { requireBlobs } from './require-blobs.ts'
+import { runInLanes } from './run-in-lanes.ts'
 import type { BuildEntry, ManifestEntry } from './stored-entries.ts'
 import { describeDocument } from './stored-entries.ts'
 
@@ -228,9 +229,11 @@ async function publishImage(
     options,
     tools.compression.codec,
   )
-  for (const document of [config, ociManifest, dockerManifest]) {
-    await publishDocument(tools, document, signal)
-  }
+  // Each waits for the disk or the bucket; what leads to them comes when all are there.
+  const documents = [config, ociManifest, dockerManifest]
+  const publish = (document: ImageDocument, until: AbortSignal) =>
+    publishDocument(tools, document, until)
+  await runInLanes(documents, documents.length, publish, signal)
   const image: ManifestEntry = {
     manifests: [ociManifest, dockerManifest].map(describeDocument),
     blobs: [
