@@ -43,15 +43,15 @@ async function listDirectory(view: View, directory: string): Promise<readonly St
   const entries: StoreEntry[] = []
   for (const [name, kind] of names) {
     if (kind !== 'symlink') entries.push({ name, kind })
-    else
-      entries.push({ name, ...destinationOf(await resolveLink(view, start.path, name)) })
+    else entries.push({ name, ...destinationOf(await resolveLink(view, start.path, name)) })
   }
   return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** Directories come after the one that they are in, which was followed to its end then. */
 async function resolveDirectory(view: View, directory: string): Promise<Resolved> {
-  if (view.reached.has(posix.dirname(directory)) && !/\/\.{0,2}$/.test(directory)) {
+  const above = directory.slice(0, directory.lastIndexOf('/'))
+  if (view.reached.has(above) && !/\/\.{0,2}$/.test(directory)) {
     const storePath = storePathOf(directory)
     const kind = storePath && (await view.directories.kind(storePath, directory))
     if (kind === 'directory') return { kind, path: directory }
@@ -105,8 +105,8 @@ async function resolveInStore(
       reached = path === '/' ? '' : path
       continue
     }
-    const storePath = storePathOf(path)
-    if (storePath === undefined || !view.closure.has(storePath)) return { kind: 'dangling', path }
+    const storePath = beginningOf(path)
+    if (!isIn(view.closure, storePath)) return { kind: 'dangling', path }
     const status = await view.directories.kind(storePath, path)
     if (status === undefined) return { kind: 'dangling', path }
     if (status === 'symlink') {
@@ -129,8 +129,17 @@ function splitPath(path: string): string[] {
 
 /** The store path that a path begins with. */
 function storePathOf(path: string): StorePath | undefined {
+  return parseStorePath(beginningOf(path))
+}
+
+/** Of a path in the store: the name in it that comes first. */
+function beginningOf(path: string): string {
   const end = path.indexOf('/', storeDirectory.length + 1)
-  return parseStorePath(end === -1 ? path : path.slice(0, end))
+  return end === -1 ? path : path.slice(0, end)
+}
+
+function isIn(closure: ReadonlySet<StorePath>, text: string): text is StorePath {
+  return (closure as ReadonlySet<string>).has(text)
 }
 
 function isStorePrefix(path: string): boolean {

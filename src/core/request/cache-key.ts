@@ -26,7 +26,11 @@ export function parseCacheKey(text: string): CacheKey | undefined {
 /** JSON without white space, members sorted by name. */
 export function formatCanonicalJson(value: CanonicalValue): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
-  if (isList(value)) return `[${value.map(formatCanonicalJson).join(',')}]`
+  // At once where there is nothing to sort: the root layer of an image has thousands of short lists.
+  if (isList(value))
+    return value.some((member) => typeof member === 'object' && member !== null)
+      ? `[${value.map(formatCanonicalJson).join(',')}]`
+      : JSON.stringify(value)
   const members = Object.keys(value)
     .sort()
     .map((name) => `${JSON.stringify(name)}:${formatCanonicalJson(value[name] ?? null)}`)
