@@ -6,6 +6,7 @@ import { parseRoute, type Route } from '#core/oci/route.ts'
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 import type { RequestLog } from '#engine/ports/request-log.ts'
 import { operatingRefusal } from './failure-refusal.ts'
+import { readSentBytes } from './kernel-socket.ts'
 import { recallAnswer, sendAnswer } from './manifest-answers.ts'
 import type { Registry } from './registry.ts'
 import { sendBody, sendRefusal, type Exchange, type NotedFacts } from './response.ts'
@@ -130,14 +131,14 @@ function openExchange(
   const startedAt = performance.now()
   const { socket } = request
   const exchange = new OpenExchange(request, response)
-  const sentBefore = socket.bytesWritten
+  const sentBefore = readSentBytes(socket)
   response.once('close', () => {
     if (!response.writableFinished) exchange.hangUp()
     log.request({
       method: request.method ?? '',
       path: exchange.path,
       status: response.statusCode,
-      sentBytes: socket.bytesWritten - sentBefore,
+      sentBytes: readSentBytes(socket) - sentBefore,
       durationMs: performance.now() - startedAt,
       userAgent: request.headers['user-agent'] ?? '',
       ...exchange.noted,

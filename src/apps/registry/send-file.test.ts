@@ -1,15 +1,38 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import { test, type TestContext } from 'node:test'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test, type TestContext } from 'node:test'
+import { loadSendPages } from '#adapters/storage/filesystem/send-pages.ts'
 import type { BlobFile } from '#engine/ports/blob-store.ts'
+import { readSentBytes } from './kernel-socket.ts'
 import { SendBuffers } from './send-buffers.ts'
 import { sendFile } from './send-file.ts'
 
 const bytes = randomBytes(5_000_000)
+const directory = mkdtempSync(join(tmpdir(), 'nixery-sent-'))
+after(() => rmSync(directory, { recursive: true }))
+writeFileSync(join(directory, 'file'), bytes)
+const descriptor = openSync(join(directory, 'file'), 'r')
+const sendPages = loadSendPages()
+const needsKernel =
+  sendPages === undefined ? { skip: 'the kernel of this machine cannot send files' } : {}
+
+// By what the kernel says when it is asked to send.
+const passes: Readonly<Record<string, NonNullable<BlobFile['pass']>>> = {
+  sends: (socket, position, most) => sendPages?.(socket, descriptor, position, most),
+  'sends little': (socket, position, most) =>
+    sendPages?.(socket, descriptor, position, Math.min(most, 5000)),
+  'cannot send': () => 0,
+  'waits for the disk': () => undefined,
+  'waits now and then': (socket, position, most) =>
+    position % 3 === 0 ? undefined : sendPages?.(socket, descriptor, position, most),
+}
 
 interface FileOptions {
   /** As a disk that gives this much at a time. */
@@ -19,6 +42,7 @@ interface FileOptions {
   readonly isUnchanged?: () => boolean
   /** Whether reads wait. */
   readonly waits?: boolean
+  readonly passing?: string
 }
 
 function openFile(options: FileOptions = {}): BlobFile {
@@ -39,6 +63,7 @@ function openFile(options: FileOptions = {}): BlobFile {
           return copy(into, position)
         }
       : copy,
+    ...(options.passing !== undefined && { pass: passes[options.passing]! }),
     close: async () => {},
   }
 }
@@ -93,9 +118,67 @@ for (const [start, end] of ranges)
       assert.equal(await outcome, 'sent')
     })
 
+for (const [start, end] of ranges)
+  for (const passing of Object.keys(passes))
+    test(
+      `sendFile() sends bytes ${start} to ${end} when the kernel ${passing}`,
+      needsKernel,
+      async (context) => {
+        const file = openFile({ waits: false, passing })
+        const { url, outcome } = await serve(context, file, { start, end })
+        const answer = await fetch(url)
+        assert.ok(Buffer.from(await answer.arrayBuffer()).equals(bytes.subarray(start, end + 1)))
+        assert.equal(await outcome, 'sent')
+      },
+    )
+
+test(
+  'sendFile() leaves the connection to the next request, all bytes counted',
+  needsKernel,
+  async (context) => {
+    const sent: ServerResponse[] = []
+    let passedBytes = 0
+    const file = openFile({ waits: false })
+    file.pass = (socket, position, most) => {
+      const passed = passes['sends']!(socket, position, most)
+      passedBytes += passed ?? 0
+      return passed
+    }
+    const server = createServer((_request, response) => {
+      sent.push(response)
+      response.writeHead(200, { 'Content-Length': bytes.length })
+      void sendFile(response, file, { start: 0, end: bytes.length - 1 }, new SendBuffers())
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    context.after(() => server.close().closeAllConnections())
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    const [connection] = (await once(server, 'connection')) as [Socket]
+    let received = Buffer.alloc(0)
+    for (let request = 1; request <= 3; request += 1) {
+      socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+      while (!received.subarray(received.indexOf('\r\n\r\n') + 4).equals(bytes)) {
+        const [chunk] = (await once(socket, 'data')) as [Buffer]
+        received = Buffer.concat([received, chunk])
+      }
+      assert.match(received.subarray(0, 15).toString(), /^HTTP\/1.1 200 OK/)
+      const total = readSentBytes(connection)
+      assert.equal(total, request * received.length)
+      received = Buffer.alloc(0)
+    }
+    assert.ok(passedBytes > 2 * bytes.length, 'the kernel has sent most of it')
+    socket.destroy()
+  },
+)
+
 test('sendFile() keeps the last bytes back when the file was touched', async (context) => {
-  for (const end of [bytes.length - 1, 1000]) {
-    const file = openFile({ isUnchanged: () => false })
+  for (const options of [
+    { end: 1000 },
+    { end: bytes.length - 1 },
+    { end: bytes.length - 1, passing: 'sends' },
+  ]) {
+    const { end } = options
+    const file = openFile({ ...options, end: bytes.length, isUnchanged: () => false })
     const { url, outcome } = await serve(context, file, { start: 0, end })
     const received = await buffer(await ask(url)).catch(() => Buffer.alloc(0))
     assert.ok(received.length < end)
@@ -108,6 +191,41 @@ test('sendFile() fails when the file ends too early', async (context) => {
   await buffer(await ask(url)).catch(() => Buffer.alloc(0))
   assert.match(await outcome, /was changed while it was sent/)
 })
+
+test('sendFile() fails when a file ends too early that the kernel sends', async (context) => {
+  const pass: BlobFile['pass'] = (socket, position, most) =>
+    passes['sends']!(socket, position, Math.min(most, Math.max(0, 3_000_000 - position)))
+  const file = { ...openFile({ end: 3_000_000, waits: false }), pass }
+  const { url, outcome } = await serve(context, file)
+  await buffer(await ask(url)).catch(() => Buffer.alloc(0))
+  assert.match(await outcome, /was changed while it was sent/)
+})
+
+test(
+  'sendFile() waits for a client that takes nothing, and hangs up, while the kernel sends',
+  needsKernel,
+  async (context) => {
+    let passedBytes = 0
+    const file: BlobFile = {
+      ...openFile({ waits: false }),
+      sizeBytes: 1_000_000_000,
+      read: (into) => into.fill(1).length,
+      pass(socket, position, most) {
+        const passed = passes['sends']!(socket, position % 4_000_000, Math.min(most, 1_000_000))
+        passedBytes += passed ?? 0
+        return passed
+      },
+    }
+    const { url, outcome } = await serve(context, file, { start: 0, end: 999_999_999 })
+    const socket = await ask(url)
+    await once(socket, 'readable')
+    for (let turn = 0; turn < 1000; turn += 1) await new Promise(setImmediate)
+    // What the two sockets take: 10 MB or so.
+    assert.ok(passedBytes > 0 && passedBytes < 100_000_000, `${passedBytes}`)
+    socket.resetAndDestroy()
+    assert.equal(await outcome, 'the client hung up')
+  },
+)
 
 test('sendFile() ends when the client hangs up, while it reads or writes', async (context) => {
   for (const isReading of [true, false]) {

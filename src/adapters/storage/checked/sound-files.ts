@@ -105,6 +105,7 @@ export class SoundFiles {
       isSettled: file.isSettled,
       isUnchanged: () => file.isUnchanged(),
       read: (into, position) => file.read(into, position),
+      pass: (descriptor, position, mostBytes) => file.pass?.(descriptor, position, mostBytes),
       close: async () => {
         if (!isOpen) return
         isOpen = false

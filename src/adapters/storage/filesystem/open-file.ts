@@ -8,6 +8,7 @@ import {
 import type { BlobFile } from '#engine/ports/blob-store.ts'
 import { DiskGauge } from './disk-gauge.ts'
 import { formatIdentity, isSameFile, settledMs } from './file-identity.ts'
+import { loadSendPages } from './send-pages.ts'
 
 const openDescriptor = promisify(open)
 const closeDescriptor = promisify(close)
@@ -71,6 +72,15 @@ class DescribedFile implements BlobFile {
       else reject(error)
     })
     return guardFilesystem(`cannot read ${this.#key}`, () => promise)
+  }
+
+  pass(descriptor: number, position: number, mostBytes: number): number | undefined {
+    const sendPages = loadSendPages()
+    if (sendPages === undefined || !this.#disk.isResting) return undefined
+    const startedAt = performance.now()
+    const sentBytes = sendPages(descriptor, this.#descriptor, position, mostBytes)
+    this.#disk.note(startedAt)
+    return sentBytes
   }
 
   async close(): Promise<void> {
