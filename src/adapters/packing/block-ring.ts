@@ -1,5 +1,9 @@
 import type { Compression } from '#engine/ports/packer.ts'
+import { loadPieces, type FilePieces } from './load-pieces.ts'
 import type { RingMemory } from './ring-memory.ts'
+
+// Waking another thread takes as long as reading that much.
+const leastLoadedBytes = 64 * 1024
 
 /** What is done with the bytes of a block when its turn comes. They are the ring's own: not to be kept. */
 export type Deliver = (bytes: Buffer) => void
@@ -85,9 +89,25 @@ export class BlockRing {
 
   /** Waits for the CRC-32 of a slot and gives the slot back. */
   takeCrc(slot: number): number {
-    const crc = this.#memory.waitForResult(slot) >>> 0
+    const crc = this.#memory.waitForResult(slot)! >>> 0
     this.giveBack(slot)
     return crc
+  }
+
+  /**
+   * Has a slot filled from a file, by a compressor that has nothing to do; `waitForLoad` tells when. The
+   * slot keeps the last piece.
+   */
+  load(slot: number, pieces: FilePieces): void {
+    const isLarge = pieces.pieceCount > 1 || pieces.lastPieceBytes >= leastLoadedBytes
+    if (isLarge && this.isIdle) this.#memory.publishLoad(slot, pieces)
+    else this.#memory.finish(slot, loadPieces(pieces, this.contents(slot)))
+  }
+
+  /** The CRC-32 of what was read; `undefined` when it cannot be read. */
+  waitForLoad(slot: number): number | undefined {
+    const crc = this.#memory.waitForResult(slot)
+    return crc === undefined ? undefined : crc >>> 0
   }
 
   /** Delivers the first bytes of a slot as they are, when their turn comes. */
@@ -105,7 +125,7 @@ export class BlockRing {
   deliverOne(): void {
     const next = this.#pending.shift()!
     if (typeof next === 'function') return next()
-    const sizeBytes = this.#memory.waitForResult(next.slot)
+    const sizeBytes = this.#memory.waitForResult(next.slot)!
     next.deliver(this.contents(next.slot).subarray(0, sizeBytes))
     this.#free.push(next.slot)
   }

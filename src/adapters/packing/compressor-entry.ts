@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module'
 import { workerData } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
 import { compressBlock } from './compress-block.ts'
+import { loadPieces } from './load-pieces.ts'
 import { RingMemory, type SharedMemory } from './ring-memory.ts'
 
 // Runs on a worker thread, one per core. Imports stay few: each one costs start time and memory per
@@ -13,10 +14,13 @@ flushCompileCache()
 const memory = new RingMemory(workerData as SharedMemory)
 for (;;) {
   const slot = memory.take()
-  const { kind, level, windowAndBlock, windowBytes } = memory.filled(slot)
-  if (kind === 'crc') {
-    memory.finish(slot, crc32(windowAndBlock))
+  const work = memory.published(slot)
+  if (work.kind === 'load') {
+    memory.finish(slot, loadPieces(work, memory.contents(slot)))
+  } else if (work.kind === 'crc') {
+    memory.finish(slot, crc32(work.windowAndBlock))
   } else {
+    const { kind, level, windowAndBlock, windowBytes } = work
     const pieces = compressBlock(windowAndBlock, windowBytes, { codec: kind, level })
     memory.finish(slot, memory.replace(slot, pieces))
   }

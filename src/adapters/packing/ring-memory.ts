@@ -1,4 +1,5 @@
 import { windowBytes, zstdBlockBytes } from './layer-format.ts'
+import type { FilePieces } from './load-pieces.ts'
 
 // What cannot be compressed grows: by 5 bytes per 16 KiB in deflate, by less in zstd.
 const slackBytes = 64 * 1024
@@ -19,13 +20,18 @@ const levelWord = 4
 /** Belongs to a place in the order of publishing, not to the slot: which slot was published there. */
 const orderWord = 5
 const resultWord = 6
-const wordsPerSlot = 7
+// Of pieces of a file; the size is that of the last one.
+const fileWord = 7
+const firstPieceWord = 8
+const pieceCountWord = 9
+const wordsPerSlot = 10
 
 const filling = 0
 const done = 1
+const failed = 2
 
-/** What is to be made of a block: its compressed bytes, or the CRC-32 of it. */
-const kinds = ['gzip', 'zstd', 'crc'] as const
+/** What is to be made of a block: its compressed bytes, or the CRC-32 of it, or of a file that is read into it. */
+const kinds = ['gzip', 'zstd', 'crc', 'load'] as const
 
 /** What threads are started with to share the memory. */
 export interface SharedMemory {
@@ -35,7 +41,7 @@ export interface SharedMemory {
 
 /** What is published with a slot. */
 export interface BlockWork {
-  readonly kind: (typeof kinds)[number]
+  readonly kind: Exclude<(typeof kinds)[number], 'load'>
   /** Of a compressor; the CRC has none. */
   readonly level: number
   readonly sizeBytes: number
@@ -46,6 +52,11 @@ export interface BlockWork {
 /** A block that waits for its compressor. */
 interface FilledSlot extends Pick<BlockWork, 'kind' | 'level' | 'windowBytes'> {
   readonly windowAndBlock: Buffer
+}
+
+/** A slot that waits to be filled from a file. */
+interface LoadingSlot extends FilePieces {
+  readonly kind: 'load'
 }
 
 /**
@@ -90,11 +101,24 @@ export class RingMemory {
 
   /** Makes a filled slot the next that a compressor takes. */
   publish(slot: number, work: BlockWork): void {
-    this.#set(slot, stateWord, filling)
     this.#set(slot, sizeWord, work.sizeBytes)
     this.#set(slot, windowWord, work.windowBytes)
-    this.#set(slot, kindWord, kinds.indexOf(work.kind))
     this.#set(slot, levelWord, work.level)
+    this.#publish(slot, work.kind)
+  }
+
+  /** Has a slot filled from a file by a compressor, in its turn. */
+  publishLoad(slot: number, pieces: FilePieces): void {
+    this.#set(slot, fileWord, pieces.file)
+    this.#set(slot, firstPieceWord, pieces.firstPiece)
+    this.#set(slot, pieceCountWord, pieces.pieceCount)
+    this.#set(slot, sizeWord, pieces.lastPieceBytes)
+    this.#publish(slot, 'load')
+  }
+
+  #publish(slot: number, kind: (typeof kinds)[number]): void {
+    this.#set(slot, stateWord, filling)
+    this.#set(slot, kindWord, kinds.indexOf(kind))
     const position = Atomics.load(this.#cells, publishedCell)
     this.#set(position & (this.slotCount - 1), orderWord, slot)
     Atomics.add(this.#cells, publishedCell, 1)
@@ -113,15 +137,29 @@ export class RingMemory {
     return this.#get(position & (this.slotCount - 1), orderWord)
   }
 
-  /** A block as it was published, with what stands before it. */
-  filled(slot: number): FilledSlot {
+  /** A slot as it was published; a block comes with what stands before it. */
+  published(slot: number): FilledSlot | LoadingSlot {
+    const kind = kinds[this.#get(slot, kindWord)]!
+    return kind === 'load' ? { kind, ...this.#pieces(slot) } : this.#filled(slot, kind)
+  }
+
+  #pieces(slot: number): FilePieces {
+    return {
+      file: this.#get(slot, fileWord),
+      firstPiece: this.#get(slot, firstPieceWord),
+      pieceCount: this.#get(slot, pieceCountWord),
+      lastPieceBytes: this.#get(slot, sizeWord),
+    }
+  }
+
+  #filled(slot: number, kind: BlockWork['kind']): FilledSlot {
     const sizeBytes = this.#get(slot, sizeWord)
     const wantedBytes = this.#get(slot, windowWord)
     const start = slot * slotBytes + windowBytes - wantedBytes
     return {
       windowAndBlock: Buffer.from(this.#slots, start, wantedBytes + sizeBytes),
       windowBytes: wantedBytes,
-      kind: kinds[this.#get(slot, kindWord)]!,
+      kind,
       level: this.#get(slot, levelWord),
     }
   }
@@ -136,22 +174,22 @@ export class RingMemory {
     return bytes.length
   }
 
-  /** The result is how many bytes stand in the place of the block now, or its CRC. */
-  finish(slot: number, result: number): void {
-    this.#set(slot, resultWord, result)
-    this.#set(slot, stateWord, done)
+  /** The result is how many bytes stand in the place of the block now, or its CRC; none if it failed. */
+  finish(slot: number, result: number | undefined): void {
+    if (result !== undefined) this.#set(slot, resultWord, result)
+    this.#set(slot, stateWord, result === undefined ? failed : done)
     Atomics.notify(this.#cells, firstSlotCell + slot * wordsPerSlot + stateWord)
   }
 
   isDone(slot: number): boolean {
-    return this.#get(slot, stateWord) === done
+    return this.#get(slot, stateWord) !== filling
   }
 
   /** What was given to `finish`, once it was. */
-  waitForResult(slot: number): number {
+  waitForResult(slot: number): number | undefined {
     while (!this.isDone(slot))
       Atomics.wait(this.#cells, firstSlotCell + slot * wordsPerSlot + stateWord, filling)
-    return this.#get(slot, resultWord)
+    return this.#get(slot, stateWord) === done ? this.#get(slot, resultWord) : undefined
   }
 
   #get(slot: number, word: number): number {

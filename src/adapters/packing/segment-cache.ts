@@ -168,7 +168,8 @@ function readFooter(file: number, fileBytes: number): SegmentFacts | undefined {
 /** An open file of a segment. */
 export class KeptSegment {
   readonly #path: string
-  readonly #file: number
+  /** Its descriptor. */
+  readonly file: number
   /** Before compression. */
   readonly segment: Segment
   /** As the file should have it. */
@@ -176,22 +177,13 @@ export class KeptSegment {
 
   constructor(path: string, file: number, { segment, compressed }: SegmentFacts) {
     this.#path = path
-    this.#file = file
+    this.file = file
     this.segment = segment
     this.compressed = compressed
   }
 
-  /** Fills the buffer with compressed bytes from a position; false when they cannot be read. */
-  read(into: Buffer, position: number): boolean {
-    try {
-      return readSync(this.#file, into, 0, into.length, position) === into.length
-    } catch {
-      return false
-    }
-  }
-
   [Symbol.dispose](): void {
-    closeSync(this.#file)
+    closeSync(this.file)
   }
 
   /** Removes a file that is not right; it stays open. */

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { combineCrc32 } from '#core/compression/combine-crc32.ts'
 import type { MeasuredPath } from '#engine/ports/packer.ts'
 import type { BlockRing, Deliver } from './block-ring.ts'
 import {
@@ -31,8 +31,9 @@ export function sendStorePath(measured: MeasuredPath, tools: StorePathTools): Se
   waitForCopy(name, segments, ring)
   using kept = segments.find(name)
   if (kept === undefined) return compressAndKeep(name, write, tools)
+  using check = new SegmentCheck(kept, ring)
   const seen = measureSegment(write, tools)
-  if (areEqual(kept.segment, seen) && joinSegment(kept, ring, deliver)) return seen
+  if (areEqual(kept.segment, seen) && check.join(deliver)) return seen
   kept.remove()
   const read = compressAndKeep(name, write, { ...tools, archive: undefined })
   if (!areEqual(read, seen)) throw new UnpackableError(`${measured.path} changes while it is read`)
@@ -84,54 +85,81 @@ function areEqual(one: Segment, other: Segment): boolean {
 }
 
 /**
- * Gives a kept segment to the ring. False, and nothing given, when its bytes are not what they were:
- * one that fits into a slot is compared before it is given, a larger one is read twice.
+ * A kept segment that is read, by idle compressors while the files of its store path are. One that fits
+ * into a slot is compared before it is given to the ring, a larger one is read twice.
  */
-function joinSegment(kept: KeptSegment, ring: BlockRing, deliver: Deliver): boolean {
-  const pieces = piecesOf(kept.compressed.sizeBytes, ring.slotBytes)
-  if (pieces.length > 1 && !isWhole(kept, pieces, ring)) return false
-  let crc = 0
-  for (const [index, { position, sizeBytes }] of pieces.entries()) {
-    const slot = ring.takeSlot()
-    const bytes = ring.contents(slot).subarray(0, sizeBytes)
-    const isRead = kept.read(bytes, position)
-    crc = crc32(bytes, crc)
-    const isRight = isRead && (index < pieces.length - 1 || crc === kept.compressed.crc)
-    if (isRight) {
-      ring.pass(slot, sizeBytes, deliver)
-      continue
+class SegmentCheck {
+  readonly #kept: KeptSegment
+  readonly #ring: BlockRing
+  readonly #pieceCount: number
+  #slot: number | undefined
+
+  constructor(kept: KeptSegment, ring: BlockRing) {
+    this.#kept = kept
+    this.#ring = ring
+    this.#pieceCount = Math.ceil(kept.compressed.sizeBytes / ring.slotBytes)
+    this.#slot = ring.takeSlot()
+    this.#load(this.#slot, 0, this.#pieceCount)
+  }
+
+  /** Gives the segment to the ring. False, and nothing given, when its bytes are not what they were. */
+  join(deliver: Deliver): boolean {
+    const ring = this.#ring
+    const { sizeBytes, crc } = this.#kept.compressed
+    if (ring.waitForLoad(this.#slot!) !== crc) return false
+    if (this.#pieceCount <= 1) {
+      ring.pass(this.#slot!, sizeBytes, deliver)
+      this.#slot = undefined
+    } else this.#joinPieces(deliver)
+    return true
+  }
+
+  /** Waits for reads under way: the file may be closed and the slot used then. */
+  [Symbol.dispose](): void {
+    if (this.#slot === undefined) return
+    this.#ring.waitForLoad(this.#slot)
+    this.#ring.giveBack(this.#slot)
+    this.#slot = undefined
+  }
+
+  /** The next piece is read while one is given. */
+  #joinPieces(deliver: Deliver): void {
+    let crc = 0
+    for (let index = 0; index < this.#pieceCount; index += 1) {
+      const slot = index === 0 ? this.#reload() : this.#slot!
+      const pieceCrc = this.#ring.waitForLoad(slot)
+      const isLast = index === this.#pieceCount - 1
+      const sizeBytes = this.#pieceBytes(index)
+      if (pieceCrc !== undefined) crc = combineCrc32(crc, pieceCrc, sizeBytes)
+      if (pieceCrc === undefined || (isLast && crc !== this.#kept.compressed.crc)) this.#fail()
+      this.#slot = undefined
+      if (!isLast) {
+        this.#slot = this.#ring.takeSlot()
+        this.#load(this.#slot, index + 1, 1)
+      }
+      this.#ring.pass(slot, sizeBytes, deliver)
     }
-    ring.giveBack(slot)
-    kept.remove()
-    if (index === 0) return false
+  }
+
+  #reload(): number {
+    this.#load(this.#slot!, 0, 1)
+    return this.#slot!
+  }
+
+  #load(slot: number, firstPiece: number, pieceCount: number): void {
+    const lastPieceBytes = this.#pieceBytes(firstPiece + pieceCount - 1)
+    this.#ring.load(slot, { file: this.#kept.file, firstPiece, pieceCount, lastPieceBytes })
+  }
+
+  #pieceBytes(index: number): number {
+    const { slotBytes } = this.#ring
+    return Math.min(slotBytes, this.#kept.compressed.sizeBytes - index * slotBytes)
+  }
+
+  #fail(): never {
+    this.#kept.remove()
     throw new UnpackableError(
       'a segment was damaged while it was joined; the next build makes it again',
     )
   }
-  return true
-}
-
-function isWhole(kept: KeptSegment, pieces: readonly Piece[], ring: BlockRing): boolean {
-  const slot = ring.takeSlot()
-  let crc = 0
-  const isRead = pieces.every(({ position, sizeBytes }) => {
-    const bytes = ring.contents(slot).subarray(0, sizeBytes)
-    const isRead = kept.read(bytes, position)
-    crc = crc32(bytes, crc)
-    return isRead
-  })
-  ring.giveBack(slot)
-  return isRead && crc === kept.compressed.crc
-}
-
-interface Piece {
-  readonly position: number
-  readonly sizeBytes: number
-}
-
-function piecesOf(sizeBytes: number, mostBytes: number): Piece[] {
-  return Array.from({ length: Math.ceil(sizeBytes / mostBytes) }, (_, index) => {
-    const position = index * mostBytes
-    return { position, sizeBytes: Math.min(mostBytes, sizeBytes - position) }
-  })
 }
