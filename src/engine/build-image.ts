@@ -1,5 +1,9 @@
-import { assembleImage, type ImageDocument, type ImageLayer } from '#core/assembly/image-documents.ts'
-import { imageOptions } from '#core/assembly/image-options.ts'
+import {
+  assembleImage,
+  type ImageDocument,
+  type ImageLayer,
+} from '#core/assembly/image-documents.ts'
+import { imageOptions, type RootFacts } from '#core/assembly/image-options.ts'
 import type { LayerScheme } from '#core/layers/layer-scheme.ts'
 import { planLayers } from '#core/layers/plan-layers.ts'
 import type { LayerGroup } from '#core/layers/layer-plan.ts'
@@ -9,12 +13,11 @@ import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { formatPlatform, systemOf } from '#core/nix/system.ts'
 import { isDenied, type PackagePolicy } from '#core/request/package-policy.ts'
-import type { TarEntry } from '#core/tar/tar-entry.ts'
 import type { BuildFailure, ClosureTooLarge, PackageDenied } from './build-outcome.ts'
 import { evaluateAgain } from './evaluate-again.ts'
 import type { BuildTarget } from './image-builder.ts'
 import { adoptManifest } from './cached-manifests.ts'
-import { makeRootLayer } from './make-root-layer.ts'
+import { makeRootLayer, type RootLayer, type TooManyNames } from './make-root-layer.ts'
 import { publishDocument } from './publish-document.ts'
 import { packLayer, type LayerTools } from './pack-layer.ts'
 import { startPreparation, type Preparation } from './prepare-store-paths.ts'
@@ -79,23 +82,12 @@ export async function buildImage(
     })
 
     const files = tools.storeFiles(new Set(graph.nodes.map(({ path }) => path)))
-    const root = await makeRootLayer(packages.found.map(packagePaths), files, signal)
-    if (root.kind === 'too-many-names') return root
-    const layers = await packAll(
-      tools,
-      graph,
-      bottomFirst(plan.groups),
-      root.entries,
-      observe,
-      signal,
-    )
-    return await publishImage(
-      tools,
-      target,
-      layers,
-      imageOptions(target.request, root.facts),
-      signal,
-    )
+    const makeRoot = (until: AbortSignal) =>
+      makeRootLayer(packages.found.map(packagePaths), files, until)
+    const packed = await packAll(tools, graph, bottomFirst(plan.groups), makeRoot, observe, signal)
+    if (packed.kind === 'too-many-names') return packed
+    const { layers, facts } = packed
+    return await publishImage(tools, target, layers, imageOptions(target.request, facts), signal)
   } finally {
     await lease.release()
   }
@@ -185,33 +177,50 @@ function bottomFirst(groups: readonly LayerGroup[]): readonly LayerGroup[] {
   return groups.toReversed()
 }
 
+interface PackedLayers {
+  readonly kind: 'packed'
+  readonly layers: readonly ImageLayer[]
+  readonly facts: RootFacts
+}
+
+/** The layers of store paths are packed while the root layer is put together. */
 async function packAll(
   tools: BuildTools,
   graph: ClosureGraph,
   groups: readonly LayerGroup[],
-  rootEntries: readonly TarEntry[],
+  makeRoot: (signal: AbortSignal) => Promise<RootLayer | TooManyNames>,
   observe: (event: BuildEvent) => void,
   signal: AbortSignal,
-): Promise<readonly ImageLayer[]> {
-  // The first failure stops the layers that are still being packed.
+): Promise<PackedLayers | TooManyNames> {
+  // The first failure stops the layers that are still being packed; so does a root of too many names.
   const stop = new AbortController()
   const all = AbortSignal.any([signal, stop.signal])
   const narSizes = new Map(graph.nodes.map((node) => [node.path, node.narSizeBytes]))
-  const packing = [
-    ...groups.map(async ({ paths }) => {
-      const measured = paths.map((path) => ({ path, narSizeBytes: narSizes.get(path) ?? 0 }))
-      const layer = await packLayer(tools, { kind: 'store-paths', paths: measured }, observe, all)
-      return imageLayer(layer, `nixery: ${describePaths(paths)}`)
-    }),
-    packLayer(tools, { kind: 'entries', entries: rootEntries }, observe, all).then((layer) =>
-      imageLayer(layer, 'nixery: root file system'),
-    ),
-  ]
+  const packing = groups.map(async ({ paths }) => {
+    const measured = paths.map((path) => ({ path, narSizeBytes: narSizes.get(path) ?? 0 }))
+    const layer = await packLayer(tools, { kind: 'store-paths', paths: measured }, observe, all)
+    return imageLayer(layer, `nixery: ${describePaths(paths)}`)
+  })
+  const packRoot = async () => {
+    const root = await makeRoot(all)
+    if (root.kind === 'too-many-names') {
+      stop.abort()
+      return root
+    }
+    const { entries, facts } = root
+    const layer = await packLayer(tools, { kind: 'entries', entries }, observe, all)
+    return { kind: 'packed', layer: imageLayer(layer, 'nixery: root file system'), facts } as const
+  }
+  const packingRoot = packRoot()
   try {
-    return await Promise.all(packing)
+    const [root, ...layers] = await Promise.all([packingRoot, ...packing])
+    if (root.kind === 'too-many-names') return root
+    return { kind: 'packed', layers: [...layers, root.layer], facts: root.facts }
   } catch (error) {
     stop.abort(error)
-    await Promise.allSettled(packing)
+    const [root] = await Promise.allSettled([packingRoot, ...packing])
+    // It is what stopped the others.
+    if (root.status === 'fulfilled' && root.value.kind === 'too-many-names') return root.value
     throw error
   }
 }
