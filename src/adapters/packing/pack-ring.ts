@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { Compression, PackedLayer } from '#engine/ports/packer.ts'
@@ -56,6 +57,8 @@ interface RunningJob {
  * The threads rely on each other, so one that ends takes the ring and its jobs along.
  */
 export class PackRing {
+  readonly #id = randomUUID()
+  readonly #segments: SegmentDirectory | undefined
   readonly #coordinator: Worker
   readonly #threads: readonly Worker[]
   readonly #jobs = new Map<number, RunningJob>()
@@ -63,8 +66,9 @@ export class PackRing {
   #failure: OperatingError | undefined
 
   constructor({ threads, programs, storeDirectory, segments }: PackRingOptions) {
+    this.#segments = segments
     const memory = allocateMemory(threads)
-    const data: CoordinatorData = { memory, storeDirectory, segments: segments?.share }
+    const data: CoordinatorData = { memory, storeDirectory, segments: segments?.share(this.#id) }
     this.#coordinator = this.#start(programs.coordinator, data, heapMb.coordinator)
     const compressors = Array.from({ length: threads }, () =>
       this.#start(programs.compressor, memory, heapMb.compressor),
@@ -112,6 +116,7 @@ export class PackRing {
   async terminate(reason: unknown): Promise<void> {
     this.#end(reason)
     await Promise.all(this.#threads.map((thread) => thread.terminate()))
+    await this.#segments?.sweep(this.#id)
   }
 
   #start(program: URL, workerData: unknown, maxOldGenerationSizeMb: number): Worker {

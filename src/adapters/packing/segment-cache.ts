@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import {
   closeSync,
   fstatSync,
@@ -26,8 +26,8 @@ const renewalMs = 60 * 1000
 export interface SegmentShare {
   /** Files of whole segments. */
   readonly keptDirectory: string
-  /** Of this process: files that are being written. */
-  readonly unfinishedDirectory: string
+  /** How the paths of files begin that this thread, and no other, is writing. */
+  readonly unfinishedPrefix: string
   /** One cell: what compresses to more KiB is not kept; 0 while there is no room for new files. */
   readonly room: Int32Array
 }
@@ -44,6 +44,7 @@ export class SegmentCache {
   readonly #reading: Outage
   readonly #writing: Outage
   readonly #underWay = new Set<string>()
+  #copies = 0
 
   /** `onKept` learns the size of each new file. */
   constructor(share: SegmentShare, onKept: (sizeBytes: number) => void, nowMs = Date.now) {
@@ -99,9 +100,9 @@ export class SegmentCache {
   begin(name: string): SegmentCopy | undefined {
     if (!this.hasRoom || this.isUnderWay(name)) return undefined
     this.#underWay.add(name)
+    this.#copies += 1
     return new SegmentCopy(
-      // A thread that crashed may have left files.
-      join(this.#share.unfinishedDirectory, randomUUID()),
+      `${this.#share.unfinishedPrefix}-${this.#copies}`,
       join(this.#share.keptDirectory, name),
       {
         mostBytes: this.#mostSegmentBytes,

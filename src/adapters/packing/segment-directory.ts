@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DirectoryRoom } from '#adapters/filesystem/directory-room.ts'
-import { guardFilesystem } from '#adapters/filesystem/filesystem-error.ts'
+import { guardFilesystem, unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
 import {
   ownDirectory,
   sweepDeadOwners,
@@ -24,28 +24,46 @@ export interface SegmentDirectoryOptions {
 /**
  * The directory of segments, kept within a bound:
  *
- *     kept/<sha256 hex>        whole when they were written; the time says when they were used
- *     unfinished/<owner>/<id>  being written
+ *     kept/<sha256 hex>              whole when they were written; the time says when they were used
+ *     unfinished/<owner>/<ring>-<n>  being written by the threads of a ring
  */
 export class SegmentDirectory {
-  readonly share: SegmentShare
+  readonly #keptDirectory: string
+  /** See `SegmentShare`. */
+  readonly #roomCell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   readonly #unfinished: OwnedDirectory
   readonly #room: DirectoryRoom
   #isMakingRoom = false
 
   constructor({ directory, mostBytes }: SegmentDirectoryOptions, unfinished: OwnedDirectory) {
-    const keptDirectory = join(directory, 'kept')
+    this.#keptDirectory = join(directory, 'kept')
     this.#unfinished = unfinished
-    this.#room = new DirectoryRoom(keptDirectory, mostBytes, (error) =>
-      process.emitWarning(`${keptDirectory} cannot be looked through: ${String(error)}`),
+    this.#room = new DirectoryRoom(this.#keptDirectory, mostBytes, (error) =>
+      process.emitWarning(`${this.#keptDirectory} cannot be looked through: ${String(error)}`),
     )
-    this.share = {
-      keptDirectory,
-      unfinishedDirectory: unfinished.path,
-      room: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
-    }
     this.#tellRoom()
     void this.#room.look().then(() => this.#tellRoom())
+  }
+
+  /** For the threads of a ring, named by an id that no other has. */
+  share(ring: string): SegmentShare {
+    return {
+      keptDirectory: this.#keptDirectory,
+      unfinishedPrefix: join(this.#unfinished.path, ring),
+      room: this.#roomCell,
+    }
+  }
+
+  /** Removes what the threads of a ring have left, once they have ended. Never rejects. */
+  async sweep(ring: string): Promise<void> {
+    const directory = this.#unfinished.path
+    try {
+      const names = (await unlessMissing(readdir(directory))) ?? []
+      const left = names.filter((name) => name.startsWith(`${ring}-`))
+      await Promise.all(left.map((name) => rm(join(directory, name), { force: true })))
+    } catch (error) {
+      process.emitWarning(`unfinished segments stay in ${directory}: ${String(error)}`)
+    }
   }
 
   /** For who writes: there is a new file. When files come too fast, no more are written for a while. */
@@ -62,7 +80,7 @@ export class SegmentDirectory {
 
   async #makeRoom(): Promise<void> {
     this.#isMakingRoom = true
-    Atomics.store(this.share.room, 0, 0)
+    Atomics.store(this.#roomCell, 0, 0)
     while (!this.#room.keepsUp) await this.#room.look()
     this.#isMakingRoom = false
     this.#tellRoom()
@@ -72,7 +90,7 @@ export class SegmentDirectory {
     if (this.#isMakingRoom) return
     const kibibytes = Math.floor((this.#room.boundBytes * mostPart) / 1024)
     // Never none, so that small segments go on telling of a disk that has become free again.
-    Atomics.store(this.share.room, 0, Math.max(1, Math.min(kibibytes, mostRoomKibibytes)))
+    Atomics.store(this.#roomCell, 0, Math.max(1, Math.min(kibibytes, mostRoomKibibytes)))
   }
 }
 
