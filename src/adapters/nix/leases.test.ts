@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -59,4 +59,18 @@ test('Leases.open() sweeps what a dead process left, and nothing of one that liv
   assert.equal((await readdir(directory)).length, 2, 'both that are open here stay')
   await during.close()
   await later.close()
+})
+
+test('a lease goes whole while links into it are made', async (context) => {
+  const leases = await Leases.open(await leaseDirectory(context))
+  // One release in sixty comes between a link and the one after it.
+  for (let round = 0; round < 60; round += 1) {
+    const lease = await leases.lease()
+    const links = Array.from({ length: 40 }, (_, count) =>
+      symlink('/nix/store/x', join(lease.directory, String(count))),
+    )
+    await Promise.allSettled([...links, lease.release()])
+    await assert.rejects(readdir(lease.directory), { code: 'ENOENT' })
+  }
+  await leases.close()
 })

@@ -47,7 +47,8 @@ export class Leases {
 
 /** Never throws: a lease that stays only keeps store paths until the next start. */
 async function removeLease(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true }).catch((error: unknown) => {
+  // A build that was given up may be making its last links; then the directory is not empty for a moment.
+  await rm(directory, { recursive: true, force: true, maxRetries: 3 }).catch((error: unknown) => {
     process.emitWarning(`cannot remove the lease ${directory}: ${String(error)}`)
   })
 }
