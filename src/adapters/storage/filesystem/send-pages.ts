@@ -25,17 +25,19 @@ export function loadSendPages(): SendPages | undefined {
 function findSendPages(): SendPages | undefined {
   try {
     const { dlopen, getRawPointer } = quietly(() => process.getBuiltinModule('node:ffi'))
-    const { functions } = dlopen(null, {
+    // Kept whole: its functions are of no use without the library.
+    const kernel = dlopen(null, {
       sendfile: { arguments: ['i32', 'i32', 'pointer', 'u64'], return: 'i64' },
     })
-    // One for all: the kernel reads and writes it within the call.
-    const offset = new BigInt64Array(1)
+    // One for all: the kernel reads and writes it within the call. A buffer of its own is never moved.
+    const offset = new BigInt64Array(new ArrayBuffer(8))
+    const offsetAddress = getRawPointer(offset.buffer)
     return (socketDescriptor, fileDescriptor, position, mostBytes) => {
       offset[0] = BigInt(position)
-      const sentBytes = functions.sendfile(
+      const sentBytes = kernel.functions.sendfile(
         socketDescriptor,
         fileDescriptor,
-        getRawPointer(offset),
+        offsetAddress,
         BigInt(mostBytes),
       )
       return Math.max(0, Number(sentBytes))
