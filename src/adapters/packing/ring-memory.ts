@@ -127,14 +127,20 @@ export class RingMemory {
 
   /** Waits for a published slot that no other compressor has; never ends without one. */
   take(): number {
-    const position = Atomics.add(this.#cells, takenCell, 1)
     for (;;) {
       const published = Atomics.load(this.#cells, publishedCell)
+      const position = Atomics.load(this.#cells, takenCell)
       // The difference is right when the counters overflow, too.
-      if (((published - position) | 0) > 0) break
-      Atomics.wait(this.#cells, publishedCell, published)
+      if (((published - position) | 0) <= 0) {
+        Atomics.wait(this.#cells, publishedCell, published)
+        continue
+      }
+      // Looked up before it is taken: a thread that sleeps in between, however long, finds that another
+      // has it, instead of a place in the order that was used again meanwhile.
+      const slot = this.#get(position & (this.slotCount - 1), orderWord)
+      const before = Atomics.compareExchange(this.#cells, takenCell, position, position + 1)
+      if (before === position) return slot
     }
-    return this.#get(position & (this.slotCount - 1), orderWord)
   }
 
   /** A slot as it was published; a block comes with what stands before it. */
