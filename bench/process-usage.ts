@@ -31,18 +31,19 @@ export async function readPeakMemory(pid: number): Promise<number> {
 }
 
 /**
- * The memory that a process and its descendants have resident, in MB of 10^6 bytes. What they share is
- * divided among them; commands of Nix are left out, because they belong to it and not to the product.
+ * The memory that a process and its descendants have resident, in MB of 10^6 bytes: an upper bound, since
+ * what they share counts for each of them. It does not depend on what else runs on the machine, as a
+ * divided share would. Commands of Nix are left out, because they belong to it and not to the product.
  */
 export async function readTreeMemory(pid: number): Promise<number> {
   const tree = (await readTree(pid)).filter(({ command }) => !command.startsWith('nix'))
-  const sizes = await Promise.all(tree.map(({ pid }) => readProportionalBytes(pid)))
+  const sizes = await Promise.all(tree.map(({ pid }) => readResidentBytes(pid)))
   return sizes.reduce((sum, size) => sum + size, 0) / 1e6
 }
 
-async function readProportionalBytes(pid: number): Promise<number> {
+async function readResidentBytes(pid: number): Promise<number> {
   const rollup = await readUnlessGone(`/proc/${pid}/smaps_rollup`)
-  return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup ?? '')?.[1] ?? 0) * 1024
+  return Number(/^Rss:\s+(\d+) kB$/m.exec(rollup ?? '')?.[1] ?? 0) * 1024
 }
 
 async function readTree(root: number): Promise<readonly ProcessStat[]> {
