@@ -14,7 +14,8 @@ const ttlMs = 60_000
 
 async function makeDirectory(context: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'nixery-pins-'))
-  context.after(() => rm(directory, { recursive: true, force: true }))
+  // A late answer, for which nobody waits, may just be written.
+  context.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
   return directory
 }
 
