@@ -36,7 +36,7 @@ const messages = {
 const oldestMinor = 27
 const newestMinor = 35
 
-/** A daemon at its limit of connections may take a while to answer. */
+/** Log lines and activities that a daemon tells first; our questions cause a few at most, so one that goes on is broken. */
 const messagesBeforeAnswer = 10_000
 
 /** Of a closure: more than any store has. */
