@@ -14,7 +14,7 @@ import type { StorageObserver } from './ports/storage-observer.ts'
 import { parseManifestEntry, type ManifestEntry } from './stored-entries.ts'
 
 // Raise this when the documents of an equal request change: every cached manifest is then made anew.
-const imageFormat = 1
+const imageFormat = 2
 
 /** Where images are found again. */
 export interface ManifestStore {

@@ -55,10 +55,10 @@ test('assembleImage() writes the documents of an image as before', () => {
   const { ociManifest, dockerManifest } = assembleImage(request.platform, [layer], options, 'gzip')
   assert.equal(
     ociManifest.digest,
-    'sha256:5d06fae1c1e0bda2137c9e912e1c596de44b8e1ed5a9d34c19b842972e6c65a2',
+    'sha256:cf95a02d9f099468a482cab134d3e529740802c9636602eeb55f84601ead1089',
   )
   assert.equal(
     dockerManifest.digest,
-    'sha256:690e899ed808271c2ccd124c1e942e6f509bba279c9c39e17ec2a1b7fefd5d98',
+    'sha256:b431d91564be3ce40436ac5c051e839ccdcfb033a8feedb1c85683f4a1f9d407',
   )
 })

@@ -4,7 +4,7 @@ import { platformOf } from '#core/nix/system.ts'
 import type { RequestedOptions } from '#core/request/requested-options.ts'
 import { imageOptions } from './image-options.ts'
 
-const path = 'PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin'
+const path = 'PATH=/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin:/usr/games'
 const certificates = 'SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt'
 
 function optionsOf(options: RequestedOptions, { shell = false, bash = true } = {}) {

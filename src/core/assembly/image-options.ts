@@ -10,8 +10,8 @@ export interface RootFacts {
 }
 
 // The farm links programs to /bin and /sbin (/usr/bin and /usr/sbin lead there); the first two are
-// for people who build FROM the image.
-const path = '/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin'
+// for people who build FROM the image. Debian keeps cowsay and its like in /usr/games.
+const path = '/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin:/usr/games'
 
 /**
  * How containers of a requested image start: what somebody asked for, else what the packages lead
