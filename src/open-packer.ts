@@ -10,6 +10,7 @@ export async function openPacker(config: Config): Promise<WorkerPacker> {
   return {
     pack: (...layer) => packer.pack(...layer),
     prepare: (...segment) => packer.prepare(...segment),
+    warmUp: () => packer.warmUp(),
     async close() {
       await packer.close()
       await segments?.close()

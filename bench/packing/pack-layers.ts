@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { argv, cpuUsage, env, stdout } from 'node:process'
+import { setTimeout } from 'node:timers/promises'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import { createClaims } from '#engine/claim-blobs.ts'
 import { packLayer } from '#engine/pack-layer.ts'
@@ -22,6 +23,9 @@ opened.defer(() => packer.close())
 const claims = createClaims(storage.upkeep, { nowMs: Date.now, clock: systemClock })
 const tools = { ...storage, claims, packer, compression: config.compression }
 const { signal } = new AbortController()
+// A build does it while Nix evaluates, which takes longer.
+packer.warmUp()
+await setTimeout(500)
 
 const startedAtMs = performance.now()
 const before = cpuUsage()

@@ -159,6 +159,7 @@ function startSite(
         },
       },
       packer: {
+        warmUp() {},
         async prepare({ path, narSizeBytes }, _compression, signal) {
           const name = storePathName(path)
           started.push(name)

@@ -7,7 +7,7 @@ import { runInLanes } from './run-in-lanes.ts'
 
 export interface PreparationTools {
   readonly nix: Pick<PackageBuilder, 'closure'>
-  readonly packer: Pick<Packer, 'prepare'>
+  readonly packer: Pick<Packer, 'prepare' | 'warmUp'>
   readonly compression: Compression
   readonly policy: Pick<PackagePolicy, 'maxClosureBytes'>
 }
@@ -29,6 +29,7 @@ const mostAtOnce = 8
  * the time of its preparation, and whatever else is wrong is reported when its layer is packed.
  */
 export function startPreparation(tools: PreparationTools, signal: AbortSignal): Preparation {
+  tools.packer.warmUp()
   const ending = new AbortController()
   const queue = new PreparationQueue(tools, AbortSignal.any([signal, ending.signal]))
   return {

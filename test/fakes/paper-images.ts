@@ -92,6 +92,7 @@ function paperPacker(layerBytes: number): Packer {
         archiveSizeBytes: layerBytes,
       }
     },
+    warmUp: () => {},
     prepare: async () => {},
   }
 }

@@ -67,7 +67,7 @@ describe('store paths are compressed ahead', { skip, timeout: 180_000 }, () => {
     readonly manifest: string
     /** The closure of the image. */
     readonly paths: readonly StorePath[]
-    /** `preparing <name>`, `finished <name>` of builders, and `realised`, as they happened. */
+    /** `warming up`, `preparing <name>`, `finished <name>` of builders, and `realised`, as they happened. */
     readonly events: readonly string[]
   }
 
@@ -120,6 +120,10 @@ describe('store paths are compressed ahead', { skip, timeout: 180_000 }, () => {
         policy: strictPolicy,
         nix: watchedNix,
         packer: {
+          warmUp() {
+            events.push('warming up')
+            packer.warmUp()
+          },
           pack: (...layer) => packer.pack(...layer),
           async prepare(measured, compression, signal) {
             const name = storePathName(measured.path)
@@ -158,7 +162,7 @@ describe('store paths are compressed ahead', { skip, timeout: 180_000 }, () => {
     const again = await build(cache, (name) => {
       if (name === 'greeting-1.0') resolve()
     })
-    assert.deepEqual(again.events.slice(0, 1), ['preparing greeting-1.0'])
+    assert.deepEqual(again.events.slice(0, 2), ['warming up', 'preparing greeting-1.0'])
     assert.ok(again.events.includes('realised'))
     assert.equal(again.manifest, built.manifest)
   })
@@ -169,7 +173,7 @@ describe('store paths are compressed ahead', { skip, timeout: 180_000 }, () => {
     await using cache = await serveBinaryCache(at('cache'))
     const again = await build(cache)
     assert.ok(cache.requests.includes(`GET ${await archiveOf('greeting-1.0')} 200`))
-    assert.equal(again.events[0], 'finished tool-1.0')
+    assert.deepEqual(again.events.slice(0, 2), ['warming up', 'finished tool-1.0'])
     assert.equal(again.manifest, built.manifest)
   })
 })

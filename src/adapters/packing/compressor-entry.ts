@@ -3,7 +3,7 @@ import { workerData } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
 import { compressBlock } from './compress-block.ts'
 import { loadPieces } from './load-pieces.ts'
-import { RingMemory, type SharedMemory } from './ring-memory.ts'
+import { WorkQueue, type SharedMemory } from './ring-memory.ts'
 
 // Runs on a worker thread, one per core. Imports stay few: each one costs start time and memory per
 // thread. With NODE_COMPILE_CACHE set, Node keeps the code without types, and loads the stripper only
@@ -11,9 +11,9 @@ import { RingMemory, type SharedMemory } from './ring-memory.ts'
 // thread and never after a kill.
 flushCompileCache()
 
-const memory = new RingMemory(workerData as SharedMemory)
+const queue = new WorkQueue(workerData as readonly SharedMemory[])
 for (;;) {
-  const slot = memory.take()
+  const { memory, slot } = queue.take()
   const work = memory.published(slot)
   if (work.kind === 'load') {
     memory.finish(slot, loadPieces(work, memory.contents(slot)))

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { OperatingError } from '#engine/operating-error.ts'
-import type { Compression, PackedLayer } from '#engine/ports/packer.ts'
-import { allocateMemory } from './ring-memory.ts'
+import type { Compression, MeasuredPath, PackedLayer } from '#engine/ports/packer.ts'
+import { allocateMemories } from './ring-memory.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
 import {
   cancelCell,
@@ -40,7 +40,14 @@ export interface PackRingOptions {
 
 type Write = (chunk: Uint8Array) => Promise<void>
 
+/** A thread that reads, and what it has to do. */
+interface Coordinator {
+  readonly thread: Worker
+  readonly jobs: Map<number, RunningJob>
+}
+
 interface RunningJob {
+  readonly work: PackWork
   readonly control: Int32Array
   readonly write: Write
   readonly result: PromiseWithResolvers<PackedLayer | undefined>
@@ -49,8 +56,8 @@ interface RunningJob {
 }
 
 /**
- * The threads that make layers, as the main thread sees them: one coordinator, which takes the jobs
- * and gives the bytes, and the compressors, which only it talks to.
+ * The threads that make layers, as the main thread sees them: coordinators, which take the jobs and
+ * give the bytes, and the compressors, which only they talk to.
  *
  *     store paths ─► coordinator ─► slots ─► compressors ─► slots ─► coordinator ─► write
  *
@@ -59,25 +66,23 @@ interface RunningJob {
 export class PackRing {
   readonly #id = randomUUID()
   readonly #segments: SegmentDirectory | undefined
-  readonly #coordinator: Worker
+  readonly #coordinators: readonly Coordinator[]
   readonly #threads: readonly Worker[]
-  readonly #jobs = new Map<number, RunningJob>()
   #jobCount = 0
   #failure: OperatingError | undefined
 
   constructor({ threads, programs, storeDirectory, segments }: PackRingOptions) {
     this.#segments = segments
-    const memory = allocateMemory(threads)
-    const data: CoordinatorData = { memory, storeDirectory, segments: segments?.share(this.#id) }
-    this.#coordinator = this.#start(programs.coordinator, data, heapMb.coordinator)
-    const compressors = Array.from({ length: threads }, () =>
-      this.#start(programs.compressor, memory, heapMb.compressor),
-    )
-    this.#threads = [this.#coordinator, ...compressors]
-    this.#coordinator.on('message', (answer: PackAnswer | SegmentKept) => {
-      if (answer.kind === 'segment-kept') segments?.added(answer.sizeBytes)
-      else this.#receive(answer)
+    const memories = allocateMemories(coordinatorCount(threads), threads)
+    this.#coordinators = memories.map((memory, index) => {
+      const share = segments?.share(`${this.#id}-${index}`)
+      const data: CoordinatorData = { memory, storeDirectory, segments: share }
+      return this.#startCoordinator(programs.coordinator, data)
     })
+    const compressors = Array.from({ length: threads }, () =>
+      this.#start(programs.compressor, memories, heapMb.compressor),
+    )
+    this.#threads = [...this.#coordinators.map(({ thread }) => thread), ...compressors]
   }
 
   /** False once a thread has ended; the ring takes no more jobs then. */
@@ -98,6 +103,7 @@ export class PackRing {
     const control = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
     control[creditCell] = chunksInFlight
     const job: RunningJob = {
+      work,
       control,
       write,
       result: Promise.withResolvers(),
@@ -106,10 +112,11 @@ export class PackRing {
     const abort = () => cancel(job, signal.reason)
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
+    const { thread, jobs } = chooseCoordinator(this.#coordinators, work)
     // While idle, the threads do not keep the process alive.
-    if (this.#jobs.size === 0) this.#coordinator.ref()
-    this.#jobs.set(id, job)
-    this.#send({ kind: 'job', id, work, compression, control })
+    if (jobs.size === 0) thread.ref()
+    jobs.set(id, job)
+    send(thread, { kind: 'job', id, work, compression, control })
     return job.result.promise.finally(() => signal.removeEventListener('abort', abort))
   }
 
@@ -127,35 +134,14 @@ export class PackRing {
     return thread
   }
 
-  #receive(answer: PackAnswer): void {
-    const job = this.#jobs.get(answer.id)
-    if (job === undefined) return
-    if (answer.kind === 'chunk') {
-      job.written = job.written.then(() => this.#write(job, answer.bytes))
-      return
-    }
-    this.#jobs.delete(answer.id)
-    if (this.#jobs.size === 0) this.#coordinator.unref()
-    settle(job, answer)
-  }
-
-  /** Nothing more is written once a job has failed; the coordinator learns it from the control cells. */
-  async #write(job: RunningJob, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    if (Atomics.load(job.control, cancelCell) !== 0) return
-    try {
-      await job.write(bytes)
-      // First, so that whoever waits for the credit finds it.
-      this.#send({ kind: 'written', memory: bytes.buffer })
-      giveCredit(job.control)
-    } catch (error) {
-      // The memory may still be read.
-      cancel(job, error)
-    }
-  }
-
-  #send(request: PackRequest): void {
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window, a worker
-    this.#coordinator.postMessage(request, request.kind === 'written' ? [request.memory] : [])
+  #startCoordinator(program: URL, data: CoordinatorData): Coordinator {
+    const thread = this.#start(program, data, heapMb.coordinator)
+    const coordinator: Coordinator = { thread, jobs: new Map() }
+    thread.on('message', (answer: PackAnswer | SegmentKept) => {
+      if (answer.kind === 'segment-kept') this.#segments?.added(answer.sizeBytes)
+      else receive(coordinator, answer)
+    })
+    return coordinator
   }
 
   #end(reason: unknown): void {
@@ -163,10 +149,81 @@ export class PackRing {
       reason instanceof OperatingError
         ? reason
         : new OperatingError('PACK_FAILED', 'a packing thread crashed', { cause: reason })
-    for (const job of this.#jobs.values()) job.result.reject(this.#failure)
-    this.#jobs.clear()
-    this.#coordinator.unref()
+    for (const { thread, jobs } of this.#coordinators) {
+      for (const job of jobs.values()) job.result.reject(this.#failure)
+      jobs.clear()
+      thread.unref()
+    }
   }
+}
+
+/**
+ * One reads as fast as a few compress with zstd; two, because layers that are joined from what is kept
+ * are not compressed at all.
+ */
+function coordinatorCount(threads: number): number {
+  return Math.min(threads, Math.max(2, Math.ceil(threads / 4)))
+}
+
+/**
+ * The one that is just preparing a part of the layer, since the part would be compressed twice elsewhere,
+ * or else the one with the least to do.
+ */
+function chooseCoordinator(coordinators: readonly Coordinator[], work: PackWork): Coordinator {
+  const paths = new Set(pathsOf(work).map(({ path }) => path))
+  const isPreparing = ({ jobs }: Coordinator) =>
+    jobs.values().some((job) => job.work.kind === 'segment' && paths.has(job.work.measured.path))
+  return (
+    coordinators.find(isPreparing) ??
+    coordinators.reduce((one, other) => (pendingBytes(other) < pendingBytes(one) ? other : one))
+  )
+}
+
+function pathsOf(work: PackWork): readonly MeasuredPath[] {
+  if (work.kind === 'segment') return [work.measured]
+  return work.content.kind === 'store-paths' ? work.content.paths : []
+}
+
+function pendingBytes({ jobs }: Coordinator): number {
+  let bytes = 0
+  for (const { work } of jobs.values())
+    for (const { narSizeBytes } of pathsOf(work)) bytes += narSizeBytes
+  return bytes
+}
+
+function receive({ thread, jobs }: Coordinator, answer: PackAnswer): void {
+  const job = jobs.get(answer.id)
+  if (job === undefined) return
+  if (answer.kind === 'chunk') {
+    job.written = job.written.then(() => write(job, thread, answer.bytes))
+    return
+  }
+  jobs.delete(answer.id)
+  if (jobs.size === 0) thread.unref()
+  settle(job, answer)
+}
+
+/** Nothing more is written once a job has failed; its coordinator learns it from the control cells. */
+async function write(
+  job: RunningJob,
+  thread: Worker,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  if (Atomics.load(job.control, cancelCell) !== 0) return
+  try {
+    await job.write(bytes)
+    // First, so that whoever waits for the credit finds it.
+    send(thread, { kind: 'written', memory: bytes.buffer })
+    giveCredit(job.control)
+  } catch (error) {
+    // The memory may still be read.
+    cancel(job, error)
+  }
+}
+
+function send(thread: Worker, request: PackRequest): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window, a worker
+  thread.postMessage(request, request.kind === 'written' ? [request.memory] : [])
 }
 
 function settle(job: RunningJob, answer: Exclude<PackAnswer, { kind: 'chunk' }>): void {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { allocateMemory, RingMemory } from './ring-memory.ts'
+import { allocateMemories, RingMemory, type SharedMemory } from './ring-memory.ts'
 
 test('take() gives every published slot to one thread, even while another is slow to wake', async (t) => {
-  const shared = allocateMemory(1)
+  const [shared] = allocateMemories(1, 1) as [SharedMemory]
   const memory = new RingMemory(shared)
   assert.equal(memory.slotCount, 4)
   // Two cells: 1 once the thread waits, 1 once it may go on.
@@ -21,7 +21,7 @@ test('take() gives every published slot to one thread, even while another is slo
     memory.publish(slot, { kind: 'crc', level: 0, sizeBytes: 1, windowBytes: 0 })
     // Slots are used again as soon as they are done, as those are that only have their CRC computed.
     if (index === 0) continue
-    const next = memory.take()
+    const next = memory.take()!
     memory.finish(next, 0)
     taken.push(next)
   }
@@ -36,7 +36,7 @@ test('take() gives every published slot to one thread, even while another is slo
 function startSleepyThread(workerData: unknown): Worker {
   const program = `
     import { parentPort, workerData } from 'node:worker_threads'
-    import { RingMemory } from ${JSON.stringify(new URL('ring-memory.ts', import.meta.url))}
+    import { WorkQueue } from ${JSON.stringify(new URL('ring-memory.ts', import.meta.url))}
     const { shared, gate } = workerData
     const { wait } = Atomics
     Atomics.wait = (...cell) => {
@@ -45,6 +45,6 @@ function startSleepyThread(workerData: unknown): Worker {
       wait(...cell)
       wait(gate, 1, 0)
     }
-    parentPort.postMessage(new RingMemory(shared).take())`
+    parentPort.postMessage(new WorkQueue([shared]).take().slot)`
   return new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`), { workerData })
 }

@@ -35,6 +35,8 @@ const kinds = ['gzip', 'zstd', 'crc', 'load'] as const
 
 /** What threads are started with to share the memory. */
 export interface SharedMemory {
+  /** One cell, which all memories with the same compressors have: how often something was published. */
+  readonly bell: SharedArrayBuffer
   readonly cells: SharedArrayBuffer
   readonly slots: SharedArrayBuffer
 }
@@ -59,18 +61,25 @@ interface LoadingSlot extends FilePieces {
   readonly kind: 'load'
 }
 
+// A coordinator that reads alone for more compressors than that would be too slow for them anyhow.
+const mostFedCompressors = 8
+
 /**
- * Memory for the blocks that are under way. Twice as many as there are compressors: each has one to
- * work on and one to go on with; four are what reading a segment beside them takes. A power of two, so
- * that positions stay right when the counters overflow. Pages that nobody touches (gzip's blocks are smaller than a slot) are not there.
+ * Memory for the blocks that are under way from each of several coordinators to the same compressors.
+ * Twice as many as there are compressors: each has one to work on and one to go on with; four are what
+ * reading a segment beside them takes. A power of two, so that positions stay right when the counters
+ * overflow. Pages that nobody touches (gzip's blocks are smaller than a slot) are not there.
  */
-export function allocateMemory(compressors: number): SharedMemory {
-  const slotCount = Math.max(4, 2 ** Math.ceil(Math.log2(2 * compressors)))
+export function allocateMemories(coordinators: number, compressors: number): SharedMemory[] {
+  const fed = Math.min(compressors, mostFedCompressors)
+  const slotCount = Math.max(4, 2 ** Math.ceil(Math.log2(2 * fed)))
   const words = firstSlotCell + slotCount * wordsPerSlot
-  return {
+  const bell = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
+  return Array.from({ length: coordinators }, () => ({
+    bell,
     cells: new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT),
     slots: new SharedArrayBuffer(slotCount * slotBytes),
-  }
+  }))
 }
 
 /**
@@ -80,10 +89,12 @@ export function allocateMemory(compressors: number): SharedMemory {
 export class RingMemory {
   readonly slotCount: number
   readonly contentsBytes = zstdBlockBytes + slackBytes
+  readonly #bell: Int32Array
   readonly #cells: Int32Array
   readonly #slots: SharedArrayBuffer
 
-  constructor({ cells, slots }: SharedMemory) {
+  constructor({ bell, cells, slots }: SharedMemory) {
+    this.#bell = new Int32Array(bell)
     this.#cells = new Int32Array(cells)
     this.#slots = slots
     this.slotCount = slots.byteLength / slotBytes
@@ -122,19 +133,17 @@ export class RingMemory {
     const position = Atomics.load(this.#cells, publishedCell)
     this.#set(position & (this.slotCount - 1), orderWord, slot)
     Atomics.add(this.#cells, publishedCell, 1)
-    Atomics.notify(this.#cells, publishedCell)
+    Atomics.add(this.#bell, 0, 1)
+    Atomics.notify(this.#bell, 0, 1)
   }
 
-  /** Waits for a published slot that no other compressor has; never ends without one. */
-  take(): number {
+  /** A published slot that no other compressor has; `undefined` when there is none. */
+  take(): number | undefined {
     for (;;) {
       const published = Atomics.load(this.#cells, publishedCell)
       const position = Atomics.load(this.#cells, takenCell)
       // The difference is right when the counters overflow, too.
-      if (((published - position) | 0) <= 0) {
-        Atomics.wait(this.#cells, publishedCell, published)
-        continue
-      }
+      if (((published - position) | 0) <= 0) return undefined
       // Looked up before it is taken: a thread that sleeps in between, however long, finds that another
       // has it, instead of a place in the order that was used again meanwhile.
       const slot = this.#get(position & (this.slotCount - 1), orderWord)
@@ -177,7 +186,10 @@ export class RingMemory {
   replace(slot: number, pieces: readonly Uint8Array[]): number {
     const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
     this.contents(slot).set(bytes)
-    return bytes.length
+    const sizeBytes = bytes.length
+    for (const piece of pieces) free(piece)
+    free(bytes)
+    return sizeBytes
   }
 
   /** The result is how many bytes stand in the place of the block now, or its CRC; none if it failed. */
@@ -205,4 +217,44 @@ export class RingMemory {
   #set(slot: number, word: number, value: number): void {
     Atomics.store(this.#cells, firstSlotCell + slot * wordsPerSlot + word, value)
   }
+}
+
+/** What a compressor takes its work from: the memories of all coordinators, which share a bell. */
+export class WorkQueue {
+  readonly #bell: Int32Array
+  readonly #memories: readonly RingMemory[]
+  #turn = 0
+
+  constructor(shared: readonly SharedMemory[]) {
+    this.#bell = new Int32Array(shared[0]!.bell)
+    this.#memories = shared.map((memory) => new RingMemory(memory))
+  }
+
+  /** Waits for a published slot that no other compressor has; never ends without one. */
+  take(): { readonly memory: RingMemory; readonly slot: number } {
+    for (;;) {
+      // Before looking: what is published afterwards changes it, and there is nothing to wait for.
+      const rung = Atomics.load(this.#bell, 0)
+      for (let tried = 0; tried < this.#memories.length; tried += 1) {
+        this.#turn = (this.#turn + 1) % this.#memories.length
+        const memory = this.#memories[this.#turn]!
+        const slot = memory.take()
+        if (slot !== undefined) return { memory, slot }
+      }
+      Atomics.wait(this.#bell, 0, rung)
+    }
+  }
+}
+
+// Smaller memory may be the pool that Node cuts small buffers from, and does not matter.
+const leastFreedBytes = 256 * 1024
+
+/**
+ * At once, instead of when garbage is collected: V8 counts such memory, and with some MiB for each block
+ * collects every few blocks, which takes a tenth of the time that zstd does.
+ */
+function free({ buffer }: Uint8Array): void {
+  // The block itself is shared.
+  const isItsOwn = buffer instanceof ArrayBuffer && buffer.byteLength >= leastFreedBytes
+  if (isItsOwn && !buffer.detached) buffer.transfer(0)
 }

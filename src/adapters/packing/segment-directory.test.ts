@@ -206,6 +206,15 @@ test('prepare() compresses a path for the layers to come', async (t) => {
   assert.equal(statSync(file).ino, ino, 'it is not made again')
 })
 
+test('pack() waits for a path that is just being prepared instead of compressing it, too', async (t) => {
+  const site = await openSite(t)
+  await site.pack([small, program], fast)
+  const added = t.mock.method(site.segments, 'added')
+  const [measured] = site.contentOf([big]).paths
+  await Promise.all([site.packer.prepare(measured!, fast, ever), site.pack([big], fast)])
+  assert.equal(added.mock.callCount(), 1)
+})
+
 test('prepare() rejects as pack() does', async (t) => {
   const site = await openSite(t)
   const missing = storePath('d', 'missing-1')

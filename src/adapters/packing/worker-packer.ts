@@ -11,7 +11,7 @@ import { PackRing, type PackRingOptions, type RingPrograms } from './pack-ring.t
 import type { SegmentDirectory } from './segment-directory.ts'
 
 export interface WorkerPackerOptions {
-  /** How many threads compress; one more reads and hashes. */
+  /** How many threads compress; others, fewer, read and hash. */
   readonly threads: number
   /** Where store paths lie on this machine, when it is not where images have them (a chroot store). */
   readonly storeDirectory?: string
@@ -27,7 +27,7 @@ export interface WorkerPacker extends Packer {
 }
 
 /**
- * Packs layers on worker threads. They start when they are first needed and stay; when one crashes,
+ * Packs layers on worker threads. They start when a layer is first expected and stay; when one crashes,
  * all layers under way reject, and the next one gets new threads.
  */
 export function createWorkerPacker(options: WorkerPackerOptions): WorkerPacker {
@@ -72,6 +72,10 @@ class RingPacker implements WorkerPacker {
     if (this.#options.segments === undefined) return
     const work = { kind: 'segment', measured } as const
     await this.#takeRing().run(work, compression, async () => {}, signal)
+  }
+
+  warmUp(): void {
+    if (!this.#isClosed) this.#takeRing()
   }
 
   async close(): Promise<void> {

@@ -29,6 +29,12 @@ export interface PackedLayer {
 /** Makes the bytes of one layer, away from the thread that serves requests. */
 export interface Packer {
   /**
+   * Says that there will soon be something to pack: what it takes to begin is done meanwhile. Need not
+   * be called.
+   */
+  warmUp(): void
+
+  /**
    * Hands compressed bytes to `write` in order, waiting for each call to finish before much more
    * is produced; the bytes are lent for that time. A store path that is not what Nix's database says, or changes while it is read,
    * rejects.
