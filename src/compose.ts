@@ -32,6 +32,7 @@ import type { StorageEvent } from '#engine/ports/storage-observer.ts'
 import { readStoredManifest, recallStoredManifest } from '#engine/read-stored-manifest.ts'
 import { createRecentManifests } from '#engine/recent-manifests.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
+import { runBuilds } from '#engine/run-builds.ts'
 import { rememberFailures } from '#engine/remember-failures.ts'
 import { readSpec, recallManifest, refuseName, serveManifest } from '#engine/serve-manifest.ts'
 import { tellAll } from '#engine/tell-all.ts'
@@ -203,18 +204,17 @@ function stackBuilder(
   observer: BuildObserver,
   tools: BuildTools,
 ): ImageBuilder & { close(): Promise<void> } {
-  const recorded = recordBuilds(
-    (target, observe, signal) => buildImage(tools, target, observe, signal),
-    {
-      observer,
-      clock: systemClock,
-      newBuildId: () => randomBytes(6).toString('hex'),
-      deadlineMs: config.buildDeadlineMs,
-    },
-  )
+  const clock = systemClock
+  const { buildDeadlineMs: deadlineMs, buildGraceMs: graceMs } = config
+  const run = runBuilds((target, observe, signal) => buildImage(tools, target, observe, signal), {
+    observer,
+    clock,
+    deadlineMs,
+  })
   const limits = { maxRunning: config.maxBuilds, maxQueued: config.maxQueuedBuilds }
-  const limited = limitBuilds(recorded, limits, () => shared.cancelOneAbandoned())
-  const shared = shareBuilds(limited, systemClock, config.buildGraceMs)
+  const limited = limitBuilds(run, limits, () => shared.cancelOneAbandoned())
+  const newBuildId = () => randomBytes(6).toString('hex')
+  const shared = shareBuilds(recordBuilds(limited, observer), { clock, graceMs, newBuildId })
   return { ...rememberFailures(shared, systemClock), close: () => shared.close() }
 }
 

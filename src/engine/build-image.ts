@@ -21,7 +21,7 @@ import { makeRootLayer, type RootLayer, type TooManyNames } from './make-root-la
 import { publishDocument } from './publish-document.ts'
 import { packLayer, type LayerTools } from './pack-layer.ts'
 import { startPreparation, type Preparation } from './prepare-store-paths.ts'
-import type { BuildEvent } from './ports/build-observer.ts'
+import type { BuildEvent, PlannedLayer } from './ports/build-observer.ts'
 import type {
   DerivationsGone,
   PackageBuilder,
@@ -30,6 +30,7 @@ import type {
   StoreLease,
 } from './ports/package-builder.ts'
 import { findSource, type PackageSources, type SourceFailure } from './ports/package-source.ts'
+import type { LayerContent, MeasuredPath } from './ports/packer.ts'
 import type { StorageObserver } from './ports/storage-observer.ts'
 import type { OpenStoreFiles } from './ports/store-files.ts'
 import { requireBlobs } from './require-blobs.ts'
@@ -74,17 +75,13 @@ export async function buildImage(
     const tooLarge = findTooLarge(graph, tools.policy)
     if (tooLarge !== undefined) return tooLarge
     const plan = planLayers(tools.layerScheme, graph, target.popularity, tools.layerBudget)
-    observe({
-      kind: 'planned',
-      storePaths: graph.nodes.length,
-      layers: plan.groups.length,
-      narSizeBytes: closureSizeBytes(graph),
-    })
+    const groups = measureGroups(graph, bottomFirst(plan.groups))
+    observe({ kind: 'planned', layers: [...groups.map(plannedLayer), rootLayer] })
 
     const files = tools.storeFiles(new Set(graph.nodes.map(({ path }) => path)))
     const makeRoot = (until: AbortSignal) =>
       makeRootLayer(packages.found.map(packagePaths), files, until)
-    const packed = await packAll(tools, graph, bottomFirst(plan.groups), makeRoot, observe, signal)
+    const packed = await packAll(tools, groups, makeRoot, observe, signal)
     if (packed.kind === 'too-many-names') return packed
     const { layers, facts } = packed
     return await publishImage(tools, target, layers, imageOptions(target.request, facts), signal)
@@ -177,6 +174,28 @@ function bottomFirst(groups: readonly LayerGroup[]): readonly LayerGroup[] {
   return groups.toReversed()
 }
 
+/** The store paths of one layer. */
+type MeasuredGroup = readonly MeasuredPath[]
+
+function measureGroups(
+  graph: ClosureGraph,
+  groups: readonly LayerGroup[],
+): readonly MeasuredGroup[] {
+  const narSizes = new Map(graph.nodes.map((node) => [node.path, node.narSizeBytes]))
+  return groups.map(({ paths }) =>
+    paths.map((path) => ({ path, narSizeBytes: narSizes.get(path) ?? 0 })),
+  )
+}
+
+function plannedLayer(group: MeasuredGroup): PlannedLayer {
+  return {
+    storePaths: group.map(({ path }) => path),
+    narSizeBytes: group.reduce((sum, { narSizeBytes }) => sum + narSizeBytes, 0),
+  }
+}
+
+const rootLayer: PlannedLayer = { storePaths: [], narSizeBytes: 0 }
+
 interface PackedLayers {
   readonly kind: 'packed'
   readonly layers: readonly ImageLayer[]
@@ -186,8 +205,7 @@ interface PackedLayers {
 /** The layers of store paths are packed while the root layer is put together. */
 async function packAll(
   tools: BuildTools,
-  graph: ClosureGraph,
-  groups: readonly LayerGroup[],
+  groups: readonly MeasuredGroup[],
   makeRoot: (signal: AbortSignal) => Promise<RootLayer | TooManyNames>,
   observe: (event: BuildEvent) => void,
   signal: AbortSignal,
@@ -195,11 +213,11 @@ async function packAll(
   // The first failure stops the layers that are still being packed; so does a root of too many names.
   const stop = new AbortController()
   const all = AbortSignal.any([signal, stop.signal])
-  const narSizes = new Map(graph.nodes.map((node) => [node.path, node.narSizeBytes]))
-  const packing = groups.map(async ({ paths }) => {
-    const measured = paths.map((path) => ({ path, narSizeBytes: narSizes.get(path) ?? 0 }))
-    const layer = await packLayer(tools, { kind: 'store-paths', paths: measured }, observe, all)
-    return imageLayer(layer, `nixery: ${describePaths(paths)}`)
+  const packNth = (content: LayerContent, layer: number) =>
+    packLayer(tools, content, (event) => observe({ ...event, layer }), all)
+  const packing = groups.map(async (paths, index) => {
+    const layer = await packNth({ kind: 'store-paths', paths }, index)
+    return imageLayer(layer, `nixery: ${describePaths(paths.map(({ path }) => path))}`)
   })
   const packRoot = async () => {
     const root = await makeRoot(all)
@@ -208,7 +226,7 @@ async function packAll(
       return root
     }
     const { entries, facts } = root
-    const layer = await packLayer(tools, { kind: 'entries', entries }, observe, all)
+    const layer = await packNth({ kind: 'entries', entries }, groups.length)
     return { kind: 'packed', layer: imageLayer(layer, 'nixery: root file system'), facts } as const
   }
   const packingRoot = packRoot()

@@ -2,6 +2,7 @@ import type { CacheKey } from '#core/request/cache-key.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
 import type { PlatformRequest } from '#core/request/image-request.ts'
 import type { BuildOutcome } from './build-outcome.ts'
+import type { BuildSubject } from './ports/build-observer.ts'
 import type { PinnedSource } from './ports/package-source.ts'
 
 /** One pinned image request: what a build is for. */
@@ -15,10 +16,25 @@ export interface BuildTarget {
   readonly popularity: Popularity
 }
 
+export function subjectOf({ name, request, source }: BuildTarget): BuildSubject {
+  return { name, request, source: source.source, revision: source.revision }
+}
+
+/** One build of a target. */
+export interface NumberedTarget extends BuildTarget {
+  /** The same in log, API, error messages and pages. */
+  readonly buildId: string
+}
+
 /**
  * Makes images. The parts that make a build shared, limited and recorded wrap this interface, so
  * each stands alone; `compose.ts` stacks them. Rejects with the signal's reason when aborted.
  */
-export interface ImageBuilder {
-  build(target: BuildTarget, signal: AbortSignal): Promise<BuildOutcome>
+export interface ImageBuilder<Target extends BuildTarget = BuildTarget> {
+  /** `onBuild` learns the id of the build that the caller gets, as soon as it has one. */
+  build(
+    target: Target,
+    signal: AbortSignal,
+    onBuild?: (buildId: string) => void,
+  ): Promise<BuildOutcome>
 }

@@ -74,7 +74,7 @@ test('limitBuilds() queues for the place of a running build that makeRoom cancel
   const { builder, started } = createSlowlyEndingBuilder()
   const limits = { maxRunning: 2, maxQueued: 1 }
   const limited = limitBuilds(builder, limits, () => shared.cancelOneAbandoned())
-  const shared = shareBuilds(limited, clock, 600_000)
+  const shared = shareBuilds(limited, { clock, graceMs: 600_000, newBuildId: () => 'b1' })
   const caller = new AbortController()
   const leaving = ['a', 'b'].map((name) => shared.build(buildTarget(name), caller.signal))
   const waiting = [shared.build(buildTarget('c'), patient)]

@@ -1,4 +1,4 @@
-import type { ImageBuilder } from './image-builder.ts'
+import type { BuildTarget, ImageBuilder } from './image-builder.ts'
 import { OperatingError } from './operating-error.ts'
 
 export interface BuildLimits {
@@ -12,11 +12,11 @@ export interface BuildLimits {
  * none it refuses with `OVERLOADED`. A cancelled build that runs needs a while to end, so the queue
  * is longer by the builds that end, at most `maxRunning`.
  */
-export function limitBuilds(
-  inner: ImageBuilder,
+export function limitBuilds<Target extends BuildTarget>(
+  inner: ImageBuilder<Target>,
   limits: BuildLimits,
   makeRoom: () => boolean,
-): ImageBuilder {
+): ImageBuilder<Target> {
   let running = 0
   const queue: Array<() => void> = []
 
@@ -54,10 +54,10 @@ export function limitBuilds(
   }
 
   return {
-    async build(target, signal) {
+    async build(target, signal, onBuild) {
       await acquire(signal)
       try {
-        return await inner.build(target, signal)
+        return await inner.build(target, signal, onBuild)
       } finally {
         release()
       }

@@ -19,11 +19,18 @@ export interface LayerTools {
   readonly compression: Compression
 }
 
+/** What is told of one layer; which one it is, the caller knows. */
+export type LayerEvent = BuildEvent extends infer Event
+  ? Event extends { readonly layer: number }
+    ? Omit<Event, 'layer'>
+    : never
+  : never
+
 /** The stored layer with this content; packs it when no instance has done so before. */
 export async function packLayer(
   tools: LayerTools,
   content: LayerContent,
-  observe: (event: BuildEvent) => void,
+  observe: (event: LayerEvent) => void,
   signal: AbortSignal,
 ): Promise<BuildEntry> {
   const key = layerKey(content, tools.compression)
@@ -32,7 +39,7 @@ export async function packLayer(
     observe({ kind: 'layer-reused', digest: stored.digest, sizeBytes: stored.sizeBytes })
     return stored
   }
-  const packed = await packAndPublish(tools, content, signal)
+  const packed = await packAndPublish(tools, content, observe, signal)
   observe({ kind: 'layer-packed', ...packed })
   const winner = parseBuildEntry(await tools.entries.putFirst('builds', key, packed, signal))
   return winner !== undefined && (await isUsable(tools, winner, signal)) ? winner : packed
@@ -83,11 +90,15 @@ async function isWhole(
 async function packAndPublish(
   tools: LayerTools,
   content: LayerContent,
+  observe: (event: LayerEvent) => void,
   signal: AbortSignal,
 ): Promise<BuildEntry> {
   const upload = await tools.blobs.upload(layerTypes[tools.compression.codec].oci, signal)
   try {
-    const write = (chunk: Uint8Array) => upload.write(chunk)
+    const write = async (chunk: Uint8Array, archivedBytes: number) => {
+      await upload.write(chunk)
+      observe({ kind: 'layer-progress', archivedBytes })
+    }
     const packed = await tools.packer.pack(content, tools.compression, write, signal)
     await tools.claims.claimWhenFree(packed.digest, signal)
     await upload.publish(packed.digest)

@@ -31,10 +31,13 @@ export function rememberFailures(inner: ImageBuilder, clock: Clock): ImageBuilde
   }
 
   return {
-    async build(target, signal) {
+    async build(target, signal, onBuild) {
       const remembered = failures.get(target.key)
-      if (remembered !== undefined) return remembered
-      const outcome = await inner.build(target, signal)
+      if (remembered !== undefined) {
+        onBuild?.(remembered.buildId)
+        return remembered
+      }
+      const outcome = await inner.build(target, signal, onBuild)
       if (outcome.kind === 'failed' && target.source.fixed) remember(target, outcome)
       return outcome
     },

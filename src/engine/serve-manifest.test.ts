@@ -173,7 +173,9 @@ test('a platform that does not have a package is left out, and only then', async
 test('a failure of one platform is told at once, and nobody waits for the others', async () => {
   const held = createHeldBuilder()
   const clock = createManualClock()
-  const { pull } = start({ builder: shareBuilds(held.builder, clock, 1000) })
+  const { pull } = start({
+    builder: shareBuilds(held.builder, { clock, graceMs: 1000, newBuildId: () => 'b1' }),
+  })
   const pulling = pull('jq')
   await until(() => held.started.length === 2)
   held.started[0]!.finish(failedOutcome)

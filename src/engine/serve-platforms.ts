@@ -25,6 +25,8 @@ import { takeTurns } from './take-turns.ts'
 
 export interface PlatformTools extends ImageSettings {
   readonly builder: ImageBuilder
+  /** Learns the id of each build that the caller waits for. */
+  readonly onBuild?: (buildId: string) => void
   readonly entries: EntryStore
   readonly blobs: BlobStore
   readonly claims: BlobClaims
@@ -65,7 +67,7 @@ export async function serveImage(
   if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
 
   const target = { key, name: formatImageName(image), request, source: pinned, popularity }
-  const outcome = await tools.builder.build(target, signal)
+  const outcome = await tools.builder.build(target, signal, tools.onBuild)
   return outcome.kind === 'built'
     ? { kind: 'image', image: outcome.image, cached: false, pinned }
     : { ...outcome, pinned }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { buildTarget, createHeldBuilder, failedOutcome } from '#test/fakes/build-target.ts'
 import { createManualClock } from '#test/fakes/manual-clock.ts'
 import { OperatingError } from './operating-error.ts'
-import { shareBuilds } from './share-builds.ts'
+import { GivenUp, shareBuilds } from './share-builds.ts'
 
 const patient = new AbortController().signal
 const graceMs = 600_000
@@ -11,7 +11,12 @@ const graceMs = 600_000
 function setUp() {
   const clock = createManualClock()
   const { builder, started } = createHeldBuilder()
-  return { clock, started, shared: shareBuilds(builder, clock, graceMs) }
+  let builds = 0
+  const newBuildId = () => {
+    builds += 1
+    return `b${builds}`
+  }
+  return { clock, started, shared: shareBuilds(builder, { clock, graceMs, newBuildId }) }
 }
 
 test('shareBuilds() runs one build for all callers of a key', async () => {
@@ -45,6 +50,28 @@ test('shareBuilds() gives every caller a build of its own when the source is not
   assert.equal(started[2]?.signal.aborted, false)
   clock.advance(1)
   assert.equal(started[2]?.signal.aborted, true)
+})
+
+test('shareBuilds() tells each caller the id of its build at once', async () => {
+  const { started, shared } = setUp()
+  const told: string[] = []
+  const tell = (buildId: string) => told.push(buildId)
+  const callers = ['git', 'git', 'jq'].map((name) => shared.build(buildTarget(name), patient, tell))
+  assert.deepEqual(told, ['b1', 'b1', 'b2'])
+  for (const build of started) build.finish(failedOutcome)
+  await Promise.all(callers)
+})
+
+test('shareBuilds() ends a build that its last caller gives up, without a grace', async () => {
+  const { started, shared } = setUp()
+  const [first, second] = [new AbortController(), new AbortController()]
+  const givingUp = [first, second].map(({ signal }) => shared.build(buildTarget('git'), signal))
+  first.abort(new GivenUp('cancelled'))
+  await assert.rejects(givingUp[0]!, GivenUp)
+  assert.equal(started[0]?.signal.aborted, false, 'somebody waits for it')
+  second.abort(new GivenUp('cancelled'))
+  await assert.rejects(givingUp[1]!, GivenUp)
+  assert.equal(started[0]?.signal.aborted, true)
 })
 
 test('shareBuilds() builds anew once a build has ended', async () => {

@@ -1,6 +1,6 @@
 import { abortable } from './abortable.ts'
 import type { BuildOutcome } from './build-outcome.ts'
-import type { BuildTarget, ImageBuilder } from './image-builder.ts'
+import type { BuildTarget, ImageBuilder, NumberedTarget } from './image-builder.ts'
 import { OperatingError } from './operating-error.ts'
 import type { Clock } from './ports/clock.ts'
 
@@ -14,14 +14,26 @@ export interface SharedBuilds extends ImageBuilder {
   close(): Promise<void>
 }
 
+export interface SharingOptions {
+  readonly clock: Clock
+  readonly graceMs: number
+  readonly newBuildId: () => string
+}
+
 /** What callers of one build have in common: the key, or nothing at all. */
 type BuildName = string | symbol
 
 interface RunningBuild {
+  readonly buildId: string
   readonly result: Promise<BuildOutcome>
   readonly controller: AbortController
   waiters: number
   stopGrace: () => void
+}
+
+/** The reason of a caller who gives a build up: it ends at once unless somebody else waits for it. */
+export class GivenUp extends Error {
+  override readonly name = 'GivenUp'
 }
 
 /**
@@ -30,15 +42,25 @@ interface RunningBuild {
  * signal, and when the last caller has left it goes on for `graceMs`, because container runtimes
  * give up and come back. Outcomes are not kept: the caches answer the next caller.
  */
-export function shareBuilds(inner: ImageBuilder, clock: Clock, graceMs: number): SharedBuilds {
+export function shareBuilds(
+  inner: ImageBuilder<NumberedTarget>,
+  { clock, graceMs, newBuildId }: SharingOptions,
+): SharedBuilds {
   const running = new Map<BuildName, RunningBuild>()
   const ending = new Set<Promise<unknown>>()
   let closed = false
 
   function start(name: BuildName, target: BuildTarget): RunningBuild {
     const controller = new AbortController()
-    const result = inner.build(target, controller.signal)
-    const build: RunningBuild = { result, controller, waiters: 0, stopGrace: () => undefined }
+    const buildId = newBuildId()
+    const result = inner.build({ ...target, buildId }, controller.signal)
+    const build: RunningBuild = {
+      buildId,
+      result,
+      controller,
+      waiters: 0,
+      stopGrace: () => undefined,
+    }
     running.set(name, build)
     const end = () => {
       build.stopGrace()
@@ -60,24 +82,26 @@ export function shareBuilds(inner: ImageBuilder, clock: Clock, graceMs: number):
     build.controller.abort(reason)
   }
 
-  function leave(name: BuildName, build: RunningBuild): void {
+  function leave(name: BuildName, build: RunningBuild, reason: unknown): void {
     build.waiters -= 1
     if (build.waiters > 0 || running.get(name) !== build) return
+    if (reason instanceof GivenUp) return cancel(name, build, reason)
     build.stopGrace = clock.after(graceMs, () => cancel(name, build, abandoned()))
   }
 
   return {
-    async build(target, signal) {
+    async build(target, signal, onBuild) {
       signal.throwIfAborted()
       if (closed) throw shuttingDown()
       const name = target.source.fixed ? target.key : Symbol(target.key)
       const build = running.get(name) ?? start(name, target)
       build.waiters += 1
       build.stopGrace()
+      onBuild?.(build.buildId)
       try {
         return await abortable(build.result, signal)
       } finally {
-        leave(name, build)
+        leave(name, build, signal.reason)
       }
     },
 

@@ -83,7 +83,7 @@ function paperPacker(layerBytes: number): Packer {
           ? content.paths.map(({ path }) => path)
           : content.entries.map(({ path }) => path)
       const bytes = Buffer.alloc(layerBytes, `${digestOf(inside.join('\n'))}\n`)
-      await write(bytes)
+      await write(bytes, layerBytes)
       const diffId = digestOf(`archive of ${inside.join('\n')}`)
       return {
         digest: digestOf(bytes),

@@ -22,7 +22,7 @@ import { strictPolicy } from '#core/request/package-policy.ts'
 import { storageTools } from '#test/fakes/storage-tools.ts'
 import { plainNames } from '#test/fakes/plain-names.ts'
 import { setSource } from '#test/fakes/set-source.ts'
-import { recordBuilds } from '#engine/record-builds.ts'
+import { runBuilds } from '#engine/run-builds.ts'
 import { serveManifest, type ManifestOutcome } from '#engine/serve-manifest.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
 import { runCommand } from '#test/clients/run-command.ts'
@@ -90,14 +90,12 @@ describe('the build flow', { skip }, () => {
     } as const
     const tools = { ...shared, nix, packer, storeFiles: createStoreFiles }
     const builder = shareBuilds(
-      recordBuilds((target, observe, until) => buildImage(tools, target, observe, until), {
+      runBuilds((target, observe, until) => buildImage(tools, target, observe, until), {
         observer: { observe: () => {} },
         clock: systemClock,
-        newBuildId: () => 'build',
         deadlineMs: 300_000,
       }),
-      systemClock,
-      0,
+      { clock: systemClock, graceMs: 0, newBuildId: () => 'build' },
     )
     const manifestTools = {
       ...shared,

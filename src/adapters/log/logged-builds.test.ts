@@ -10,15 +10,15 @@ test('logBuilds() writes one line per milestone, under the build id, that no pac
   const lines: string[] = []
   const builds = logBuilds(pino({ base: null }, { write: (line) => lines.push(line) }))
   const message = 'line one\n{"level":50,"msg":"forged"}'
-  builds.observe('b1', { kind: 'planned', storePaths: 3, layers: 2, narSizeBytes: 10 })
-  builds.observe('b1', { kind: 'layer-reused', digest: 'sha256:x', sizeBytes: 1 })
+  builds.observe('b1', { kind: 'planned', layers: [{ storePaths: [], narSizeBytes: 10 }] })
+  builds.observe('b1', { kind: 'layer-reused', layer: 0, digest: 'sha256:x', sizeBytes: 1 })
   builds.observe('b1', {
     kind: 'failed',
     failure: { kind: 'build-failed', name: 'git', message, logTail: [] },
   })
   const [planned, failed, ...others] = lines.map((line) => JSON.parse(line))
   assert.deepEqual(others, [], 'details stay below info')
-  assert.deepEqual([planned.build, planned.msg, planned.layers], ['b1', 'layers planned', 2])
+  assert.deepEqual([planned.build, planned.msg, planned.layers], ['b1', 'layers planned', 1])
   assert.deepEqual([failed.build, failed.failure.message], ['b1', message])
 })
 
@@ -28,7 +28,7 @@ test('logBuilds() says which source a build is of, where sources have names', ()
   const platform = platformOf('amd64')
   const request = { packages: ['git'], platform, shell: false, options: {} }
   for (const source of ['ours', ''])
-    builds.observe('b1', { kind: 'started', request, source, revision: 'r1' })
+    builds.observe('b1', { kind: 'started', name: 'git', request, source, revision: 'r1' })
   const facts = lines.map((line) => JSON.parse(line))
   assert.deepEqual(
     facts.map(({ msg, source, revision, packages }) => [msg, source, revision, packages]),
@@ -45,7 +45,7 @@ test('logBuilds() makes no logger per event, and names the build in every line',
   logger.child = () => assert.fail('there may be thousands of facts in a build')
   const builds = logBuilds(logger)
   builds.observe('b1', { kind: 'evaluated', derivations: 2 })
-  builds.observe('b2', { kind: 'layer-reused', digest: 'sha256:x', sizeBytes: 1 })
+  builds.observe('b2', { kind: 'layer-reused', layer: 0, digest: 'sha256:x', sizeBytes: 1 })
   builds.observe('b3', {
     kind: 'realising',
     progress: { kind: 'build-log', derivation: '/d', line: 'x' },

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { BuildObserver } from '#engine/ports/build-observer.ts'
+import type { BuildObserver, BuildSubject } from '#engine/ports/build-observer.ts'
 import { describeError } from './described-error.ts'
 
 /** Writes the steps of builds to the log: the milestones at `info`, the many small facts at `debug`. */
@@ -7,17 +7,11 @@ export function logBuilds(logger: Logger): BuildObserver {
   return {
     observe(build, event) {
       switch (event.kind) {
+        case 'queued':
+          logger.debug({ build, name: event.name }, 'build queued')
+          break
         case 'started':
-          logger.info(
-            {
-              build,
-              packages: event.request.packages,
-              platform: event.request.platform.architecture,
-              ...(event.source !== '' && { source: event.source }),
-              revision: event.revision,
-            },
-            'build started',
-          )
+          logger.info({ build, ...subjectFacts(event) }, 'build started')
           break
         case 'evaluated':
           logger.info({ build, derivations: event.derivations }, 'packages evaluated')
@@ -29,12 +23,15 @@ export function logBuilds(logger: Logger): BuildObserver {
           logger.info(
             {
               build,
-              storePaths: event.storePaths,
-              layers: event.layers,
-              narSizeBytes: event.narSizeBytes,
+              storePaths: sum(event.layers.map(({ storePaths }) => storePaths.length)),
+              layers: event.layers.length,
+              narSizeBytes: sum(event.layers.map(({ narSizeBytes }) => narSizeBytes)),
             },
             'layers planned',
           )
+          break
+        case 'layer-progress':
+          // Several a second, and nobody looks for them afterwards.
           break
         case 'layer-packed':
           logger.debug(
@@ -65,4 +62,19 @@ export function logBuilds(logger: Logger): BuildObserver {
       }
     },
   }
+}
+
+function subjectFacts({ name, request, source, revision }: BuildSubject) {
+  const { packages, platform } = request
+  return {
+    name,
+    packages,
+    platform: platform.architecture,
+    ...(source !== '' && { source }),
+    revision,
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((one, other) => one + other, 0)
 }

@@ -62,6 +62,7 @@ test('createMetrics() counts builds and their layers', async () => {
   const { builds } = metrics
   const started = {
     kind: 'started',
+    name: 'git',
     request: {
       packages: ['git'],
       platform: { os: 'linux', architecture: 'amd64' },
@@ -72,16 +73,19 @@ test('createMetrics() counts builds and their layers', async () => {
     revision: 'r',
   } as const
   for (const build of ['1', '2', '3']) builds.observe(build, started)
-  builds.observe('1', { kind: 'layer-packed', digest, sizeBytes: 7, archiveSizeBytes: 9 })
-  builds.observe('1', { kind: 'layer-reused', digest, sizeBytes: 7 })
+  builds.observe('1', { kind: 'layer-packed', layer: 0, digest, sizeBytes: 7, archiveSizeBytes: 9 })
+  builds.observe('1', { kind: 'layer-reused', layer: 1, digest, sizeBytes: 7 })
   builds.observe('1', { kind: 'finished', manifest: digest, sizeBytes: 7 })
   builds.observe('2', { kind: 'aborted', reason: 'x' })
+  // It waited for its turn in vain.
+  builds.observe('4', { ...started, kind: 'queued' })
+  builds.observe('4', { kind: 'aborted', reason: 'x' })
   const values = await valuesOf(metrics)
   const expected = {
     nixery_builds_running: 1,
     'nixery_builds_total{result="finished"}': 1,
     'nixery_builds_total{result="failed"}': 0,
-    'nixery_builds_total{result="aborted"}': 1,
+    'nixery_builds_total{result="aborted"}': 2,
     'nixery_layers_total{result="packed"}': 1,
     'nixery_layers_total{result="reused"}': 1,
     nixery_layers_packed_bytes_total: 7,

@@ -139,11 +139,14 @@ function countBuilds(registry: Registry): BuildObserver {
     'nixery_layers_packed_bytes_total',
     'Compressed bytes of the layers that were packed.',
   )
+  // One that is given up before its turn has not begun.
+  const begun = new Set<string>()
   return {
-    observe(_build, event) {
+    observe(build, event) {
       switch (event.kind) {
         case 'started':
-          return running.inc()
+          begun.add(build)
+          return running.set(begun.size)
         case 'layer-packed':
           layers.inc({ result: 'packed' })
           return packedBytes.inc(event.sizeBytes)
@@ -152,11 +155,14 @@ function countBuilds(registry: Registry): BuildObserver {
         case 'finished':
         case 'failed':
         case 'aborted':
-          running.dec()
+          begun.delete(build)
+          running.set(begun.size)
           return builds.inc({ result: event.kind })
+        case 'queued':
         case 'evaluated':
         case 'realising':
         case 'planned':
+        case 'layer-progress':
           return
       }
     },

@@ -1,7 +1,7 @@
-import type { Hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { combineCrc32 } from '#core/compression/combine-crc32.ts'
 import type { Compression } from '#engine/ports/packer.ts'
+import type { ArchiveDigest } from './archive-digest.ts'
 import { ArchiveSink, type BlockTarget } from './archive-sink.ts'
 import type { BlockRing, Deliver } from './block-ring.ts'
 import { layerFormatOf, windowBytes } from './layer-format.ts'
@@ -23,7 +23,7 @@ export type WriteSegment = (sink: ArchiveSink) => void
 export interface SegmentReader {
   readonly ring: BlockRing
   /** Learns all bytes, where the archive has not had them yet. */
-  readonly archive?: Hash | undefined
+  readonly archive?: ArchiveDigest | undefined
   /** Throws when the segment is wanted no more. */
   readonly check: () => void
 }

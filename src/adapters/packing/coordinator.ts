@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import { combineCrc32 } from '#core/compression/combine-crc32.ts'
-import { digestFromHash } from '#core/oci/digest.ts'
 import { endOfArchive } from '#core/tar/tar-header.ts'
 import type { LayerContent, MeasuredPath } from '#engine/ports/packer.ts'
+import { ArchiveDigest } from './archive-digest.ts'
 import type { BlockRing } from './block-ring.ts'
 import { Cancelled, ChunkSender, type ChunkPost } from './chunk-sender.ts'
 import { compressSegment, type Segment, type WriteSegment } from './compress-segment.ts'
@@ -37,32 +36,36 @@ export class Coordinator {
   run(job: PackJob): void {
     const { takeChunk, post } = this.#tools
     const { id, control } = job
-    const send = (bytes: Uint8Array<ArrayBuffer>) => post({ id, kind: 'chunk', bytes })
+    const archive = new ArchiveDigest()
+    const send = (bytes: Uint8Array<ArrayBuffer>) =>
+      post({ id, kind: 'chunk', bytes, archivedBytes: archive.sizeBytes })
     const output = new LayerOutput(new ChunkSender(control, { take: takeChunk, send }))
     try {
-      this.#run(job, output)
+      this.#run(job, archive, output)
     } catch (error) {
       output.drop()
       post(error instanceof Cancelled ? { id, kind: 'cancelled' } : describeFailure(id, error))
     }
   }
 
-  #run(job: PackJob, output: LayerOutput): void {
+  #run(job: PackJob, archive: ArchiveDigest, output: LayerOutput): void {
     const { work } = job
     if (work.kind === 'segment') this.#prepare(job, work.measured, output)
-    else this.#pack(job, work.content, output)
+    else this.#pack(job, work.content, archive, output)
   }
 
-  #pack({ id, compression }: PackJob, content: LayerContent, output: LayerOutput): void {
+  #pack(
+    { id, compression }: PackJob,
+    content: LayerContent,
+    archive: ArchiveDigest,
+    output: LayerOutput,
+  ): void {
     const { ring, post } = this.#tools
     const format = layerFormatOf(compression.codec)
-    const archive = createHash('sha256')
     const target = { ring, compression, archive, check: output.check, deliver: output.accept }
     let crc = 0
-    let archiveSizeBytes = 0
     const add = (segment: Segment) => {
       crc = combineCrc32(crc, segment.crc, segment.sizeBytes)
-      archiveSizeBytes += segment.sizeBytes
     }
     ring.afterwards(() => output.accept(format.start))
     switch (content.kind) {
@@ -75,7 +78,8 @@ export class Coordinator {
         add(compressSegment((sink) => sink.entries(content.entries), target))
     }
     add(compressSegment((sink) => sink.append(endOfArchive), target))
-    const diffId = digestFromHash(archive)
+    const diffId = archive.digest()
+    const archiveSizeBytes = archive.sizeBytes
     ring.afterwards(() => {
       output.accept(format.end(crc, archiveSizeBytes))
       const sent = output.end()

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { OperatingError } from '#engine/operating-error.ts'
-import type { Compression, MeasuredPath, PackedLayer } from '#engine/ports/packer.ts'
+import type { Compression, MeasuredPath, PackedLayer, WriteChunk } from '#engine/ports/packer.ts'
 import { allocateMemories } from './ring-memory.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
 import {
@@ -38,8 +38,6 @@ export interface PackRingOptions {
   readonly programs: RingPrograms
 }
 
-type Write = (chunk: Uint8Array) => Promise<void>
-
 /** A thread that reads, and what it has to do. */
 interface Coordinator {
   readonly thread: Worker
@@ -49,7 +47,7 @@ interface Coordinator {
 interface RunningJob {
   readonly work: PackWork
   readonly control: Int32Array
-  readonly write: Write
+  readonly write: WriteChunk
   readonly result: PromiseWithResolvers<PackedLayer | undefined>
   /** Resolves after the last `write` of the job. */
   written: Promise<void>
@@ -94,7 +92,7 @@ export class PackRing {
   run(
     work: PackWork,
     compression: Compression,
-    write: Write,
+    write: WriteChunk,
     signal: AbortSignal,
   ): Promise<PackedLayer | undefined> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
@@ -195,7 +193,7 @@ function receive({ thread, jobs }: Coordinator, answer: PackAnswer): void {
   const job = jobs.get(answer.id)
   if (job === undefined) return
   if (answer.kind === 'chunk') {
-    job.written = job.written.then(() => write(job, thread, answer.bytes))
+    job.written = job.written.then(() => write(job, thread, answer))
     return
   }
   jobs.delete(answer.id)
@@ -207,11 +205,11 @@ function receive({ thread, jobs }: Coordinator, answer: PackAnswer): void {
 async function write(
   job: RunningJob,
   thread: Worker,
-  bytes: Uint8Array<ArrayBuffer>,
+  { bytes, archivedBytes }: Extract<PackAnswer, { kind: 'chunk' }>,
 ): Promise<void> {
   if (Atomics.load(job.control, cancelCell) !== 0) return
   try {
-    await job.write(bytes)
+    await job.write(bytes, archivedBytes)
     // First, so that whoever waits for the credit finds it.
     send(thread, { kind: 'written', memory: bytes.buffer })
     giveCredit(job.control)

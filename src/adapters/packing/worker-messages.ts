@@ -48,7 +48,12 @@ export interface SegmentKept {
 
 /** All but `chunk` end the job. */
 export type PackAnswer = { readonly id: number } & (
-  | { readonly kind: 'chunk'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | {
+      readonly kind: 'chunk'
+      readonly bytes: Uint8Array<ArrayBuffer>
+      /** Of the archive, read when the chunk was full. */
+      readonly archivedBytes: number
+    }
   | { readonly kind: 'packed'; readonly layer: PackedLayer }
   | { readonly kind: 'prepared' }
   | {

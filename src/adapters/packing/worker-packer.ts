@@ -6,6 +6,7 @@ import type {
   MeasuredPath,
   PackedLayer,
   Packer,
+  WriteChunk,
 } from '#engine/ports/packer.ts'
 import { PackRing, type PackRingOptions, type RingPrograms } from './pack-ring.ts'
 import type { SegmentDirectory } from './segment-directory.ts'
@@ -55,7 +56,7 @@ class RingPacker implements WorkerPacker {
   async pack(
     content: LayerContent,
     compression: Compression,
-    write: (chunk: Uint8Array) => Promise<void>,
+    write: WriteChunk,
     signal: AbortSignal,
   ): Promise<PackedLayer> {
     signal.throwIfAborted()

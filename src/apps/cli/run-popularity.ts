@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Clock } from '#engine/ports/clock.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
-import { describeBuildFailure, describePackageFailure } from '../registry/failure-refusal.ts'
+import { describeBuildFailure, describePackageFailure } from '#engine/describe-failure.ts'
 import { countPackages, type CountedSet, type SkippedPackage } from './count-packages.ts'
 import {
   parsePopularityArguments,

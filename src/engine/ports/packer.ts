@@ -26,6 +26,9 @@ export interface PackedLayer {
   readonly archiveSizeBytes: number
 }
 
+/** Takes compressed bytes, and learns how many bytes of the archive were compressed so far. */
+export type WriteChunk = (chunk: Uint8Array, archivedBytes: number) => Promise<void>
+
 /** Makes the bytes of one layer, away from the thread that serves requests. */
 export interface Packer {
   /**
@@ -42,7 +45,7 @@ export interface Packer {
   pack(
     content: LayerContent,
     compression: Compression,
-    write: (chunk: Uint8Array) => Promise<void>,
+    write: WriteChunk,
     signal: AbortSignal,
   ): Promise<PackedLayer>
 
