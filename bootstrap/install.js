@@ -1,4 +1,5 @@
 import './require-node.js'
+import { buildBundle, outdatedBundles } from './build-pages.js'
 import {
   formatInstallCommand,
   installationObstacle,
@@ -7,6 +8,7 @@ import {
 import { findCommand, formatTool, isPresent, missingTools, obstacleOf } from './machine-tools.js'
 import { installNpmPackages, npmPackagesAreCurrent } from './npm-packages.js'
 import { projectRoot } from './project-root.js'
+import { needsPages } from './set-up.js'
 
 // Run by set-up.js under its lock, so everything is looked at again: another process may have just
 // brought it.
@@ -24,12 +26,22 @@ if (required.length > 0) {
 }
 bringNpmPackages()
 if (optional.length > 0) bringOptional(optional)
+if (needsPages(purpose)) bringPages()
 
 function bringNpmPackages() {
   if (npmPackagesAreCurrent(projectRoot)) return
   say('installing npm packages')
   const result = installNpmPackages(projectRoot)
   if (!result.ok) stop('npm packages could not be installed', result.reason)
+}
+
+/** Images are served without pages too. */
+function bringPages() {
+  for (const bundle of outdatedBundles()) {
+    say(`building dist/${bundle.name}`)
+    const result = buildBundle(bundle)
+    if (!result.ok) say(`dist/${bundle.name} could not be built and is not shown:`, result.reason)
+  }
 }
 
 function askForTools(tools) {

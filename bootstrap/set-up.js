@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { outdatedBundles } from './build-pages.js'
 import { installationObstacle } from './debian-packages.js'
 import { findCommand, missingTools, obstacleOf } from './machine-tools.js'
 import { npmPackagesAreCurrent } from './npm-packages.js'
@@ -23,7 +24,16 @@ export function setUp(purpose) {
 }
 
 function isSetUp(purpose) {
-  return npmPackagesAreCurrent(projectRoot) && missingTools(purpose).every(isHopeless)
+  return (
+    npmPackagesAreCurrent(projectRoot) &&
+    missingTools(purpose).every(isHopeless) &&
+    (!needsPages(purpose) || outdatedBundles().length === 0)
+  )
+}
+
+/** Whether `purpose` runs the service, which shows what is built into `dist/`. */
+export function needsPages(purpose) {
+  return purpose === 'serve' || purpose === 'test'
 }
 
 /** An optional tool that this process cannot install: its tests say so themselves. */

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { outputOf, runCommand } from '#test/clients/run-command.ts'
+import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
+import { navigation } from '../../site/navigation.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+
+suite('the site of docs/', () => {
+  const resources = new AsyncDisposableStack()
+  const pages = new Map<string, string>()
+  let output: string
+
+  before(async () => {
+    output = join(resources.use(await makeScratchDirectory()).path, 'docs')
+    const node = { run: (args: readonly string[]) => runCommand(process.execPath, args) }
+    await outputOf(node, [
+      join(root, 'node_modules', '@11ty', 'eleventy', 'cmd.cjs'),
+      '--config=site/eleventy.config.js',
+      `--output=${output}`,
+      '--quiet',
+    ])
+    for (const name of readdirSync(output, { recursive: true, encoding: 'utf8' })) {
+      if (name.endsWith('.html')) pages.set(name, readFileSync(join(output, name), 'utf8'))
+    }
+  })
+  after(() => resources.disposeAsync())
+
+  test('has every page once in its navigation', () => {
+    const written = readdirSync(join(root, 'docs'))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => name.replace(/\.md$/, ''))
+    assert.deepEqual(navigation.flatMap((section) => section.pages).toSorted(), written.toSorted())
+    assert.deepEqual([...pages.keys()].toSorted(), written.map((name) => `${name}.html`).toSorted())
+  })
+
+  test('gives every page a title of its own and one heading of the first level', () => {
+    const titles = [...pages].map(([name, html]) => {
+      const [title] = [...html.matchAll(/<title>([^<]+)<\/title>/g)].map((match) => match[1]!)
+      assert.ok(title, name)
+      assert.equal(html.match(/<h1/g)?.length, 1, name)
+      assert.ok(html.includes('aria-current="page"'), `${name} is not marked in the navigation`)
+      return title
+    })
+    assert.equal(new Set(titles).size, titles.length)
+  })
+
+  test('leads nowhere that does not exist', () => {
+    const broken = [...pages].flatMap(([name, html]) =>
+      [...html.matchAll(/ (?:href|src)="([^"]*)"/g)]
+        .map((match) => match[1]!)
+        .filter((address) => !isThere(name, address))
+        .map((address) => `${name}: ${address}`),
+    )
+    assert.deepEqual(broken, [])
+  })
+
+  test('works under a policy without inline code, styles and foreign hosts', () => {
+    for (const [name, html] of pages) {
+      const tags = html.match(/<[a-z][^>]*>/g) ?? []
+      for (const tag of tags) {
+        assert.doesNotMatch(tag, /^<(script|style|iframe|object|embed)\b/, name)
+        assert.doesNotMatch(tag, / (style|on[a-z]+)=/, name)
+        assert.doesNotMatch(tag, / src="(https?:)?\/\//, name)
+        assert.doesNotMatch(tag, /^<link[^>]* href="(https?:)?\/\//, name)
+      }
+    }
+    assert.doesNotMatch(readFileSync(join(output, 'style.css'), 'utf8'), /@import|url\(/)
+  })
+
+  test('shows no mark of the source', () => {
+    for (const [name, html] of pages) assert.doesNotMatch(html, /&lt;!--|<!--/, name)
+  })
+
+  function isThere(page: string, address: string): boolean {
+    const base = 'http://registry/docs/'
+    const { href, hash, pathname } = new URL(address, `${base}${page}`)
+    if (!href.startsWith(base)) return /^https?:\/\/.*\./.test(address)
+    const target = pathname === '/docs/' ? 'index.html' : pathname.slice('/docs/'.length)
+    if (hash === '') return existsSync(join(output, target))
+    return pages.get(target)?.includes(` id="${hash.slice(1)}"`) === true
+  }
+})
