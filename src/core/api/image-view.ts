@@ -1,0 +1,48 @@
+/** A stored image as the API shows it. Sizes in bytes. */
+export interface ImageView {
+  readonly name: string
+  readonly tag: string
+  /** Of the manifest that is shown. */
+  readonly digest: string
+  /** `linux/amd64`; of all platforms of the name, the one that is shown. */
+  readonly platform: string
+  readonly platforms: readonly string[]
+  readonly revision: string
+  /** Config and layers, compressed. */
+  readonly sizeBytes: number
+  /** From the bottom; the last one is the root file system. */
+  readonly layers: readonly ViewedLayer[]
+  /** The closure, `undefined` for images of versions that did not note it. */
+  readonly closure?: readonly ViewedPath[]
+}
+
+export interface ViewedLayer {
+  readonly digest: string
+  /** Compressed. */
+  readonly sizeBytes: number
+  /** Places in the closure of the store paths in it. */
+  readonly paths: readonly number[]
+  /** Names of other stored images that have it, at most 20, and how many there are. */
+  readonly sharedWith: readonly string[]
+  readonly sharedCount: number
+}
+
+export interface ViewedPath {
+  /** With its hash, without the store directory. */
+  readonly path: string
+  readonly narSizeBytes: number
+  /** Places in the closure. */
+  readonly references: readonly number[]
+}
+
+/** What an image would become with more packages. */
+export interface AdditionView {
+  /** The grown image's name. */
+  readonly name: string
+  /** `unknown`: a package is not on this machine yet, so its closure is not known before it is built. */
+  readonly status: 'known' | 'unknown'
+  /** Only when known: store paths that come and their NAR sizes, and layers that stay the same. */
+  readonly added?: readonly { readonly path: string; readonly narSizeBytes: number }[]
+  readonly keptLayers?: number
+  readonly newLayers?: number
+}
