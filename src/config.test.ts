@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -172,17 +171,6 @@ test('readConfig() reads lists between spaces', () => {
     trustedKeys: ['a-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='],
     netrcFile: '/netrc',
   })
-})
-
-test('docs/configuration.md lists every variable as the schema does', () => {
-  const page = readFileSync(join(import.meta.dirname, '../docs/configuration.md'), 'utf8')
-  const rows = page.split('\n').filter((line) => line.startsWith('| `'))
-  assert.deepEqual(
-    rows,
-    Object.entries(variables).map(
-      ([name, { about, allowed }]) => `| \`${name}\` | ${about} | ${allowed} |`,
-    ),
-  )
 })
 
 test('readConfig() reads buckets, and refuses one that its backend does not look at', () => {
