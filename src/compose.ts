@@ -64,6 +64,8 @@ export interface System {
 export interface Watchers {
   readonly logger: Logger
   readonly metrics: Metrics
+  /** Who learns of builds, in the place of log and metrics. */
+  readonly builds?: BuildObserver
 }
 
 /**
@@ -72,7 +74,7 @@ export interface Watchers {
  */
 export async function compose(
   config: Config,
-  { logger, metrics }: Watchers,
+  { logger, metrics, builds }: Watchers,
   signal: AbortSignal,
 ): Promise<System> {
   // A start that fails half-way leaves nothing behind.
@@ -106,7 +108,8 @@ export async function compose(
     createRecentManifests({ watch: storage.watch, claims, nowMs: () => performance.now() })
   const { layerScheme, layerBudget, compression } = config
 
-  const observer = tellAll<Parameters<BuildObserver['observe']>>(logBuilds(logger), metrics.builds)
+  const observer =
+    builds ?? tellAll<Parameters<BuildObserver['observe']>>(logBuilds(logger), metrics.builds)
   const builder = stackBuilder(config, observer, {
     nix,
     sources,
