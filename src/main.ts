@@ -28,6 +28,8 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
       return orderly(async () => (await import('./count-popularity.ts')).countPopularity(args))
     case 'gc':
       return orderly(async () => (await import('./storage-commands.ts')).runGcCommand(args))
+    case 'build':
+      return orderly(async () => (await import('./build-command.ts')).runBuildCommand(args))
     case 'verify':
       return orderly(async () => (await import('./storage-commands.ts')).runVerifyCommand(args))
     case '--help':

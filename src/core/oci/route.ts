@@ -63,6 +63,11 @@ export function isRepositoryName(name: string): boolean {
   return name.length <= maxNameBytes && namePattern.test(name)
 }
 
+/** Whether the text is a tag that the distribution specification allows. */
+export function isTag(text: string): boolean {
+  return tagPattern.test(text)
+}
+
 function decodeSegments(path: string): readonly string[] | undefined {
   try {
     return path.split('/').map(decodeURIComponent)
@@ -78,7 +83,7 @@ function manifestRoute(name: string, text: string): Route {
     if (digest === undefined) return invalidDigest(text)
     return named(name, { kind: 'manifest', name, reference: { kind: 'digest', digest } })
   }
-  if (!tagPattern.test(text)) {
+  if (!isTag(text)) {
     return malformed(
       'MANIFEST_INVALID',
       `${quote(text)} is not a tag: up to 128 letters, digits, dots, dashes and underscores, not starting with a dot or a dash`,

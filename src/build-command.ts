@@ -1,0 +1,82 @@
+import { pino, type Logger } from 'pino'
+import { dockerArchive } from '#adapters/image-files/docker-archive.ts'
+import { ociLayout } from '#adapters/image-files/oci-layout.ts'
+import { createMetrics } from '#adapters/metrics/metrics.ts'
+import { systemClock } from '#adapters/time/system-clock.ts'
+import type { BuildOutput } from '#apps/cli/build-output.ts'
+import { runBuild, type BuildTools, type OpenRegistry } from '#apps/cli/run-build.ts'
+import type { ImageDestination } from '#engine/ports/image-destination.ts'
+import { GivenUp } from '#engine/share-builds.ts'
+import { compose } from './compose.ts'
+import { readConfig, type Config } from './config.ts'
+import { stayAlive } from './stay-alive.ts'
+
+/** Of commands that Ctrl-C ended, as shells have it: 128 and the number of SIGINT. */
+export const interruptedExitCode = 130
+
+/** `nixery build`, wired. Gives the exit code, throws what keeps it from its work. */
+export async function runBuildCommand(args: readonly string[]): Promise<number> {
+  const signal = untilInterrupted()
+  const tools: BuildTools = { open, destination, clock: systemClock, nowMs: Date.now }
+  const { stdout, stderr, env: environment } = process
+  const terminal = { stdout, stderr, environment }
+  try {
+    return await stayAlive(() => runBuild(args, tools, terminal, signal))
+  } catch (error) {
+    if (!signal.aborted) throw error
+    stderr.write('nixery: interrupted\n')
+    return interruptedExitCode
+  }
+}
+
+/** The registry of `nixery serve` without what a service does beside: nothing is renewed or collected. */
+async function open(
+  { platforms, builds, warn }: Parameters<BuildTools['open']>[0],
+  signal: AbortSignal,
+): Promise<OpenRegistry> {
+  const config = readConfig(process.env)
+  const own: Config = {
+    ...config,
+    ...(platforms && { platforms }),
+    refreshMs: 0,
+    collection: { ...config.collection, everyMs: 0 },
+  }
+  const watchers = { logger: warningLog(warn), metrics: createMetrics(), builds }
+  const system = await compose(own, watchers, signal)
+  return {
+    ...system.registry,
+    async [Symbol.asyncDispose]() {
+      await system.endBuilds()
+      await system.close()
+    },
+  }
+}
+
+/** Warnings and errors as lines for people. */
+function warningLog(warn: (line: string) => void): Logger {
+  const write = (entry: string) => {
+    const { level, msg, error } = JSON.parse(entry) as Record<string, unknown>
+    warn([level, msg, error].filter((part) => typeof part === 'string').join(': '))
+  }
+  const formatters = { level: (level: string) => ({ level }) }
+  return pino({ level: 'warn', base: null, timestamp: false, formatters }, { write })
+}
+
+function destination(output: BuildOutput): ImageDestination {
+  switch (output.kind) {
+    case 'oci':
+      return ociLayout(output.directory, output.tag)
+    case 'docker-archive':
+      return dockerArchive(output.path, output)
+    case 'registry':
+      throw new Error('pushing is not there yet')
+  }
+}
+
+/** The first Ctrl-C gives the build up in an orderly way, a second one ends the process at once. */
+function untilInterrupted(): AbortSignal {
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => stopping.abort(new GivenUp('interrupted')))
+  return stopping.signal
+}
