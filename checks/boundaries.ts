@@ -44,11 +44,13 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
 const compositionRoots: readonly string[] = [
   'src/compose.ts',
   'src/open-nix.ts',
+  'src/open-package-search.ts',
   'src/open-packer.ts',
   'src/open-sources.ts',
   'src/open-storage.ts',
   'src/keep-storage.ts',
   'src/storage-commands.ts',
+  'src/build-command.ts',
   'src/count-popularity.ts',
   'src/serve.ts',
   'src/main.ts',

@@ -56,6 +56,20 @@ const resultSchema = z.discriminatedUnion('kind', [
 ])
 const resultsSchema = z.array(resultSchema)
 const namesSchema = z.array(z.string())
+const listedPackageSchema = z.object({
+  name: z.string().nullable(),
+  version: z.string().nullable(),
+  description: z.string().nullable(),
+})
+const listedSchema = z.array(
+  z.nullable(z.union([z.object({ names: namesSchema }), listedPackageSchema])),
+)
+
+/** What is at an attribute path, for who looks for packages; see `nix/list-packages.nix`. */
+export type ListedAttribute = z.infer<typeof listedSchema>[number]
+
+/** What a package says of itself; its name is the derivation's, with version. */
+export type PackageFacts = z.infer<typeof listedPackageSchema>
 
 export type EvaluationResult = z.infer<typeof resultSchema>
 
@@ -117,6 +131,14 @@ export class PackageSetQuery {
   async attributeNames(level: readonly string[]): Promise<readonly string[]> {
     const end = await this.#run('attribute-names.nix', { path: level })
     return end.kind === 'succeeded' ? namesSchema.parse(JSON.parse(end.stdout)) : []
+  }
+
+  /** What is at each of the paths; `undefined` when evaluating them did not end well. */
+  async list(
+    paths: readonly (readonly string[])[],
+  ): Promise<readonly ListedAttribute[] | undefined> {
+    const end = await this.#run('list-packages.nix', { paths })
+    return end.kind === 'succeeded' ? listedSchema.parse(JSON.parse(end.stdout)) : undefined
   }
 
   async lookUp(

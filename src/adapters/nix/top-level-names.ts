@@ -15,17 +15,29 @@ export async function listTopLevelNames(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const query = new PackageSetQuery(await openNix(options), evaluation, view, signal)
+  const found = await findTopLevelNames(query)
+  if (found.kind === 'found') return found.names
+  throw new Error(`${view.set.entry} ${found.message}`)
+}
+
+export type TopLevelNames =
+  | { readonly kind: 'found'; readonly names: readonly string[] }
+  /** What is wrong with the set, in words that go on from its name. */
+  | { readonly kind: 'unreadable'; readonly message: string }
+
+/** The names at the top level of the query's set. */
+export async function findTopLevelNames(query: PackageSetQuery): Promise<TopLevelNames> {
   const names = await query.attributeNames([])
-  if (names.length > 0) return names
+  if (names.length > 0) return { kind: 'found', names }
   // Nothing is there, or nothing can be read: looking for anything tells the one from the other.
   const answer = await query.lookUp(['anything'], { catch: false })
   switch (answer.kind) {
     case 'results':
-      return []
+      return { kind: 'found', names }
     case 'timed-out':
-      throw new Error(`${view.set.entry} cannot be evaluated in time`)
+      return { kind: 'unreadable', message: 'cannot be evaluated in time' }
     case 'error':
     case 'nix-too-old':
-      throw new Error(`${view.set.entry} is no package set: ${answer.message}`)
+      return { kind: 'unreadable', message: `is no package set: ${answer.message}` }
   }
 }

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
 import type { Readable } from 'node:stream'
 
 import { OperatingError, type OperatingCode } from '#engine/operating-error.ts'
@@ -14,6 +15,10 @@ export interface ProcessRequest {
   readonly killGraceMs: number
   /** A process that prints more is ended. */
   readonly stdoutLimitBytes: number
+  /** What the program reads; nothing when not given. */
+  readonly stdin?: string
+  /** Whether it gives way to everything else on the machine. */
+  readonly inBackground?: boolean
   /** Called with each line of stderr; without it the end of stderr is kept in the result. */
   readonly onStderrLine?: (line: string) => void
   /** What is thrown when the program is not there, and when it cannot be started. */
@@ -58,9 +63,12 @@ export async function runProcess(
   signal.throwIfAborted()
   const child = spawn(request.command, request.args, {
     env: Object.fromEntries(request.environment),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [request.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     detached: true,
-  })
+  }) as ChildProcess & { readonly stdout: Readable; readonly stderr: Readable }
+  // Before it has threads or children, which go on with what they find.
+  if (request.inBackground && child.pid !== undefined)
+    setPriority(child.pid, constants.priority.PRIORITY_LOW)
   const group = new ProcessGroup(child, request.killGraceMs)
   let kind: ProcessEnd['kind'] | undefined
   const stop = (why: ProcessEnd['kind']) => {
@@ -71,6 +79,8 @@ export async function runProcess(
   const timer = setTimeout(() => stop('timed-out'), request.timeoutMs)
   signal.addEventListener('abort', onAbort)
   try {
+    // A program that ends without reading says why by its end.
+    child.stdin?.on('error', () => {}).end(request.stdin)
     const stdout = collect(child.stdout, request.stdoutLimitBytes, () => stop('printed-too-much'))
     const stderr = collectTail(child.stderr, request.onStderrLine)
     const { exitCode, exitSignal } = await group.ended(request)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findRefused, matchesNamePattern, strictPolicy } from './package-policy.ts'
+import { findRefused, matchesNamePattern, namesOfPackage, strictPolicy } from './package-policy.ts'
 
 test('matchesNamePattern() takes * as any text', () => {
   const cases: ReadonlyArray<readonly [pattern: string, name: string, matches: boolean]> = [
@@ -33,4 +33,18 @@ test('findRefused() finds what is denied, or not allowed', () => {
   assert.equal(findRefused(policy, request(['gitfull'])), 'gitfull')
   assert.equal(findRefused(policy, request(['git'], ['coreutils'])), undefined)
   assert.equal(findRefused(policy, request(['git'], ['nano'])), 'nano')
+})
+
+test('namesOfPackage() gives the ways to a package, its name, and its name without a version', () => {
+  const check = (path: readonly string[], name: string, expected: readonly string[]) =>
+    assert.deepEqual(namesOfPackage(path, name), expected)
+  check(['git'], 'git-2.39', ['git', 'git-2.39', 'git'])
+  check(['xorg', 'libX11', 'src'], 'libX11-1.8.tar', [
+    'xorg',
+    'xorg.libX11',
+    'xorg.libX11.src',
+    'libX11-1.8.tar',
+    'libX11',
+  ])
+  check(['a'], 'gnu-hello', ['a', 'gnu-hello', 'gnu-hello'])
 })

@@ -1,4 +1,4 @@
-import { foldAttributeName } from '#core/nix/attribute-path.ts'
+import { foldAttributeName, formatAttributePath } from '#core/nix/attribute-path.ts'
 import { matchesPattern } from './text-pattern.ts'
 
 /** What an operator serves. It decides what images hold, so all of it is part of cache keys. */
@@ -46,6 +46,16 @@ export function findRefused(
 /** Whether any of the names that one package has is on the deny list. */
 export function isDenied(policy: PackagePolicy, names: readonly string[]): boolean {
   return policy.deny.some((pattern) => names.some((name) => matchesNamePattern(pattern, name)))
+}
+
+/**
+ * What the deny list is compared with: however a request spells a package, these stay the same. What
+ * lies in a package, such as its source, is denied with it. `name` is the derivation's, with version.
+ */
+export function namesOfPackage(attributePath: readonly string[], name: string): readonly string[] {
+  // Nix takes the first dash before something that is no letter as the end of the name (parseDrvName).
+  const paths = attributePath.map((_, index) => attributePath.slice(0, index + 1))
+  return [...paths.map(formatAttributePath), name, name.replace(/-[^a-zA-Z].*$/, '')]
 }
 
 /**

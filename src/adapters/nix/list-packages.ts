@@ -1,0 +1,217 @@
+import { formatAttributePath } from '#core/nix/attribute-path.ts'
+import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { RegistrySpelling } from '#core/nix/registry-spelling.ts'
+import { metaPackages } from '#core/request/image-request.ts'
+import { findRefused, isDenied, namesOfPackage } from '#core/request/package-policy.ts'
+import type { ListedPackage } from '#engine/ports/package-search.ts'
+import { openNix, type Nix, type NixOptions } from './nix.ts'
+import {
+  PackageSetQuery,
+  type ListedAttribute,
+  type PackageFacts,
+  type PackageSetView,
+} from './package-set-query.ts'
+import { findTopLevelNames } from './top-level-names.ts'
+
+/** What listing one package set may take. */
+export interface ListingLimits {
+  /** For one evaluation, beside what its attributes may take. */
+  readonly evaluationTimeoutMs: number
+  readonly attributeTimeoutMs: number
+  readonly evaluationMemoryMiB: number
+  /** What is not listed by then is left out. */
+  readonly listingTimeoutMs: number
+}
+
+export type ListOutcome =
+  /** `left` attributes could not be evaluated. */
+  | { readonly kind: 'listed'; readonly left: number }
+  /** One line: why nothing of the set can be listed. */
+  | { readonly kind: 'unlistable'; readonly message: string }
+
+/** Takes some of the packages. */
+type TakePackages = (packages: readonly ListedPackage[]) => void
+
+// 4,000 packages of nixpkgs take some ten seconds and less than 1 GiB; the machine may be busy, and
+// listing gives way to all else.
+const usualLimits: ListingLimits = {
+  evaluationTimeoutMs: 60_000,
+  attributeTimeoutMs: 15,
+  evaluationMemoryMiB: 2048,
+  listingTimeoutMs: 60 * 60_000,
+}
+
+/** One evaluation keeps all that it looks at in memory. */
+const mostPathsAtOnce = 4_000
+
+/** Linux takes arguments of 128 KiB; the rest is for the request around the paths. */
+const mostBytesAtOnce = 96 * 1024
+
+/** nixpkgs has 100,000 attributes at its top level, and as many again in sets. */
+const mostPaths = 400_000
+
+/** What fails is divided by eight: one bad attribute among 4,000 makes five evaluations fail. */
+const partsOfFailed = 8
+
+/** Of a set where more goes wrong, whole parts are left out. */
+const mostFailures = 200
+
+type AttributePath = readonly string[]
+
+/**
+ * Lists the packages of a set that names lead to and that the policy serves: those at its top level,
+ * and in the sets there that say `recurseForDerivations`.
+ */
+export async function listPackages(
+  options: NixOptions,
+  view: PackageSetView,
+  take: TakePackages,
+  signal: AbortSignal,
+  limits: ListingLimits = usualLimits,
+): Promise<ListOutcome> {
+  return new Listing(await openNix(options), view, limits, signal).run(take)
+}
+
+/** One listing, an evaluation after the other. */
+class Listing {
+  readonly #nix: Nix
+  readonly #view: PackageSetView
+  readonly #limits: ListingLimits
+  readonly #signal: AbortSignal
+  readonly #deadlineMs: number
+  #asked = 0
+  #failures = 0
+  #left = 0
+
+  constructor(nix: Nix, view: PackageSetView, limits: ListingLimits, signal: AbortSignal) {
+    this.#nix = nix
+    this.#view = view
+    this.#limits = limits
+    this.#signal = signal
+    this.#deadlineMs = performance.now() + limits.listingTimeoutMs
+  }
+
+  async run(take: TakePackages): Promise<ListOutcome> {
+    const top = await findTopLevelNames(this.#query(mostPathsAtOnce))
+    if (top.kind === 'unreadable')
+      return { kind: 'unlistable', message: `the package set ${top.message}` }
+    const spelling = new RegistrySpelling(top.names)
+    const level = top.names.flatMap((attribute) => {
+      const name = spelling.ofTopLevel(attribute)
+      return name === undefined ? [] : [[[attribute], name] as const]
+    })
+    const inner = await this.#listNamed(new Map(level), spelling, take)
+    // What these contain wants no listing: see nix/list-packages.nix.
+    await this.#listNamed(inner, spelling, take)
+    return { kind: 'listed', left: this.#left }
+  }
+
+  /** Lists attributes with their names; gives those that lie in the sets among them. */
+  async #listNamed(
+    names: ReadonlyMap<AttributePath, string>,
+    spelling: RegistrySpelling,
+    take: TakePackages,
+  ): Promise<ReadonlyMap<AttributePath, string>> {
+    const room = mostPaths - this.#asked
+    const paths = [...names.keys()].slice(0, room)
+    this.#asked += paths.length
+    this.#left += names.size - paths.length
+    const inner = new Map<AttributePath, string>()
+    // The last is the next: parts of what failed come at once, so that little waits.
+    const chunks = divide(paths, mostPathsAtOnce).toReversed()
+    for (let chunk = chunks.pop(); chunk !== undefined; chunk = chunks.pop()) {
+      const answers = await this.#ask(chunk)
+      if (answers === undefined) {
+        chunks.push(...this.#partsOf(chunk))
+        continue
+      }
+      const packages: ListedPackage[] = []
+      for (const [index, answer] of answers.entries()) {
+        const path = chunk[index]!
+        if (answer === null) continue
+        if ('names' in answer) {
+          for (const [attribute, name] of spelling.within(path[0]!, answer.names))
+            inner.set([...path, attribute], name)
+        } else if (this.#isServed(path, names.get(path)!, answer.name ?? ''))
+          packages.push(listedPackage(path, names.get(path)!, answer))
+      }
+      if (packages.length > 0) take(packages)
+    }
+    return inner
+  }
+
+  async #ask(paths: readonly AttributePath[]): Promise<readonly ListedAttribute[] | undefined> {
+    if (performance.now() > this.#deadlineMs) return undefined
+    return this.#query(paths.length).list(paths)
+  }
+
+  /** What to try of paths that were in vain together; what is not tried again is left out. */
+  #partsOf(failed: readonly AttributePath[]): readonly (readonly AttributePath[])[] {
+    this.#failures += 1
+    const isHopeless = this.#failures > mostFailures || performance.now() > this.#deadlineMs
+    if (failed.length > 1 && !isHopeless)
+      return divide(failed, Math.ceil(failed.length / partsOfFailed))
+    this.#left += failed.length
+    return []
+  }
+
+  #query(pathCount: number): PackageSetQuery {
+    const { evaluationTimeoutMs, attributeTimeoutMs, evaluationMemoryMiB } = this.#limits
+    const limits = {
+      evaluationTimeoutMs: evaluationTimeoutMs + pathCount * attributeTimeoutMs,
+      evaluationMemoryMiB,
+    }
+    return new PackageSetQuery(this.#nix, limits, this.#view, this.#signal)
+  }
+
+  #isServed(path: AttributePath, name: string, derivationName: string): boolean {
+    const { policy } = this.#view
+    return (
+      // Alone, it would ask for something else.
+      !metaPackages.includes(name) &&
+      findRefused(policy, { packages: [name], askedPackages: [name] }) === undefined &&
+      !isDenied(policy, namesOfPackage(path, derivationName))
+    )
+  }
+}
+
+/** Parts that an evaluation can be asked for, in order. */
+function divide(paths: readonly AttributePath[], most: number): (readonly AttributePath[])[] {
+  const parts: AttributePath[][] = []
+  let bytes = Infinity
+  for (const path of paths) {
+    // Names that lead somewhere are ASCII, and a comma is between two.
+    const size = JSON.stringify(path).length + 1
+    const last = parts.at(-1)
+    bytes += size
+    if (last === undefined || last.length === most || bytes > mostBytesAtOnce) {
+      parts.push([path])
+      bytes = size
+    } else last.push(path)
+  }
+  return parts
+}
+
+/** What people read at a glance; a set may put anything there. */
+const versionCharacters = 80
+const descriptionCharacters = 300
+
+function listedPackage(
+  path: AttributePath,
+  name: string,
+  { version, description }: PackageFacts,
+): ListedPackage {
+  const shownVersion = firstLine(version, versionCharacters)
+  const shownDescription = firstLine(description, descriptionCharacters)
+  return {
+    name,
+    attributePath: formatAttributePath(path),
+    ...(shownVersion !== '' && { version: shownVersion }),
+    ...(shownDescription !== '' && { description: shownDescription }),
+  }
+}
+
+function firstLine(text: string | null, limit: number): string {
+  const [line = ''] = (text ?? '').trim().split('\n', 1)
+  return formatOneLine(line.replaceAll(/\p{Cc}+/gu, ' '), limit)
+}

@@ -1,0 +1,36 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { ListedPackage } from '#engine/ports/package-search.ts'
+import { createTables, type IndexFacts } from './index-format.ts'
+
+/** Writes one index: finishing one of 60,000 packages takes some seconds, in which nothing else runs. */
+export class IndexWriter implements Disposable {
+  readonly #database: DatabaseSync
+  readonly #insert: StatementSync
+
+  /** `path` must not exist. */
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path)
+    // Nobody reads the file before it has its name, and what a crash leaves is nobody's.
+    this.#database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF')
+    this.#database.exec('PRAGMA temp_store = MEMORY')
+    this.#database.exec('CREATE TEMP TABLE listed (name, attribute_path, version, description)')
+    this.#insert = this.#database.prepare('INSERT INTO listed VALUES (?, ?, ?, ?)')
+  }
+
+  add(packages: readonly ListedPackage[]): void {
+    this.#database.exec('BEGIN')
+    for (const { name, attributePath, version, description } of packages)
+      this.#insert.run(name, attributePath, version ?? null, description ?? null)
+    this.#database.exec('COMMIT')
+  }
+
+  /** Completes the file; nothing can be added then. */
+  finish({ identity, revision, listedAtMs }: IndexFacts): void {
+    this.#database.exec(createTables)
+    this.#database.prepare('INSERT INTO facts VALUES (?, ?, ?)').run(identity, revision, listedAtMs)
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close()
+  }
+}
