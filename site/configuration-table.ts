@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { variables, type Variable } from '../src/config-variables.ts'
 
 /** Sections of docs/configuration.md: each begins with the variable that it names. */
@@ -45,11 +46,19 @@ function formatHead(title: string): readonly string[] {
   ]
 }
 
+const defaultShape = z.union([
+  z.boolean(),
+  z.string(),
+  z.number(),
+  z.array(z.unknown()),
+  z.undefined(),
+])
+
 /** Empty where there is none, and where `about` says what decides it. */
 function formatDefault({ schema, about }: Variable): string {
-  const value: unknown = schema.parse(undefined)
+  const value = defaultShape.parse(schema.parse(undefined))
   if (value === undefined || about.includes('unless set')) return ''
   if (typeof value === 'boolean') return value ? '`on`' : '`off`'
-  const text = Array.isArray(value) ? value.join(',') : String(value)
+  const text = [value].flat().join(',')
   return text === '' ? '' : `\`${text}\``
 }

@@ -11,7 +11,9 @@ export const dockerdCommands = ['dockerd', 'docker', 'containerd', 'runc'] as co
  * A Docker daemon of the test's own. It has no bridge and writes no firewall rule, because those belong
  * to the machine: containers run with `--network none`.
  */
-export async function startDockerd(): Promise<Client & AsyncDisposable> {
+export async function startDockerd(): Promise<
+  Client & AsyncDisposable & { readonly host: string }
+> {
   await using stack = new AsyncDisposableStack()
   const { path: directory } = stack.use(await makeScratchDirectory())
   const host = `unix://${join(directory, 'docker.sock')}`
@@ -47,5 +49,5 @@ export async function startDockerd(): Promise<Client & AsyncDisposable> {
     }),
   )
   const resources = stack.move()
-  return { ...docker, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return { ...docker, host, [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
