@@ -2,6 +2,8 @@ import { pino, type Logger } from 'pino'
 import { dockerArchive } from '#adapters/image-files/docker-archive.ts'
 import { ociLayout } from '#adapters/image-files/oci-layout.ts'
 import { createMetrics } from '#adapters/metrics/metrics.ts'
+import { registryDestination } from '#adapters/registry-client/registry-destination.ts'
+import { findLogin } from '#adapters/registry-client/stored-logins.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { BuildOutput } from '#apps/cli/build-output.ts'
 import { runBuild, type BuildTools, type OpenRegistry } from '#apps/cli/run-build.ts'
@@ -62,14 +64,26 @@ function warningLog(warn: (line: string) => void): Logger {
   return pino({ level: 'warn', base: null, timestamp: false, formatters }, { write })
 }
 
-function destination(output: BuildOutput): ImageDestination {
+function destination(
+  output: BuildOutput,
+  { insecure }: { readonly insecure: boolean },
+): ImageDestination {
   switch (output.kind) {
     case 'oci':
       return ociLayout(output.directory, output.tag)
     case 'docker-archive':
       return dockerArchive(output.path, output)
-    case 'registry':
-      throw new Error('pushing is not there yet')
+    case 'registry': {
+      const { host, name: repository, tag } = output
+      return registryDestination({
+        host,
+        repository,
+        tag,
+        insecure,
+        findLogin: (signal) => findLogin(host, repository, process.env, signal),
+        clock: systemClock,
+      })
+    }
   }
 }
 

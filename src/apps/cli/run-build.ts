@@ -33,10 +33,7 @@ export interface BuildTools {
     },
     signal: AbortSignal,
   ): Promise<OpenRegistry>
-  destination(
-    output: BuildOutput,
-    options: { readonly insecure: boolean; readonly warn: (line: string) => void },
-  ): ImageDestination
+  destination(output: BuildOutput, options: { readonly insecure: boolean }): ImageDestination
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly nowMs: () => number
@@ -148,10 +145,9 @@ async function writeOutput(
   signal: AbortSignal,
 ): Promise<void> {
   if (output === undefined) return
-  const warn = (line: string) => display.note(line)
   const label = output.kind === 'registry' ? 'pushing' : 'writing'
   await tools
-    .destination(output, { insecure, warn })
+    .destination(output, { insecure })
     .write(image, (done, total) => display.showOutput(label, done, total), signal)
 }
 

@@ -1,0 +1,210 @@
+import { countBytes, type CountedBytes } from '#adapters/image-files/counted-bytes.ts'
+import type { Descriptor } from '#core/oci/descriptor.ts'
+import type { ImageContent, ImageDocument } from '#engine/image-content.ts'
+import type { Clock } from '#engine/ports/clock.ts'
+import type { ImageDestination } from '#engine/ports/image-destination.ts'
+import { runInLanes } from '#engine/run-in-lanes.ts'
+import { apiHost, RegistryRefusal, RegistrySession } from './registry-session.ts'
+import type { RegistryLogin } from './stored-logins.ts'
+
+export interface RegistryDestinationOptions {
+  /** `localhost:5000`, `registry.example` */
+  readonly host: string
+  readonly repository: string
+  readonly tag: string
+  /** Without TLS; registries of this machine are reached so anyhow. */
+  readonly insecure: boolean
+  readonly findLogin: (signal: AbortSignal) => Promise<RegistryLogin | undefined>
+  readonly clock: Clock
+}
+
+// As Docker does: more gain little, and registries count connections.
+const uploadsAtOnce = 3
+
+// Within half a minute a registry that was restarted is back.
+const retryDelaysMs = [1_000, 4_000, 15_000]
+
+/**
+ * A repository of a registry (distribution-spec 1.1, "Push"): blobs that it lacks, then manifests by
+ * digest, then what the tag leads to, so that nobody pulls half an image.
+ */
+export function registryDestination(options: RegistryDestinationOptions): ImageDestination {
+  return {
+    async write(image, onProgress, signal) {
+      const { host, repository } = options
+      const login = await options.findLogin(signal)
+      const push = new Push(options, new RegistrySession({ host, repository, login }))
+      await push.run(image, countBytes(image.blobs, onProgress), signal)
+    },
+  }
+}
+
+class Push {
+  readonly #options: RegistryDestinationOptions
+  readonly #session: RegistrySession
+  readonly #base: string
+
+  constructor(options: RegistryDestinationOptions, session: RegistrySession) {
+    const { host, repository, insecure } = options
+    this.#options = options
+    this.#session = session
+    const scheme = insecure || isLocal(host) ? 'http' : 'https'
+    this.#base = `${scheme}://${apiHost(host)}/v2/${repository}`
+  }
+
+  async run(image: ImageContent, counted: CountedBytes, signal: AbortSignal): Promise<void> {
+    await runInLanes(
+      image.blobs,
+      uploadsAtOnce,
+      (blob, until) => this.#pushBlob(image, blob, counted, until),
+      signal,
+    )
+    for (const manifest of image.manifests)
+      if (manifest.digest !== image.root.digest)
+        await this.#putManifest(manifest, manifest.digest, signal)
+    await this.#putManifest(image.root, this.#options.tag, signal)
+  }
+
+  async #pushBlob(
+    image: ImageContent,
+    blob: Descriptor,
+    counted: CountedBytes,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const isThere = await this.#retry(() => this.#hasBlob(blob, signal), signal)
+    if (!isThere) await this.#retry(() => this.#upload(image, blob, signal), signal)
+    counted.add(blob.size)
+  }
+
+  async #hasBlob({ digest }: Descriptor, signal: AbortSignal): Promise<boolean> {
+    const url = new URL(`${this.#base}/blobs/${digest}`)
+    const response = await this.#session.call({ method: 'HEAD', url }, signal)
+    if (response.status === 404) return false
+    await this.#require(response, [200], 'looking for a layer')
+    return true
+  }
+
+  /** One POST and one PUT: "monolithic upload". */
+  async #upload(
+    image: ImageContent,
+    { digest, size }: Descriptor,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const begin = new URL(`${this.#base}/blobs/uploads/`)
+    const begun = await this.#session.call(
+      { method: 'POST', url: begin, headers: { 'Content-Length': '0' } },
+      signal,
+    )
+    await this.#require(begun, [202], 'beginning an upload')
+    // Relative or absolute, with a query of its own or without.
+    const url = new URL(begun.headers.get('location') ?? '', begin)
+    url.searchParams.set('digest', digest)
+    const headers = {
+      'Content-Type': 'application/octet-stream',
+      'Content-Length': String(size),
+    }
+    const body = () => image.open(digest, signal)
+    const done = await this.#session.call({ method: 'PUT', url, headers, body }, signal)
+    await this.#require(done, [201, 204], 'uploading a layer')
+  }
+
+  async #putManifest(
+    { mediaType, digest, bytes }: ImageDocument,
+    reference: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const url = new URL(`${this.#base}/manifests/${reference}`)
+    await this.#retry(async () => {
+      const headers = { 'Content-Type': mediaType }
+      const response = await this.#session.call(
+        { method: 'PUT', url, headers, body: () => bytes },
+        signal,
+      )
+      await this.#require(response, [201], 'putting a manifest')
+      const stored = response.headers.get('docker-content-digest')
+      if (stored !== null && stored !== digest)
+        throw new RegistryRefusal(
+          `${this.#options.host} stored ${stored} in the place of ${digest}`,
+          response.status,
+        )
+    }, signal)
+  }
+
+  async #require(response: Response, statuses: readonly number[], doing: string): Promise<void> {
+    const text = await readSome(response)
+    if (statuses.includes(response.status)) return
+    const { host, repository } = this.#options
+    const advice =
+      response.status === 401 || response.status === 403
+        ? `; the login may not push there: docker login ${host}`
+        : ''
+    throw new RegistryRefusal(
+      `${host}/${repository}: ${doing}: ${response.status} ${registryMessage(text) ?? response.statusText}${advice}`,
+      response.status,
+    )
+  }
+
+  async #retry<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (const delayMs of retryDelaysMs) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (!isPassing(error)) throw error
+        await this.#wait(delayMs, signal)
+      }
+    }
+    return attempt()
+  }
+
+  async #wait(delayMs: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const stop = this.#options.clock.after(delayMs, resolve)
+    const abort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      signal.throwIfAborted()
+      await promise
+    } finally {
+      stop()
+      signal.removeEventListener('abort', abort)
+    }
+  }
+}
+
+/** Whether the same may go well in a while: no answer, too many requests, a fault of the server. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof RegistryRefusal)) return false
+  const { status } = error
+  return status === undefined || status === 429 || status >= 500
+}
+
+/** As Docker has it: nobody listens in on the way to this machine. */
+export function isLocal(host: string): boolean {
+  const { hostname } = new URL(`http://${host}`)
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname)
+}
+
+// Registries answer errors with a few hundred bytes; something else may answer with a page.
+const mostErrorBytes = 64 * 1024
+
+async function readSome(response: Response): Promise<string> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true })
+    if (text.length > mostErrorBytes) break
+  }
+  return text
+}
+
+/** The first error of `{"errors":[{"code","message"}]}` (distribution-spec, "Error Codes"). */
+function registryMessage(text: string): string | undefined {
+  try {
+    const [first] =
+      (JSON.parse(text) as { errors?: Array<{ code?: string; message?: string }> }).errors ?? []
+    return first && [first.code, first.message].filter(Boolean).join(': ')
+  } catch {
+    // A proxy in front of the registry answers with a page; the status says enough.
+    return undefined
+  }
+}

@@ -1,0 +1,140 @@
+import type { Readable } from 'node:stream'
+import { z } from 'zod'
+import { parseAuthChallenge, type AuthChallenge } from './auth-challenge.ts'
+import type { RegistryLogin } from './stored-logins.ts'
+
+/** A registry that refuses, or does not answer; the message says what to do. */
+export class RegistryRefusal extends Error {
+  override readonly name = 'RegistryRefusal'
+  /** Of HTTP; `undefined` when there was no answer. */
+  readonly status: number | undefined
+
+  constructor(message: string, status?: number, options?: ErrorOptions) {
+    super(message, options)
+    this.status = status
+  }
+}
+
+export interface RegistryCall {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT'
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>>
+  /** Opened again when the registry wants a login first. */
+  readonly body?: () => Promise<Readable> | Uint8Array
+}
+
+export interface SessionOptions {
+  readonly host: string
+  readonly repository: string
+  readonly login: RegistryLogin | undefined
+}
+
+// A registry that says nothing for so long is none; uploads are watched by their bytes.
+const answerMs = 60_000
+
+/** Calls of one registry about one repository, with what it wants to be shown. */
+export class RegistrySession {
+  readonly #options: SessionOptions
+  #authorization: string | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+  }
+
+  /** Logs in when the registry asks for it, once; its other answers are the caller's. */
+  async call(call: RegistryCall, signal: AbortSignal): Promise<Response> {
+    const response = await this.#send(call, signal)
+    if (response.status !== 401) return response
+    await response.body?.cancel()
+    const challenge = parseAuthChallenge(response.headers.get('www-authenticate') ?? '')
+    this.#authorization = await this.#authorize(challenge, signal)
+    return this.#send(call, signal)
+  }
+
+  async #send(
+    { method, url, headers, body }: RegistryCall,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const content = await body?.()
+    const isStream = content !== undefined && !(content instanceof Uint8Array)
+    const deadline = isStream ? [] : [AbortSignal.timeout(answerMs)]
+    const authorization = this.#authorizationFor(url)
+    try {
+      return await fetch(url, {
+        method,
+        headers: { ...headers, ...(authorization && { Authorization: authorization }) },
+        signal: AbortSignal.any([signal, ...deadline]),
+        ...(content !== undefined && { body: content as NonNullable<RequestInit['body']> }),
+        ...(isStream && { duplex: 'half' as const }),
+      })
+    } catch (cause) {
+      if (isStream) content.destroy()
+      signal.throwIfAborted()
+      throw new RegistryRefusal(`${url.host} cannot be reached`, undefined, { cause })
+    }
+  }
+
+  /** An upload may be sent elsewhere, where nobody must see a login. */
+  #authorizationFor(url: URL): string | undefined {
+    return url.host === apiHost(this.#options.host) ? this.#authorization : undefined
+  }
+
+  async #authorize(challenge: AuthChallenge | undefined, signal: AbortSignal): Promise<string> {
+    const { host, login } = this.#options
+    if (challenge === undefined)
+      throw new RegistryRefusal(`${host} wants a login of a kind that is unknown here`, 401)
+    if (challenge.kind === 'bearer') return `Bearer ${await this.#fetchToken(challenge, signal)}`
+    if (login?.kind !== 'password')
+      throw new RegistryRefusal(`${host} wants a login: docker login ${host}`, 401)
+    return basic(login)
+  }
+
+  /** Distribution's token specification: GET with the login, or POST with a token that renews itself. */
+  async #fetchToken(
+    { realm, service, scope }: AuthChallenge & { readonly kind: 'bearer' },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { host, repository, login } = this.#options
+    const wanted = new URLSearchParams({
+      ...(service !== undefined && { service }),
+      scope: scope ?? `repository:${repository}:pull,push`,
+    })
+    const until = AbortSignal.any([signal, AbortSignal.timeout(answerMs)])
+    const response =
+      login?.kind === 'identity-token'
+        ? await fetch(realm, {
+            method: 'POST',
+            body: new URLSearchParams([
+              ...wanted,
+              ['grant_type', 'refresh_token'],
+              ['client_id', 'nixery'],
+              ['refresh_token', login.token],
+            ]),
+            signal: until,
+          })
+        : await fetch(`${realm}${realm.includes('?') ? '&' : '?'}${wanted.toString()}`, {
+            headers: login === undefined ? {} : { Authorization: basic(login) },
+            signal: until,
+          })
+    if (!response.ok)
+      throw new RegistryRefusal(
+        `${host} gives no token for ${repository} (${response.status}): docker login ${host}`,
+        response.status,
+      )
+    const answer = tokenSchema.safeParse(await response.json())
+    const token = answer.data?.token ?? answer.data?.access_token
+    if (token === undefined) throw new RegistryRefusal(`${host} gives no token`, response.status)
+    return token
+  }
+}
+
+const tokenSchema = z.object({ token: z.string().optional(), access_token: z.string().optional() })
+
+function basic({ user, password }: RegistryLogin & { readonly kind: 'password' }): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+}
+
+/** Docker Hub answers elsewhere than its name says. */
+export function apiHost(host: string): string {
+  return host === 'docker.io' || host === 'index.docker.io' ? 'registry-1.docker.io' : host
+}
