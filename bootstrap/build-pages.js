@@ -33,6 +33,18 @@ export const bundles = [
       '--quiet',
     ],
   },
+  {
+    name: 'web',
+    inputs: ['web', 'src/core/api', 'src/core/nix', 'src/core/request', 'package-lock.json'],
+    command: (output) => [
+      'node_modules/vite/bin/vite.js',
+      'build',
+      '--config=web/vite.config.ts',
+      '--configLoader=native',
+      `--outDir=../${output}`,
+      '--logLevel=warn',
+    ],
+  },
 ]
 
 /** The bundles whose inputs are others than those that they were built of. Reads all inputs: some milliseconds. */

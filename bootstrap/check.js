@@ -12,6 +12,7 @@ const checks = [
   ['format', 'oxfmt', '--check', '.'],
   ['lint', 'oxlint', '--deny-warnings', '.'],
   ['types', 'tsc', '-p', '.'],
+  ['types of the page', 'tsc', '-p', 'web'],
   ['dead code', 'knip'],
   ...projectChecks(),
 ]

@@ -3,7 +3,7 @@ import { projectRoot } from './project-root.js'
 import { runNode } from './run-node.js'
 import { setUp } from './set-up.js'
 
-const unitFiles = ['src', 'package-sets', 'checks', 'bootstrap', 'site'].map(
+const unitFiles = ['src', 'package-sets', 'checks', 'bootstrap', 'site', 'web'].map(
   (folder) => `${folder}/**/*.test.{js,ts}`,
 )
 const suites = new Map([

@@ -37,6 +37,15 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
     },
   ],
   ['src/apps', { rooms: ['src/core', 'src/engine'], nodeModules: 'all', packages: 'all' }],
+  // Runs in browsers.
+  [
+    'web',
+    {
+      rooms: ['src/core'],
+      nodeModules: [],
+      packages: ['d3-hierarchy', 'preact', 'preact/hooks', 'vite'],
+    },
+  ],
   ['package-sets', { rooms: ['src/core', 'src/engine'], nodeModules: 'all', packages: 'all' }],
 ])
 
@@ -131,7 +140,7 @@ function roomOf(file: string): string | undefined {
 
 function sourceFiles(directory: string): readonly string[] {
   return readdirSync(directory, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
 }
 

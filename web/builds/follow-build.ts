@@ -1,0 +1,91 @@
+import {
+  applyEvent,
+  isOver,
+  type BuildProgress,
+  type RecordedEvent,
+} from '#core/api/build-progress.ts'
+import { readEventStream } from '../api/event-stream.ts'
+import { readText } from '../api/read-text.ts'
+import { RequestFailure } from '../api/request-json.ts'
+
+/** What is known of a build that is being watched. */
+export interface WatchedBuild {
+  readonly progress?: BuildProgress
+  readonly connection: 'connecting' | 'connected' | 'lost' | 'closed'
+  /** Why there is nothing to watch: an unknown build, or a service that tells nothing. */
+  readonly refusal?: string
+}
+
+// Heartbeats come every 15 s.
+const silenceMs = 40_000
+// Doubles from the first to the last, so that a service that starts again is not stormed.
+const firstWaitMs = 1_000
+const longestWaitMs = 15_000
+
+/** Watches a build until it has ended or the signal aborts, over as many connections as that takes. */
+export async function followBuild(
+  id: string,
+  token: string | undefined,
+  onChange: (build: WatchedBuild) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let build: WatchedBuild = { connection: 'connecting' }
+  const change = (changes: Partial<WatchedBuild>) => onChange((build = { ...build, ...changes }))
+  let waitMs = firstWaitMs
+  while (!signal.aborted) {
+    try {
+      for await (const progress of readProgress(id, token, build.progress, signal)) {
+        change({ progress, connection: 'connected' })
+        waitMs = firstWaitMs
+      }
+      // The service closes the stream of a build that has ended, and one that is not over when it stops.
+      if (build.progress !== undefined && isOver(build.progress))
+        return change({ connection: 'closed' })
+    } catch (error) {
+      if (signal.aborted) return
+      if (error instanceof RequestFailure && isFinal(error.status))
+        return change({ connection: 'closed', refusal: error.message })
+    }
+    change({ connection: 'lost' })
+    await wait(waitMs, signal)
+    waitMs = Math.min(2 * waitMs, longestWaitMs)
+  }
+}
+
+async function* readProgress(
+  id: string,
+  token: string | undefined,
+  known: BuildProgress | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<BuildProgress> {
+  let progress = known
+  const headers = {
+    accept: 'text/event-stream',
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(known !== undefined && { 'last-event-id': String(known.lastEvent) }),
+  }
+  const address = `/api/v1/builds/${encodeURIComponent(id)}/events`
+  const pieces = readText(address, headers, silenceMs, signal)
+  for await (const { kind, data } of readEventStream(pieces)) {
+    if (kind === 'progress') progress = JSON.parse(data) as BuildProgress
+    else if (progress !== undefined)
+      progress = applyEvent(progress, JSON.parse(data) as RecordedEvent)
+    if (progress !== undefined) yield progress
+  }
+}
+
+/** Whether asking again would give the same. */
+function isFinal(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 429 && status !== 408
+}
+
+/** Until the time is over, the browser is online again, or nobody waits any more. */
+async function wait(timeMs: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, timeMs)
+  const options = { once: true, signal }
+  addEventListener('online', () => resolve(), options)
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  await promise
+  clearTimeout(timer)
+}

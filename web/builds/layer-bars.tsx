@@ -1,0 +1,72 @@
+import type { LayerProgress } from '#core/api/build-progress.ts'
+import { printable } from '../page/printable.ts'
+import { formatBytes, formatCount } from '../page/quantities.ts'
+import {
+  describeLayer,
+  doneBytesOf,
+  layerRows,
+  sumLayers,
+  type NumberedLayer,
+} from './layer-rows.ts'
+
+const stateWords: Record<LayerProgress['state'], string> = {
+  waiting: 'waiting',
+  packing: 'packing',
+  packed: 'packed',
+  reused: 'was there',
+}
+
+/** How far the layers of an image are: a bar for each large one, one for all small ones. */
+export function LayerBars({ layers }: { readonly layers: readonly LayerProgress[] }) {
+  const { large, small } = layerRows(layers)
+  return (
+    <>
+      <ul class="layers">
+        {large.map((layer) => (
+          <li key={layer.index} class={layer.state}>
+            <span class="name">{printable(describeLayer(layer))}</span>
+            <span class="size">{describeSize(layer)}</span>
+            <progress
+              aria-label={printable(describeLayer(layer))}
+              value={doneBytesOf(layer)}
+              max={Math.max(layer.narSizeBytes, 1)}
+            />
+          </li>
+        ))}
+      </ul>
+      {small.length > 0 && <SmallLayers layers={small} />}
+    </>
+  )
+}
+
+function SmallLayers({ layers }: { readonly layers: readonly NumberedLayer[] }) {
+  const { done, allBytes } = sumLayers(layers)
+  return (
+    <div class="small-layers">
+      <p>
+        {formatCount(layers.length, 'smaller layer')}, {formatBytes(allBytes)} together: {done} done
+      </p>
+      <div class="cells" aria-hidden="true">
+        {layers.map(({ index, state, ...layer }) => (
+          <span key={index} class={state} title={`${describeLayer(layer)}: ${stateWords[state]}`} />
+        ))}
+      </div>
+      <details>
+        <summary>List them</summary>
+        <ul class="layers plain">
+          {layers.map((layer) => (
+            <li key={layer.index} class={layer.state}>
+              <span class="name">{printable(describeLayer(layer))}</span>
+              <span class="size">{describeSize(layer)}</span>
+            </li>
+          ))}
+        </ul>
+      </details>
+    </div>
+  )
+}
+
+function describeSize({ state, narSizeBytes, sizeBytes }: LayerProgress): string {
+  const size = sizeBytes === undefined ? formatBytes(narSizeBytes) : formatBytes(sizeBytes)
+  return `${size}, ${stateWords[state]}`
+}

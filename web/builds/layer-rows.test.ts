@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { LayerProgress } from '#core/api/build-progress.ts'
+import { describeLayer, layerRows, sumLayers } from './layer-rows.ts'
+
+function layer(narSizeBytes: number, changes: Partial<LayerProgress> = {}): LayerProgress {
+  return { storePaths: ['a'], narSizeBytes, state: 'waiting', archivedBytes: 0, ...changes }
+}
+
+test('layerRows() gives every layer a place once, the large ones first', () => {
+  const layers = Array.from({ length: 94 }, (_, index) => layer((index * 37) % 94))
+  const { large, small } = layerRows(layers)
+  assert.equal(large.length, 12)
+  const indexes = [...large, ...small].map(({ index }) => index)
+  assert.deepEqual(
+    indexes.toSorted((a, b) => a - b),
+    layers.map((_, index) => index),
+  )
+  const least = Math.min(...large.map(({ narSizeBytes }) => narSizeBytes))
+  assert.ok(small.every(({ narSizeBytes }) => narSizeBytes <= least))
+})
+
+test('layerRows() leaves no few small ones', () => {
+  const layers = Array.from({ length: 15 }, (_, index) => layer(index))
+  assert.deepEqual(layerRows(layers).small, [])
+  assert.equal(layerRows([...layers, layer(1)]).small.length, 4)
+})
+
+test('sumLayers() counts what is done, never more than there is', () => {
+  const layers = [
+    layer(100, { state: 'packed', archivedBytes: 110 }),
+    layer(50, { state: 'reused' }),
+    layer(40, { state: 'packing', archivedBytes: 45 }),
+    layer(10),
+  ]
+  assert.deepEqual(sumLayers(layers), { done: 2, reused: 1, doneBytes: 190, allBytes: 200 })
+})
+
+test('describeLayer() names the first store path', () => {
+  assert.equal(describeLayer({ storePaths: [] }), 'root file system')
+  assert.equal(describeLayer({ storePaths: ['git'] }), 'git')
+  assert.equal(describeLayer({ storePaths: ['git', 'a', 'b'] }), 'git and 2 more')
+})

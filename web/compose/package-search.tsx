@@ -1,0 +1,145 @@
+import type { TargetedKeyboardEvent } from 'preact'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import type { PackageListing } from '#core/api/service-info.ts'
+import { useAnswer, type Answer } from '../api/use-answer.ts'
+import { formatCount } from '../page/quantities.ts'
+import { printable } from '../page/printable.ts'
+import { spellPackage } from './composition.ts'
+
+// People type a letter in about 150 ms; each pause would be a question.
+const pauseMs = 200
+// As many as somebody looks through; the best come first.
+const mostResults = 30
+// Listing a source takes from a second to minutes.
+const listingPollMs = 2_000
+
+interface Properties {
+  readonly label: string
+  readonly source: string
+  readonly chosen: readonly string[]
+  readonly onAdd: (name: string) => void
+}
+
+/** A text field with the packages that match it; anything else may be added as it was typed. */
+export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
+  const [text, setText] = useState('')
+  const [active, setActive] = useState(-1)
+  const [problem, setProblem] = useState('')
+  const id = useId()
+  const list = useRef<HTMLUListElement>(null)
+  const words = text.trim()
+  const answer = usePackages(source, words)
+  const packages = words !== '' && answer.kind === 'loaded' ? answer.value.packages : []
+
+  useEffect(() => setActive(-1), [answer])
+  useEffect(() => {
+    list.current?.children[active]?.scrollIntoView({ block: 'nearest' })
+  }, [active])
+
+  function add(typed: string): void {
+    const name = spellPackage(typed)
+    if (name === undefined) {
+      setProblem(
+        `“${typed}” cannot be part of an image name: letters, digits, and . _ - between them.`,
+      )
+      return
+    }
+    setText('')
+    setProblem('')
+    onAdd(name)
+  }
+
+  function onKeyDown(event: TargetedKeyboardEvent<HTMLInputElement>): void {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    if (step !== undefined && packages.length > 0) {
+      event.preventDefault()
+      // Before the first one is the field itself.
+      setActive(((active + step + 1 + packages.length + 1) % (packages.length + 1)) - 1)
+    } else if (event.key === 'Enter' && words !== '') {
+      event.preventDefault()
+      add(packages[active]?.name ?? words)
+    } else if (event.key === 'Escape') {
+      setText('')
+    }
+  }
+
+  return (
+    <div class="search">
+      <label for={`${id}-field`}>{label}</label>
+      <div class="field">
+        <input
+          id={`${id}-field`}
+          type="text"
+          role="combobox"
+          autocomplete="off"
+          autocapitalize="none"
+          spellcheck={false}
+          maxLength={255}
+          placeholder="git, htop, python3 …"
+          aria-expanded={packages.length > 0}
+          aria-controls={`${id}-list`}
+          aria-autocomplete="list"
+          aria-describedby={`${id}-status`}
+          aria-activedescendant={active >= 0 ? `${id}-${active}` : undefined}
+          value={text}
+          onInput={(event) => {
+            setText(event.currentTarget.value)
+            setProblem('')
+          }}
+          onKeyDown={onKeyDown}
+        />
+        <button type="button" disabled={words === ''} onClick={() => add(words)}>
+          Add
+        </button>
+      </div>
+      <p id={`${id}-status`} class={problem === '' ? 'hint' : 'hint bad'} role="status">
+        {problem || describe(answer, words)}
+      </p>
+      <ul id={`${id}-list`} ref={list} role="listbox" aria-label="Packages" class="results">
+        {packages.map((found, index) => (
+          <li
+            key={found.name}
+            id={`${id}-${index}`}
+            role="option"
+            aria-selected={index === active}
+            onMouseDown={(event) => {
+              // The field keeps the focus.
+              event.preventDefault()
+              add(found.name)
+            }}
+          >
+            <span class="name">{printable(found.name)}</span>
+            <span class="version">{printable(found.version ?? '')}</span>
+            {chosen.includes(found.name) && <span class="badge">chosen</span>}
+            <span class="description">{printable(found.description ?? '')}</span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+function usePackages(source: string, words: string): Answer<PackageListing> {
+  const query = new URLSearchParams({ q: words, source, limit: String(mostResults) })
+  const address = words === '' ? undefined : `/api/v1/packages?${query}`
+  return useAnswer<PackageListing>(address, {
+    delayMs: pauseMs,
+    againAfterMs: ({ status }) => (status === 'listing' ? listingPollMs : undefined),
+  })
+}
+
+function describe(answer: Answer<PackageListing>, words: string): string {
+  const asTyped = 'Enter adds the name as you typed it.'
+  if (words === '') return 'Type a name or what it is for.'
+  if (answer.kind === 'loading') return 'Searching …'
+  if (answer.kind === 'failed') return `${answer.message} ${asTyped}`
+  const { status, packages, message } = answer.value
+  if (status === 'listing') return `The packages of this source are being listed. ${asTyped}`
+  if (status === 'unsearchable') return `${message ?? 'This source cannot be searched.'} ${asTyped}`
+  if (packages.length === 0) return `No package matches. ${asTyped}`
+  const count =
+    packages.length < mostResults
+      ? formatCount(packages.length, 'package')
+      : `The first ${mostResults}`
+  return `${count}. Choose with the arrow keys and Enter.`
+}

@@ -1,0 +1,70 @@
+import { useState } from 'preact/hooks'
+import type { AdditionView, ImageView } from '#core/api/image-view.ts'
+import { useAnswer } from '../api/use-answer.ts'
+import { CommandTabs } from '../compose/command-tabs.tsx'
+import { PackageSearch } from '../compose/package-search.tsx'
+import { printable } from '../page/printable.ts'
+import { formatBytes, formatCount } from '../page/quantities.ts'
+
+interface Properties {
+  readonly image: ImageView
+  /** Of the image's packages. */
+  readonly source: string
+}
+
+/** What the image would become with one more package. */
+export function Addition({ image, source }: Properties) {
+  const [added, setAdded] = useState<string | undefined>()
+  return (
+    <>
+      <PackageSearch
+        label="What would change with one more package?"
+        source={source}
+        chosen={image.name.split('/')}
+        onAdd={setAdded}
+      />
+      {added !== undefined && <Change key={added} image={image} added={added} />}
+    </>
+  )
+}
+
+function Change({ image, added }: { readonly image: ImageView; readonly added: string }) {
+  const query = new URLSearchParams({ name: image.name, add: added })
+  const answer = useAnswer<AdditionView>(`/api/v1/image/addition?${query}`)
+  if (answer.kind === 'loading') return <p class="hint">Looking what {added} would bring …</p>
+  if (answer.kind === 'failed') return <p class="problem">{printable(answer.message)}</p>
+  const { name, status, added: paths = [], keptLayers, newLayers } = answer.value
+  const bytes = paths.reduce((sum, { narSizeBytes }) => sum + narSizeBytes, 0)
+  return (
+    <div class="change" role="status">
+      {status === 'unknown' ? (
+        <p>
+          <strong>{added}</strong> is not on the service’s machine yet, so what it needs is known
+          only when it has been built.
+        </p>
+      ) : (
+        <>
+          <p>
+            <strong>{added}</strong> would bring {formatCount(paths.length, 'store path')},{' '}
+            {formatBytes(bytes)} unpacked.
+            {keptLayers !== undefined && newLayers !== undefined && (
+              <>
+                {' '}
+                {formatCount(keptLayers, 'layer')} stay as they are, {newLayers} are new.
+              </>
+            )}
+          </p>
+          <ul class="paths">
+            {paths.map(({ path, narSizeBytes }) => (
+              <li key={path}>
+                <span>{printable(path.slice(path.indexOf('-') + 1))}</span>{' '}
+                {formatBytes(narSizeBytes)}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      <CommandTabs components={name.split('/')} tag={image.tag} />
+    </div>
+  )
+}

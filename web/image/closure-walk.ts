@@ -1,0 +1,39 @@
+import type { ViewedPath } from '#core/api/image-view.ts'
+
+/** Name of a store path without its hash. */
+export function pathName({ path }: Pick<ViewedPath, 'path'>): string {
+  return path.slice(path.indexOf('-') + 1)
+}
+
+/** For each place in the closure the places that refer to it, itself left out. */
+export function referrersOf(closure: readonly ViewedPath[]): readonly (readonly number[])[] {
+  const referrers: number[][] = closure.map(() => [])
+  for (const [index, { references }] of closure.entries()) {
+    for (const reference of references) {
+      if (reference !== index) referrers[reference]?.push(index)
+    }
+  }
+  return referrers
+}
+
+/**
+ * The shortest way from a path that nothing refers to down to `target`, both included: why it is in
+ * the image.
+ */
+export function wayTo(closure: readonly ViewedPath[], target: number): readonly number[] {
+  const referrers = referrersOf(closure)
+  const next = new Map<number, number | undefined>([[target, undefined]])
+  // Grows while it is walked: breadth first.
+  for (const index of next.keys()) {
+    if (referrers[index]!.length === 0) return follow(next, index)
+    for (const referrer of referrers[index]!) if (!next.has(referrer)) next.set(referrer, index)
+  }
+  // A cycle that nothing refers to.
+  return [target]
+}
+
+function follow(next: ReadonlyMap<number, number | undefined>, start: number): readonly number[] {
+  const way: number[] = []
+  for (let at: number | undefined = start; at !== undefined; at = next.get(at)) way.push(at)
+  return way
+}

@@ -1,0 +1,131 @@
+import { useMemo, useState } from 'preact/hooks'
+import type { ImageView } from '#core/api/image-view.ts'
+import type { ServiceInfo } from '#core/api/service-info.ts'
+import { useAnswer } from '../api/use-answer.ts'
+import { CommandTabs } from '../compose/command-tabs.tsx'
+import { compositionOf, formatQuery } from '../compose/composition.ts'
+import { Heading } from '../page/heading.tsx'
+import { printable } from '../page/printable.ts'
+import { formatBytes, formatCount } from '../page/quantities.ts'
+import { formatImagePath } from '../page/route.ts'
+import { Addition } from './addition.tsx'
+import { ClosureExplorer } from './closure-explorer.tsx'
+import { LayerTable } from './layer-table.tsx'
+import { LayerTreemap } from './layer-treemap.tsx'
+import { nameLayers } from './named-layer.ts'
+
+interface Properties {
+  readonly name: string
+  readonly tag: string
+  /** The one that the service prefers when it is left out. */
+  readonly platform: string | undefined
+  readonly service: ServiceInfo | undefined
+}
+
+/** A stored image: its layers, who shares them, and what is in it. */
+export function ImagePage({ name, tag, platform, service }: Properties) {
+  const query = new URLSearchParams({ name, tag, ...(platform !== undefined && { platform }) })
+  const answer = useAnswer<ImageView>(`/api/v1/image?${query}`)
+  const sources = (service?.sources ?? []).map((source) => source.name)
+  const composition = compositionOf(name, sources)
+  return (
+    <>
+      <Heading title={`Image ${printable(name)}`}>
+        Image <bdi>{printable(name)}</bdi>
+        {tag !== 'latest' && <span class="tag">:{printable(tag)}</span>}
+      </Heading>
+      {answer.kind === 'loading' && <p class="hint">Loading …</p>}
+      {answer.kind === 'failed' && answer.status !== 404 && (
+        <p class="problem">{printable(answer.message)}</p>
+      )}
+      {answer.kind === 'failed' && answer.status === 404 && (
+        <p class="empty">
+          There is nothing to show yet: {printable(answer.message)}.{' '}
+          <a href={`/?${formatQuery({ ...composition, tag })}`}>Build it on the first page</a>, and
+          look again.
+        </p>
+      )}
+      {answer.kind === 'loaded' && <Shown image={answer.value} source={composition.source} />}
+    </>
+  )
+}
+
+function Shown({ image, source }: { readonly image: ImageView; readonly source: string }) {
+  const [chosen, setChosen] = useState<number | undefined>()
+  const layers = useMemo(() => nameLayers(image), [image])
+  const { closure } = image
+  const shared = layers.filter(({ sharedCount }) => sharedCount > 0)
+  const sharedBytes = shared.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  return (
+    <>
+      <p class="facts">
+        <span>{formatBytes(image.sizeBytes)} compressed</span>
+        <span>{formatCount(layers.length, 'layer')}</span>
+        {closure !== undefined && <span>{formatCount(closure.length, 'store path')}</span>}
+        <span>
+          packages at{' '}
+          <code title={printable(image.revision)}>{printable(image.revision.slice(0, 12))}</code>
+        </span>
+      </p>
+      <Platforms image={image} />
+      <p class="facts">
+        <code class="digest">{image.digest}</code>
+      </p>
+      <CommandTabs components={image.name.split('/')} tag={image.tag} />
+      <section aria-labelledby="layers">
+        <h2 id="layers">Layers</h2>
+        <p class="lead">
+          {shared.length === 0
+            ? 'No other stored image has layers of this one.'
+            : `${formatCount(shared.length, 'layer')} of ${layers.length}, ${formatBytes(sharedBytes)}, are in other images too: whoever has one of those downloads only the rest.`}
+        </p>
+        <LayerTreemap layers={layers} chosen={chosen} onChoose={setChosen} />
+        <LayerTable layers={layers} closure={closure ?? []} chosen={chosen} onChoose={setChosen} />
+      </section>
+      <section aria-labelledby="addition">
+        <h2 id="addition">Add to it</h2>
+        <Addition image={image} source={source} />
+      </section>
+      <section aria-labelledby="closure">
+        <h2 id="closure">What is in it, and why</h2>
+        {closure === undefined ? (
+          <p class="hint">An older version of the service made this image and did not note it.</p>
+        ) : (
+          <Closure closure={closure} />
+        )}
+      </section>
+    </>
+  )
+}
+
+function Platforms({ image }: { readonly image: ImageView }) {
+  const { name, tag, platform, platforms } = image
+  if (platforms.length < 2) return <p class="facts">{platform}</p>
+  return (
+    <nav class="facts" aria-label="Platforms of the image">
+      {platforms.map((other) => (
+        <a
+          key={other}
+          href={formatImagePath(name, tag, other)}
+          aria-current={other === platform ? 'true' : undefined}
+        >
+          {other}
+        </a>
+      ))}
+    </nav>
+  )
+}
+
+/** Shown when somebody asks for it: an image has up to some thousand store paths. */
+function Closure({ closure }: { readonly closure: NonNullable<ImageView['closure']> }) {
+  const [isShown, setShown] = useState(false)
+  const bytes = closure.reduce((sum, { narSizeBytes }) => sum + narSizeBytes, 0)
+  if (isShown) return <ClosureExplorer closure={closure} />
+  return (
+    <p class="actions">
+      <button type="button" onClick={() => setShown(true)}>
+        Show all {formatCount(closure.length, 'store path')}, {formatBytes(bytes)} unpacked
+      </button>
+    </p>
+  )
+}

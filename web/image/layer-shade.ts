@@ -1,0 +1,18 @@
+/** How strongly a layer is coloured: 0 for one of its own, up to 4 for one that very many images have. */
+export type LayerShade = 0 | 1 | 2 | 3 | 4
+
+/** The words of the legend, by shade. */
+export const shadeWords: readonly string[] = [
+  'only here',
+  'in 1 other image',
+  'in 2 to 5',
+  'in 6 to 20',
+  'in more than 20',
+]
+
+export function layerShade(sharedCount: number): LayerShade {
+  if (sharedCount === 0) return 0
+  if (sharedCount === 1) return 1
+  if (sharedCount <= 5) return 2
+  return sharedCount <= 20 ? 3 : 4
+}
