@@ -57,6 +57,7 @@ const compositionRoots: readonly string[] = [
   'src/open-packer.ts',
   'src/open-sources.ts',
   'src/open-storage.ts',
+  'src/open-web.ts',
   'src/keep-storage.ts',
   'src/storage-commands.ts',
   'src/build-command.ts',

@@ -16,11 +16,13 @@ import { shareStoreFiles } from '#adapters/nix/store-files.ts'
 import { watchPopularity } from '#adapters/popularity/watch-popularity.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
+import type { WebServices } from '#apps/web/web-services.ts'
 import type { Popularity } from '#core/layers/popularity.ts'
 import { isRepositoryName } from '#core/oci/route.ts'
 import { findRefused, type PackagePolicy } from '#core/request/package-policy.ts'
 import { metaPackages, type NameGrammar } from '#core/request/image-request.ts'
 import { nearImages } from '#core/request/near-images.ts'
+import { createBuildJournal } from '#engine/build-journal.ts'
 import { createClaims } from '#engine/claim-blobs.ts'
 import { buildImage, type BuildTools } from '#engine/build-image.ts'
 import type { ImageBuilder } from '#engine/image-builder.ts'
@@ -42,12 +44,14 @@ import { nixOptions, openNix } from './open-nix.ts'
 import { makeDirectory } from './make-directory.ts'
 import { describeServing, openServedStorage } from './open-storage.ts'
 import { keepStorage } from './keep-storage.ts'
+import { openWeb } from './open-web.ts'
 import { openPacker } from './open-packer.ts'
 import { openSources, servesOnlyBundled, type OpenedSources } from './open-sources.ts'
 
 /** The wired product. */
 export interface System {
   readonly registry: Registry
+  readonly web: WebServices
   /** What is served, as its operator wrote it. */
   readonly sources: readonly string[]
   /** How clients get layers, for people. */
@@ -108,8 +112,10 @@ export async function compose(
     createRecentManifests({ watch: storage.watch, claims, nowMs: () => performance.now() })
   const { layerScheme, layerBudget, compression } = config
 
+  const journal = createBuildJournal(Date.now)
   const observer =
-    builds ?? tellAll<Parameters<BuildObserver['observe']>>(logBuilds(logger), metrics.builds)
+    builds ??
+    tellAll<Parameters<BuildObserver['observe']>>(logBuilds(logger), metrics.builds, journal)
   const builder = stackBuilder(config, observer, {
     nix,
     sources,
@@ -146,6 +152,19 @@ export async function compose(
   const layers = await describeServing(config, storage, signal)
   const keeping = keepStorage(config, storage, storageObserver)
   opened.defer(() => keeping.close())
+  const near = async (name: string) => nearImages(name, grammar.sourceNames, await specs.names())
+  const web = await openWeb(config, {
+    sources,
+    builds: journal,
+    example,
+    logger,
+    near,
+    newOrderId: newId,
+    ending: ending.signal,
+    manifest: (request, signal, onBuild) =>
+      serveManifest({ ...tools, onBuild }, request, AbortSignal.any([signal, ending.signal])),
+  })
+  opened.defer(() => web.close())
   const resources = opened.move()
   void opening.lookUpLatest()
   return {
@@ -160,9 +179,10 @@ export async function compose(
       recallStored: (name, digest) => recallStoredManifest(tools, name, digest),
       refuse: (name) => refuseName(tools, name),
       ...(config.serveBlobs === 'redirect' && storage.locator && { locator: storage.locator }),
-      near: async (name) => nearImages(name, grammar.sourceNames, await specs.names()),
+      near,
       blobs,
     },
+    web,
     endBuilds() {
       // Nobody waits for the builds from here on: Nix may take longer to end than connections are kept.
       ending.abort(new OperatingError('SHUTTING_DOWN', 'this instance is shutting down'))
@@ -216,9 +236,13 @@ function stackBuilder(
   })
   const limits = { maxRunning: config.maxBuilds, maxQueued: config.maxQueuedBuilds }
   const limited = limitBuilds(run, limits, () => shared.cancelOneAbandoned())
-  const newBuildId = () => randomBytes(6).toString('hex')
-  const shared = shareBuilds(recordBuilds(limited, observer), { clock, graceMs, newBuildId })
+  const shared = shareBuilds(recordBuilds(limited, observer), { clock, graceMs, newBuildId: newId })
   return { ...rememberFailures(shared, systemClock), close: () => shared.close() }
+}
+
+/** Of a build or an order: 12 hex digits. */
+function newId(): string {
+  return randomBytes(6).toString('hex')
 }
 
 /** The first name that the policy lets through. */

@@ -85,6 +85,17 @@ export const variables = {
     about:
       'What the service keeps between starts; `nixery` in the state directory of the user (`$XDG_STATE_HOME` or `~/.local/state`) unless set.',
   },
+  NIXERY_WEB: {
+    schema: z.enum(['off', 'status', 'full']).default('status'),
+    allowed: 'off, status or full',
+    about:
+      'How much strangers see beside the registry: nothing, with `off`; page, documentation and what happens in builds, with `status`; with `full` also what builders print, which otherwise only those who ordered a build see.',
+  },
+  WEB_DIR: {
+    schema: z.string().startsWith('/').optional(),
+    allowed: 'the absolute path of a directory',
+    about: 'Your own files instead of the page at `/`.',
+  },
   NIXERY_STORAGE_BACKEND: {
     schema: z.enum(['filesystem', 'gcs', 's3']).default('filesystem'),
     allowed: 'filesystem, gcs or s3',

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { SourceSettings } from '#adapters/package-source/sources-file.ts'
+import type { WebMode } from '#core/api/service-info.ts'
 import type { LayerScheme } from '#core/layers/layer-scheme.ts'
 import type { Platforms } from '#core/nix/system.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
@@ -19,6 +20,9 @@ export interface Config {
   /** All addresses when `undefined`. */
   readonly host: string | undefined
   readonly stateDirectory: string
+  readonly web: WebMode
+  /** Files of the operator that stand for the page. */
+  readonly webDirectory: string | undefined
   readonly storage: StorageSettings
   /** Whether clients download blobs from a bucket themselves. */
   readonly serveBlobs: 'redirect' | 'proxy'
@@ -119,6 +123,8 @@ export function readConfig(environment: Environment): Config {
     port: values.PORT,
     host: values.NIXERY_HOST,
     stateDirectory,
+    web: values.NIXERY_WEB,
+    webDirectory: values.WEB_DIR,
     storage: readStorage(values, stateDirectory),
     serveBlobs: readServing(values),
     urlTtlMs: values.NIXERY_URL_TTL * 1000,
@@ -318,7 +324,7 @@ const settingsOfStorages: ReadonlyArray<
  * stand in a file that several services share, so they are worth a line in the log, and no more.
  */
 export function findIdleSettings(
-  { environment, popularityUrl, storage, compression }: Config,
+  { environment, popularityUrl, storage, compression, web }: Config,
   kinds: ReadonlyArray<SourceSettings['kind']>,
 ): readonly string[] {
   const idle = settingsOfSources.flatMap(([served, names]) =>
@@ -328,6 +334,7 @@ export function findIdleSettings(
     if (!served.includes(storage.kind)) idle.push(...names)
   idle.push(compression.codec === 'gzip' ? 'NIXERY_ZSTD_LEVEL' : 'NIXERY_GZIP_LEVEL')
   if (popularityUrl === undefined) idle.push('NIXERY_POPULARITY_REFRESH_HOURS')
+  if (web === 'off') idle.push('WEB_DIR')
   return idle.filter((name) => environment[name])
 }
 

@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { logRequests } from '#adapters/log/logged-requests.ts'
 import { createMetrics } from '#adapters/metrics/metrics.ts'
+import { systemClock } from '#adapters/time/system-clock.ts'
 import { createRegistryServer } from '#apps/registry/registry-server.ts'
+import { createWebApp } from '#apps/web/web-app.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { compose, type System, type Watchers } from './compose.ts'
 import { describeStorage } from './open-storage.ts'
@@ -27,6 +29,12 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
   const log = logRequests(logger)
   const server = createRegistryServer({
     registry: () => system?.registry ?? refuseEarly(),
+    web: createWebApp({
+      web: config.web,
+      services: () => system?.web ?? refuseEarly(),
+      clock: systemClock,
+      log,
+    }),
     metrics,
     log: {
       ...log,

@@ -8,7 +8,7 @@ import {
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { formatPlatform } from '#core/nix/system.ts'
 import { describeFailure } from './describe-failure.ts'
-import { OperatingError, operatingErrors } from './operating-error.ts'
+import { describeFault } from './operating-error.ts'
 import type { BuildEvent, BuildObserver, BuildSubject } from './ports/build-observer.ts'
 import type { RealiseProgress } from './ports/package-builder.ts'
 
@@ -168,9 +168,10 @@ function tell(event: Exclude<BuildEvent, { kind: 'queued' }>): ProgressEvent | u
           narSizeBytes,
         })),
       }
-    case 'layer-packed': {
-      const { archiveSizeBytes: _, ...packed } = event
-      return packed
+    case 'layer-packed':
+    case 'layer-reused': {
+      const { kind, layer, digest, sizeBytes } = event
+      return { kind, layer, digest, sizeBytes }
     }
     case 'failed':
       return { kind: 'failed', message: describeFailure(event.failure) }
@@ -212,11 +213,8 @@ function pathName(path: string): string {
   return storePathName(path as StorePath)
 }
 
-/** The kind of fault only: messages name paths and commands of this machine, and stay in the log. */
 function describeReason(reason: unknown): string {
-  if (reason instanceof OperatingError)
-    return `${reason.code}: ${operatingErrors[reason.code].summary}`
   return reason instanceof Error && ['AbortError', 'GivenUp'].includes(reason.name)
     ? reason.message
-    : 'the registry failed; its log says why'
+    : describeFault(reason)
 }

@@ -147,3 +147,10 @@ export class OperatingError extends Error {
     this.code = code
   }
 }
+
+/** What strangers learn of a fault: its kind. Messages name paths and commands of this machine. */
+export function describeFault(error: unknown): string {
+  return error instanceof OperatingError
+    ? `${error.code}: ${operatingErrors[error.code].summary}`
+    : 'the registry failed; its log says why'
+}

@@ -1,9 +1,9 @@
 import type { RegistryErrorCode } from '#core/oci/error-codes.ts'
-import { formatPlatform, type Platform } from '#core/nix/system.ts'
+import type { Platform } from '#core/nix/system.ts'
 import type { PackageFailure } from '#core/nix/package-outcome.ts'
 import type { BuildFailure } from '#engine/build-outcome.ts'
-import { describeFailure } from '#engine/describe-failure.ts'
-import { operatingErrors, OperatingError } from '#engine/operating-error.ts'
+import { describeFailedImage } from '#engine/describe-failed-image.ts'
+import { describeFault, operatingErrors, OperatingError } from '#engine/operating-error.ts'
 import type { Refusal } from './response.ts'
 
 type FailureKind = PackageFailure['kind'] | Exclude<BuildFailure['kind'], 'packages'>
@@ -37,20 +37,16 @@ export const failureStatuses: Readonly<
   'deadline-passed': { status: 422, code: 'MANIFEST_INVALID' },
 }
 
-/**
- * A failed build as the person who typed `docker pull` reads it: one line, what to do, the build id,
- * and which of several platforms it is about.
- */
+/** A failed build as the person who typed `docker pull` reads it. */
 export function failureRefusal(
   failure: BuildFailure,
   buildId: string,
   platform?: Platform,
 ): Refusal {
-  const where = platform === undefined ? '' : `${formatPlatform(platform)}, `
   const first = failure.kind === 'packages' ? failure.failures[0] : failure
   return {
     ...failureStatuses[first?.kind ?? 'evaluation-error'],
-    message: `${describeFailure(failure)} (${where}build ${buildId})`,
+    message: describeFailedImage({ failure, buildId, ...(platform && { platform }) }),
   }
 }
 
@@ -60,13 +56,13 @@ export function failureRefusal(
  */
 export function operatingRefusal(error: unknown): Refusal {
   if (!(error instanceof OperatingError)) {
-    return { status: 500, code: 'UNKNOWN', message: 'the registry failed; its log says why' }
+    return { status: 500, code: 'UNKNOWN', message: describeFault(error) }
   }
-  const { status, retryable, summary } = operatingErrors[error.code]
+  const { status, retryable } = operatingErrors[error.code]
   return {
     status,
     code: error.code === 'OVERLOADED' ? 'TOOMANYREQUESTS' : 'UNKNOWN',
-    message: `${error.code}: ${summary}`,
+    message: describeFault(error),
     ...(retryable ? { headers: { 'Retry-After': retryAfterSeconds } } : {}),
   }
 }

@@ -8,6 +8,7 @@ import type { RequestLog } from '#engine/ports/request-log.ts'
 import { operatingRefusal } from './failure-refusal.ts'
 import { readSentBytes } from './kernel-socket.ts'
 import { recallAnswer, sendAnswer } from './manifest-answers.ts'
+import { receiveBody, type ReceivedBody } from './receive-body.ts'
 import type { Registry } from './registry.ts'
 import { sendBody, sendRefusal, type Exchange, type NotedFacts } from './response.ts'
 import { serveBlob } from './serve-blob.ts'
@@ -28,6 +29,8 @@ export interface ServedRegistry {
   registry(): Registry
   /** Answered at `/metrics`. */
   readonly metrics?: ServedMetrics
+  /** Answers what is no path of the registry; false when it is not its own either. */
+  readonly web?: (exchange: Exchange) => Promise<boolean>
   readonly log: RequestLog
 }
 
@@ -92,6 +95,7 @@ class OpenExchange implements Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly path: string
+  readonly body: Promise<ReceivedBody> | undefined
   noted: NotedFacts = {}
   isOver = false
   /** Only what has to be waited for needs one, and making one costs as much as parsing the request. */
@@ -101,6 +105,9 @@ class OpenExchange implements Exchange {
     this.request = request
     this.response = response
     this.path = pathOf(request.url ?? '/')
+    // What a client sends along must not stall its connection.
+    if (request.method === 'POST' && this.path.startsWith('/api/')) this.body = receiveBody(request)
+    else request.resume()
   }
 
   get signal(): AbortSignal {
@@ -146,8 +153,6 @@ function openExchange(
     })
     turns.end(socket)
   })
-  // No route reads a body; what a client sends along must not stall its connection.
-  request.resume()
   return exchange
 }
 
@@ -188,7 +193,10 @@ function answerAtOnce(served: ServedRegistry, exchange: Exchange, route: Route):
 async function dispatch(served: ServedRegistry, exchange: Exchange, route: Route): Promise<void> {
   if (exchange.path === '/metrics' && served.metrics !== undefined)
     return serveMetrics(exchange, served.metrics)
-  if (route.kind === 'unknown') return sendUnknownRoute(exchange)
+  if (route.kind === 'unknown') {
+    if ((await served.web?.(exchange)) !== true) sendUnknownRoute(exchange)
+    return
+  }
   if (route.kind === 'malformed') return sendRefusal(exchange, { status: 400, ...route })
   if (route.kind === 'upload' || !isRead(exchange)) return sendReadOnly(exchange)
   const registry = served.registry()

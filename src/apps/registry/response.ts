@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { formatRegistryError, type RegistryErrorCode } from '#core/oci/error-codes.ts'
 import type { RequestFacts } from '#engine/ports/request-log.ts'
+import type { ReceivedBody } from './receive-body.ts'
 
 /** What the request log has to know beside status and headers. */
 export type NotedFacts = Partial<
@@ -15,6 +16,8 @@ export interface Exchange {
   readonly path: string
   /** Aborts when the client hangs up. */
   readonly signal: AbortSignal
+  /** Of requests that may have one that somebody reads. */
+  readonly body?: Promise<ReceivedBody> | undefined
   noted: NotedFacts
 }
 

@@ -3,7 +3,7 @@ import type { Digest } from '#core/oci/digest.ts'
 import { manifestMediaTypes } from '#core/oci/media-types.ts'
 import type { Reference } from '#core/oci/route.ts'
 import { formatPlatform } from '#core/nix/system.ts'
-import type { BuildFailure } from '#engine/build-outcome.ts'
+import { hintAtNearImages } from '#engine/describe-failed-image.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { PinnedSource } from '#engine/ports/package-source.ts'
 import type { FailedImage, ServedImage } from '#engine/serve-platforms.ts'
@@ -57,16 +57,10 @@ async function sendFailure(
   { failure, buildId, platform, pinned }: FailedImage,
 ): Promise<void> {
   const refusal = failureRefusal(failure, buildId, platform)
-  const near = lacksPackage(failure) ? await registry.near(name) : []
-  const hint = near.length === 0 ? '' : `; did you mean the image ${near.join(' or ')}?`
+  const hint = await hintAtNearImages(failure, () => registry.near(name))
   const { more: headers, facts } = describeSource(pinned)
   exchange.noted = facts
   sendRefusal(exchange, { ...refusal, message: `${refusal.message}${hint}`, headers })
-}
-
-/** Whether the name may have been that of something else: its packages are not there. */
-function lacksPackage(failure: BuildFailure): boolean {
-  return failure.kind === 'packages' && failure.failures.some(({ kind }) => kind === 'not-found')
 }
 
 async function serveDigest(
