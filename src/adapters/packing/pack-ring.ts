@@ -46,6 +46,8 @@ interface Coordinator {
 
 interface RunningJob {
   readonly work: PackWork
+  /** Of its store paths, as Nix counts them. */
+  readonly narSizeBytes: number
   readonly control: Int32Array
   readonly write: WriteChunk
   readonly result: PromiseWithResolvers<PackedLayer | undefined>
@@ -102,6 +104,7 @@ export class PackRing {
     control[creditCell] = chunksInFlight
     const job: RunningJob = {
       work,
+      narSizeBytes: pathsOf(work).reduce((sum, { narSizeBytes }) => sum + narSizeBytes, 0),
       control,
       write,
       result: Promise.withResolvers(),
@@ -148,7 +151,7 @@ export class PackRing {
         ? reason
         : new OperatingError('PACK_FAILED', 'a packing thread crashed', { cause: reason })
     for (const { thread, jobs } of this.#coordinators) {
-      for (const job of jobs.values()) job.result.reject(this.#failure)
+      for (const job of jobs.values()) cancel(job, this.#failure)
       jobs.clear()
       thread.unref()
     }
@@ -184,8 +187,7 @@ function pathsOf(work: PackWork): readonly MeasuredPath[] {
 
 function pendingBytes({ jobs }: Coordinator): number {
   let bytes = 0
-  for (const { work } of jobs.values())
-    for (const { narSizeBytes } of pathsOf(work)) bytes += narSizeBytes
+  for (const { narSizeBytes } of jobs.values()) bytes += narSizeBytes
   return bytes
 }
 
@@ -233,7 +235,7 @@ function settle(job: RunningJob, answer: Exclude<PackAnswer, { kind: 'chunk' }>)
       job.result.resolve(undefined)
       return
     case 'failed':
-      job.result.reject(new OperatingError(answer.code, answer.message, { cause: answer.cause }))
+      cancel(job, new OperatingError(answer.code, answer.message, { cause: answer.cause }))
       return
     case 'cancelled':
     // Whoever cancelled it has rejected the result.

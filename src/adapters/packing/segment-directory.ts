@@ -24,8 +24,8 @@ export interface SegmentDirectoryOptions {
 /**
  * The directory of segments, kept within a bound:
  *
- *     kept/<sha256 hex>              whole when they were written; the time says when they were used
- *     unfinished/<owner>/<ring>-<n>  being written by the threads of a ring
+ *     kept/<sha256 hex>                       whole when they were written; the time says when they were used
+ *     unfinished/<owner>/<ring>-<thread>-<n>  being written by a thread of a ring
  */
 export class SegmentDirectory {
   readonly #keptDirectory: string
@@ -45,11 +45,11 @@ export class SegmentDirectory {
     void this.#room.look().then(() => this.#tellRoom())
   }
 
-  /** For the threads of a ring, named by an id that no other has. */
-  share(ring: string): SegmentShare {
+  /** For a thread, whose name begins with that of its ring; no other has it. */
+  share(thread: string): SegmentShare {
     return {
       keptDirectory: this.#keptDirectory,
-      unfinishedPrefix: join(this.#unfinished.path, ring),
+      unfinishedPrefix: join(this.#unfinished.path, thread),
       room: this.#roomCell,
     }
   }

@@ -333,6 +333,22 @@ test('pack() passes on what write() rejects with, writes nothing more and can go
   assert.equal(calls, 1)
 })
 
+for (const end of ['crashes', 'fails'] as const) {
+  test(`pack() writes nothing more once its coordinator ${end}, however slow write() is`, async (t) => {
+    const packer = newPacker(t, { programs: { coordinator: endingProgram(end) } })
+    const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
+    let calls = 0
+    const write = () => {
+      calls += 1
+      return until
+    }
+    await assert.rejects(packer.pack(storePaths(tree), gzip(), write, ever), OperatingError)
+    goOn()
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(calls, 1)
+  })
+}
+
 test('pack() waits for write() before it hands over the next chunk', async (t) => {
   let running = 0
   const write = async () => {
@@ -416,6 +432,19 @@ function crashingProgram(thread: 'coordinator' | 'compressor'): URL {
     await import(${JSON.stringify(entry)})`,
   )
   return pathToFileURL(path)
+}
+
+/** Sends two chunks of a job before it ends. */
+function endingProgram(end: 'crashes' | 'fails'): URL {
+  const program = `
+    import { parentPort } from 'node:worker_threads'
+    parentPort.on('message', ({ id }) => {
+      for (const bytes of [new Uint8Array(1), new Uint8Array(1)])
+        parentPort.postMessage({ id, kind: 'chunk', bytes, archivedBytes: 1 })
+      if (${end === 'crashes'}) parentPort.close()
+      else parentPort.postMessage({ id, kind: 'failed', code: 'PACK_FAILED', message: 'x' })
+    })`
+  return new URL(`data:text/javascript,${encodeURIComponent(program)}`)
 }
 
 test('close() rejects what is under way and what comes later', async () => {
