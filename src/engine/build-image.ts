@@ -1,18 +1,19 @@
+import { contentsDocument, describeContents } from '#core/assembly/image-contents.ts'
 import {
   assembleImage,
   type ImageDocument,
   type ImageLayer,
+  type ImageOptions,
 } from '#core/assembly/image-documents.ts'
 import { imageOptions, type RootFacts } from '#core/assembly/image-options.ts'
 import type { LayerScheme } from '#core/layers/layer-scheme.ts'
 import { planLayers } from '#core/layers/plan-layers.ts'
 import type { LayerGroup } from '#core/layers/layer-plan.ts'
-import { formatAttributePath } from '#core/nix/attribute-path.ts'
 import type { ClosureGraph } from '#core/nix/closure-graph.ts'
 import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { formatPlatform, systemOf } from '#core/nix/system.ts'
-import { isDenied, type PackagePolicy } from '#core/request/package-policy.ts'
+import { isDenied, namesOfPackage, type PackagePolicy } from '#core/request/package-policy.ts'
 import type { BuildFailure, ClosureTooLarge, PackageDenied } from './build-outcome.ts'
 import { evaluateAgain } from './evaluate-again.ts'
 import type { BuildTarget } from './image-builder.ts'
@@ -21,6 +22,7 @@ import { makeRootLayer, type RootLayer, type TooManyNames } from './make-root-la
 import { publishDocument } from './publish-document.ts'
 import { packLayer, type LayerTools } from './pack-layer.ts'
 import { startPreparation, type Preparation } from './prepare-store-paths.ts'
+import { maxDocumentBytes } from './ports/blob-store.ts'
 import type { BuildEvent, PlannedLayer } from './ports/build-observer.ts'
 import type {
   DerivationsGone,
@@ -84,7 +86,10 @@ export async function buildImage(
     const packed = await packAll(tools, groups, makeRoot, observe, signal)
     if (packed.kind === 'too-many-names') return packed
     const { layers, facts } = packed
-    return await publishImage(tools, target, layers, imageOptions(target.request, facts), signal)
+    const options = imageOptions(target.request, facts)
+    // Only an entry leads to what is noted, and what may change has none.
+    const contents = target.source.fixed ? noteContents(graph, groups, layers) : undefined
+    return await publishImage(tools, target, { layers, options, contents }, signal)
   } finally {
     await lease.release()
   }
@@ -148,15 +153,8 @@ async function evaluate(
     : { kind: 'denied', package: denied.package, attributePath: denied.attributePath }
 }
 
-/**
- * What the deny list is compared with: however a request spells a package, these stay the same. What
- * lies in a package, such as its source, is denied with it.
- */
 function namesOf({ attributePath, derivation }: FoundPackage): readonly string[] {
-  const name = storePathName(derivation).replace(/\.drv$/, '')
-  // Nix takes the first dash before something that is no letter as the end of the name (parseDrvName).
-  const paths = attributePath.map((_, index) => attributePath.slice(0, index + 1))
-  return [...paths.map(formatAttributePath), name, name.replace(/-[^a-zA-Z].*$/, '')]
+  return namesOfPackage(attributePath, storePathName(derivation).replace(/\.drv$/, ''))
 }
 
 function closureSizeBytes(graph: ClosureGraph): number {
@@ -243,11 +241,30 @@ async function packAll(
   }
 }
 
+/** For people who look at the image later; a closure that would be too large a document is not noted. */
+function noteContents(
+  graph: ClosureGraph,
+  groups: readonly MeasuredGroup[],
+  layers: readonly ImageLayer[],
+): ImageDocument | undefined {
+  const filled = layers.map(({ digest }, index) => ({
+    digest,
+    storePaths: (groups[index] ?? []).map(({ path }) => path),
+  }))
+  const document = contentsDocument(describeContents(graph, filled))
+  return document.bytes.length > maxDocumentBytes ? undefined : document
+}
+
+interface ImageParts {
+  readonly layers: readonly ImageLayer[]
+  readonly options: ImageOptions
+  readonly contents: ImageDocument | undefined
+}
+
 async function publishImage(
   tools: BuildTools,
   target: BuildTarget,
-  layers: readonly ImageLayer[],
-  options: Parameters<typeof assembleImage>[2],
+  { layers, options, contents }: ImageParts,
   signal: AbortSignal,
 ): Promise<ManifestEntry> {
   const { config, ociManifest, dockerManifest } = assembleImage(
@@ -257,7 +274,7 @@ async function publishImage(
     tools.compression.codec,
   )
   // Each waits for the disk or the bucket; what leads to them comes when all are there.
-  const documents = [config, ociManifest, dockerManifest]
+  const documents = [config, ociManifest, dockerManifest, ...(contents ? [contents] : [])]
   const publish = (document: ImageDocument, until: AbortSignal) =>
     publishDocument(tools, document, until)
   await runInLanes(documents, documents.length, publish, signal)
@@ -272,6 +289,7 @@ async function publishImage(
       platform: formatPlatform(target.request.platform),
       revision: target.source.revision,
     },
+    ...(contents && { contents: { digest: contents.digest, size: contents.bytes.length } }),
   }
   await requireBlobs(tools, image.blobs, signal)
   if (!target.source.fixed) return image

@@ -37,13 +37,23 @@ const aboutSchema = z.object({
   revision: printableSchema,
 })
 
+const neededSchema = z.object({ digest: digestSchema, size: z.number().int().nonnegative() })
+
 const manifestEntrySchema = z.object({
   /** The image's manifest, or the index of several, in order of preference: OCI first, then Docker's. */
   manifests: z.array(documentSchema).min(1),
-  /** Config, layers, listed manifests: what must exist for the manifest to be served. */
-  blobs: z.array(z.object({ digest: digestSchema, size: z.number().int().nonnegative() })),
+  /**
+   * What must exist for the manifest to be served: of an image the config, then the layers from the
+   * bottom; of an index the listed manifests and all that they need.
+   */
+  blobs: z.array(neededSchema),
   /** For people, what the image was made for. Entries of older versions have none, which is no fault. */
   about: aboutSchema.optional().catch(undefined),
+  /**
+   * The stored `ImageContents`. Nothing needs them to serve the image, so they may be lost; indexes and
+   * images of older versions have none.
+   */
+  contents: neededSchema.optional().catch(undefined),
 })
 
 /** What an entry says of a stored document. */

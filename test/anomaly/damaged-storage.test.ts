@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { cp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { checkBlobs } from '#adapters/storage/checked/check-blobs.ts'
@@ -74,7 +74,9 @@ suite('a damaged storage directory', () => {
   })
 
   test('gives nobody a blob that is garbage of the same size, and makes it again', async () => {
+    const contents = await contentsIn(sound)
     for (const file of await filesIn(join(sound, 'layers'))) {
+      if (file === contents) continue
       const directory = join(scratch.path, 'damaged')
       await cp(sound, directory, { recursive: true })
       await garbage.harm(join(directory, 'layers', file))
@@ -86,6 +88,21 @@ suite('a damaged storage directory', () => {
       assert.deepEqual(await filesIn(join(directory, 'quarantine')), [file])
       await rm(directory, { recursive: true })
     }
+  })
+
+  test('serves an image on when what was noted of its contents is lost or garbage', async () => {
+    const directory = join(scratch.path, 'damaged')
+    await cp(sound, directory, { recursive: true })
+    const files = await filesIn(join(directory, 'manifests'))
+    const path = join(directory, 'layers', await contentsIn(sound))
+    await garbage.harm(path)
+    assert.equal(await pullFrom(directory), expected)
+    await rm(path)
+    assert.equal(await pullFrom(directory), expected)
+    // Made again it would be there again.
+    assert.deepEqual(await filesIn(join(directory, 'manifests')), files)
+    await assert.rejects(stat(path), { code: 'ENOENT' })
+    await rm(directory, { recursive: true })
   })
 
   /** With the cached manifest, which leads past `builds/`, and without it. */
@@ -120,6 +137,14 @@ async function allFiles(directory: string): Promise<readonly string[]> {
     folders.map(async (folder) => (await filesIn(folder)).map((name) => join(folder, name))),
   )
   return files.flat()
+}
+
+/** The file of what is noted of the one image. */
+async function contentsIn(directory: string): Promise<string> {
+  const [entry = ''] = await filesIn(join(directory, 'manifests'))
+  const text = await readFile(join(directory, 'manifests', entry), 'utf8')
+  const { contents } = JSON.parse(text) as { readonly contents: { readonly digest: string } }
+  return contents.digest.slice('sha256:'.length)
 }
 
 async function filesIn(folder: string): Promise<readonly string[]> {

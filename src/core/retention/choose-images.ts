@@ -8,7 +8,7 @@ export interface StoredImage {
   /** When it was relied on last; not before it was made. */
   readonly usedMs: number
   readonly madeMs: number
-  /** All that must be there for it to be served: of an index, what its images need too. */
+  /** All that stays with it: of an index, what its images need too. */
   readonly digests: readonly Digest[]
 }
 

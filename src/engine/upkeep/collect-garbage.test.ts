@@ -11,7 +11,7 @@ import { collectGarbage, type Collected, type CollectionEvent } from './collect-
 import type { Storage } from '../ports/storage.ts'
 import { readStoredManifest } from '../read-stored-manifest.ts'
 import { serveManifest } from '../serve-manifest.ts'
-import { parseBuildEntry } from '../stored-entries.ts'
+import { parseBuildEntry, parseManifestEntry } from '../stored-entries.ts'
 
 const { signal } = new AbortController()
 const minuteMs = 60_000
@@ -191,7 +191,8 @@ test('an index keeps all that it lists, and goes before its images do', async ()
       signal,
     ) as Promise<Collected>
   const { images, blobs } = await collect({ unusedMs: 5 * hourMs })
-  assert.deepEqual([images.length, blobs], [2, 0])
+  // What is noted of their contents goes with the entries; the same layers have the same contents.
+  assert.deepEqual([images.length, blobs], [2, 1])
   assert.deepEqual(await findLost(paper.storage, index), [])
 
   // Now it is pulled by digest only, and its entry goes as well.
@@ -205,6 +206,19 @@ test('an index keeps all that it lists, and goes before its images do', async ()
   assert.deepEqual(await findLost(paper.storage, index), [], 'without an entry')
   paper.pass(2 * hourMs)
   assert.equal((await collect({})).left.blobs, 0)
+})
+
+test('what is noted of an image stays as long as the image, and goes with it', async () => {
+  const { collect, pass, storage, images } = await start(['p1'])
+  const { key } = (await Array.fromAsync(storage.upkeep.entries('manifests', signal)))[0]!
+  const noted = parseManifestEntry(await storage.entries.get('manifests', key, signal))?.contents
+  assert.ok(noted)
+  pass(dayMs)
+  await collect({})
+  assert.deepEqual(await storage.blobs.stat(noted.digest, signal), { sizeBytes: noted.size })
+  assert.deepEqual(await findLost(storage, images.get('p1')!), [])
+  await collect({ unusedMs: hourMs })
+  assert.equal(await storage.blobs.stat(noted.digest, signal), undefined)
 })
 
 test('a manifest without an entry keeps what it needs while it is pulled', async () => {
@@ -404,7 +418,8 @@ test('a collector that dies at any call leaves nothing dangling, and the next on
     assert.deepEqual(await findLost(storage, images.get('p2')!), [])
     await collect(policy)
     assert.equal((await keysIn('manifests')).length, 1)
-    assert.equal((await keysIn('layers')).length, 5 + 3)
+    // Layers, config, manifests and contents.
+    assert.equal((await keysIn('layers')).length, 5 + 4)
     if (ended) break
   }
 })

@@ -164,7 +164,8 @@ export class StorageReader {
     const digestsOf = (described: readonly { readonly digest: Digest }[]) =>
       described.map(({ digest }) => this.#intern(digest))
     const manifests = digestsOf(entry.manifests)
-    const digests = [...manifests, ...digestsOf(entry.blobs)]
+    const { blobs, contents } = entry
+    const digests = [...manifests, ...digestsOf(contents ? [...blobs, contents] : blobs)]
     return { manifests, digests, ...(entry.about && { about: entry.about }) }
   }
 

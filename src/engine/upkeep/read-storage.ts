@@ -69,7 +69,8 @@ export async function readStorage(
   const images = await readEntries(storage, 'manifests', signal, (value) => {
     const entry = parseManifestEntry(value)
     if (entry === undefined) return undefined
-    const { about, manifests, blobs } = entry
+    const { about, manifests, blobs, contents } = entry
+    if (contents !== undefined) known.get(contents.digest, contents.size)
     return { ...(about && { about }), manifests: known.all(manifests), blobs: known.all(blobs) }
   })
   const blobs = new Map<Digest, number>()

@@ -6,6 +6,7 @@ import { createMemoryObjects } from '#adapters/storage/memory/memory-objects.ts'
 import { createStorage } from '#adapters/storage/object-storage.ts'
 import type { ObjectStore } from '#adapters/storage/object-store.ts'
 import { storageKeys } from '#adapters/storage/storage-layout.ts'
+import { contentsDocument } from '#core/assembly/image-contents.ts'
 import { assembleImage, type ImageDocument } from '#core/assembly/image-documents.ts'
 import { assembleIndex } from '#core/assembly/image-index.ts'
 import { platformOf } from '#core/nix/system.ts'
@@ -60,13 +61,19 @@ async function storeImage(site: Site, name: string, layers: readonly BuildEntry[
     'gzip',
   )
   const { config, ociManifest, dockerManifest } = assembled
-  for (const document of [config, ociManifest, dockerManifest]) await store(site, document)
+  const contents = contentsDocument({
+    closure: [],
+    layers: layers.map(({ digest }) => ({ digest, paths: [] })),
+  })
+  for (const document of [config, ociManifest, dockerManifest, contents])
+    await store(site, document)
   const entry: ManifestEntry = {
     manifests: [ociManifest, dockerManifest].map(describeDocument),
     blobs: [
       { digest: config.digest, size: config.bytes.length },
       ...layers.map(({ digest, sizeBytes }) => ({ digest, size: sizeBytes })),
     ],
+    contents: { digest: contents.digest, size: contents.bytes.length },
   }
   await entries.putFirst('manifests', cacheKeyOf(name), entry, signal)
   return { ...assembled, entry, key: cacheKeyOf(name) }
@@ -195,6 +202,16 @@ const damages: readonly Damage[] = [
     finds: { 'truncated-blob': 1 },
   },
   {
+    name: 'a flipped byte in noted contents',
+    harm: (site) => harm(site, site.other.entry.contents!.digest, flipByte),
+    finds: { 'corrupt-blob': 1 },
+  },
+  {
+    name: 'truncated contents',
+    harm: (site) => harm(site, site.other.entry.contents!.digest, (bytes) => bytes.subarray(1)),
+    finds: { 'truncated-blob': 1 },
+  },
+  {
     name: 'a missing layer',
     harm: ({ storage, own }) => storage.upkeep.removeBlob(own.digest, signal),
     // The image's and the index's.
@@ -263,7 +280,7 @@ suite('verifyStorage()', () => {
     const site = await fillSite()
     const report = await verify(site)
     assert.deepEqual(report.findings, [])
-    assert.deepEqual([report.blobs, report.builds, report.manifests], [10, 2, 3])
+    assert.deepEqual([report.blobs, report.builds, report.manifests], [12, 2, 3])
     assert.equal(report.read.at(-1), report.sizeBytes)
     assert.deepEqual((await verify(openSite())).findings, [])
   })
@@ -298,7 +315,7 @@ suite('verifyStorage()', () => {
   test('mends whatever is damaged so that a second run finds nothing, and loses no sound image', async () => {
     const kinds = fc.constantFrom('remove', 'flip', 'cut', 'none', 'none', 'none')
     await fc.assert(
-      fc.asyncProperty(fc.array(kinds, { minLength: 15, maxLength: 15 }), async (harms) => {
+      fc.asyncProperty(fc.array(kinds, { minLength: 17, maxLength: 17 }), async (harms) => {
         const site = await fillSite()
         const folders = ['layers', 'builds', 'manifests']
         const keys = (await keysOf(site)).filter((key) => folders.includes(key.split('/')[0]!))
@@ -318,6 +335,17 @@ suite('verifyStorage()', () => {
       }),
       { numRuns: 100 },
     )
+  })
+
+  test('keeps images whose contents are damaged or lost, which nobody needs to serve them', async () => {
+    const site = await fillSite()
+    await harm(site, site.other.entry.contents!.digest, flipByte)
+    await site.storage.upkeep.removeBlob(site.image.entry.contents!.digest, signal)
+    const { findings, damaged, quarantined } = await verify(site, 'verify-1')
+    assert.deepEqual(countKinds(findings), { 'corrupt-blob': 1 })
+    assert.deepEqual([damaged.images, quarantined], [0, 1])
+    for (const { key, entry } of [site.other, site.image])
+      assert.deepEqual(await site.storage.entries.get('manifests', key, signal), entry)
   })
 
   test('keeps what a sound image shares with a damaged one', async () => {
