@@ -1,6 +1,6 @@
 import { defineConfig } from 'vite'
 
-// oxlint-disable-next-line import/no-default-export: how Vite reads it
+// oxlint-disable-next-line import/no-default-export -- how Vite reads it
 export default defineConfig({
   root: import.meta.dirname,
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },

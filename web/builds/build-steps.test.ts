@@ -4,8 +4,17 @@ import type { BuildProgress } from '#core/api/build-progress.ts'
 import { buildSteps, describeState } from './build-steps.ts'
 
 const queued: BuildProgress = {
-  ...{ id: '0123456789ab', name: 'git', platform: 'linux/amd64', source: '', revision: 'r' },
-  ...{ status: 'queued', queuedAtMs: 0, lastEvent: 0, builders: [], downloads: [], layers: [] },
+  id: '0123456789ab',
+  name: 'git',
+  platform: 'linux/amd64',
+  source: '',
+  revision: 'r',
+  status: 'queued',
+  queuedAtMs: 0,
+  lastEvent: 0,
+  builders: [],
+  downloads: [],
+  layers: [],
 }
 const cases: readonly (readonly [Partial<BuildProgress>, string, RegExp])[] = [
   [{}, 'current ahead ahead ahead', /turn/],

@@ -5,8 +5,13 @@ import { nameLayers } from './named-layer.ts'
 
 const layer = { digest: 'sha256:0', sizeBytes: 1, paths: [], sharedWith: [], sharedCount: 0 }
 const view: ImageView = {
-  ...{ name: 'git', tag: 'latest', digest: 'sha256:1', platform: 'linux/amd64' },
-  ...{ platforms: ['linux/amd64'], revision: 'r', sizeBytes: 2 },
+  name: 'git',
+  tag: 'latest',
+  digest: 'sha256:1',
+  platform: 'linux/amd64',
+  platforms: ['linux/amd64'],
+  revision: 'r',
+  sizeBytes: 2,
   layers: [{ ...layer, paths: [0, 1] }, { ...layer, paths: [2] }, layer],
   closure: [
     { path: 'aaa-zlib', narSizeBytes: 5, references: [] },
