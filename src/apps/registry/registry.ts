@@ -1,4 +1,5 @@
-import type { DeniedName, ManifestOutcome, ManifestRequest } from '#engine/serve-manifest.ts'
+import type { DeniedName } from '#engine/resolve-image.ts'
+import type { ManifestOutcome, ManifestRequest } from '#engine/serve-manifest.ts'
 import type { ServedImage } from '#engine/serve-platforms.ts'
 import type { Digest } from '#core/oci/digest.ts'
 import type { BlobReader } from '#engine/ports/blob-store.ts'
