@@ -14,7 +14,7 @@ import { describeStorage } from './open-storage.ts'
 import { ConfigError, type Config } from './config.ts'
 
 // Blob downloads in progress get this long to end after SIGTERM; Kubernetes kills after 30 s.
-const drainMs = 20_000
+export const drainMs = 20_000
 
 /**
  * Runs the service until SIGTERM or SIGINT, then drains. Throws when it cannot start. It listens
