@@ -8,6 +8,7 @@ import { CommandTabs } from '../compose/command-tabs.tsx'
 import { compositionOf, formatQuery } from '../compose/composition.ts'
 import { Heading } from '../page/heading.tsx'
 import { printable } from '../page/printable.ts'
+import { Revision } from '../page/revision.tsx'
 import { formatAgo, formatBytes, formatCount, formatDuration } from '../page/quantities.ts'
 import { formatBuildPath, formatImagePath } from '../page/route.ts'
 import { BuildLog } from './build-log.tsx'
@@ -45,10 +46,7 @@ export function BuildPage({ id, service }: Properties) {
         </span>
         {progress.revision !== '' && (
           <span>
-            packages at{' '}
-            <code title={printable(progress.revision)}>
-              {printable(progress.revision.slice(0, 12))}
-            </code>
+            packages at <Revision revision={progress.revision} />
           </span>
         )}
       </p>

@@ -36,6 +36,13 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
     list.current?.children[active]?.scrollIntoView({ block: 'nearest' })
   }, [active])
 
+  function type(text: string): void {
+    setText(text)
+    setProblem('')
+    // What was chosen among the packages of other words is not what is meant now.
+    setActive(-1)
+  }
+
   function add(typed: string): void {
     const name = spellPackage(typed)
     if (name === undefined) {
@@ -44,8 +51,7 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
       )
       return
     }
-    setText('')
-    setProblem('')
+    type('')
     onAdd(name)
   }
 
@@ -59,7 +65,7 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
       event.preventDefault()
       add(packages[active]?.name ?? words)
     } else if (event.key === 'Escape') {
-      setText('')
+      type('')
     }
   }
 
@@ -82,10 +88,7 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
           aria-describedby={`${id}-status`}
           aria-activedescendant={active >= 0 ? `${id}-${active}` : undefined}
           value={text}
-          onInput={(event) => {
-            setText(event.currentTarget.value)
-            setProblem('')
-          }}
+          onInput={(event) => type(event.currentTarget.value)}
           onKeyDown={onKeyDown}
         />
         <button type="button" disabled={words === ''} onClick={() => add(words)}>

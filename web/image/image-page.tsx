@@ -6,6 +6,7 @@ import { CommandTabs } from '../compose/command-tabs.tsx'
 import { compositionOf, formatQuery } from '../compose/composition.ts'
 import { Heading } from '../page/heading.tsx'
 import { printable } from '../page/printable.ts'
+import { Revision } from '../page/revision.tsx'
 import { formatBytes, formatCount } from '../page/quantities.ts'
 import { formatImagePath } from '../page/route.ts'
 import { Addition } from './addition.tsx'
@@ -63,8 +64,7 @@ function Shown({ image, source }: { readonly image: ImageView; readonly source: 
         <span>{formatCount(layers.length, 'layer')}</span>
         {closure !== undefined && <span>{formatCount(closure.length, 'store path')}</span>}
         <span>
-          packages at{' '}
-          <code title={printable(image.revision)}>{printable(image.revision.slice(0, 12))}</code>
+          packages at <Revision revision={image.revision} />
         </span>
       </p>
       <Platforms image={image} />

@@ -19,7 +19,7 @@ export function LayerTable({ layers, closure, chosen, onChoose }: Properties) {
   const opened = useRef<HTMLTableRowElement>(null)
   useEffect(() => opened.current?.scrollIntoView({ block: 'nearest' }), [chosen])
   return (
-    <div class="table" tabIndex={0} role="region" aria-label="Layers">
+    <div class="table tall" tabIndex={0} role="region" aria-label="Layers">
       <table>
         <thead>
           <tr>
@@ -27,7 +27,7 @@ export function LayerTable({ layers, closure, chosen, onChoose }: Properties) {
             <th scope="col" class="number">
               Compressed
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number spare">
               Unpacked
             </th>
             <th scope="col" class="number">
@@ -52,7 +52,7 @@ export function LayerTable({ layers, closure, chosen, onChoose }: Properties) {
                     </button>
                   </th>
                   <td class="number">{formatBytes(layer.sizeBytes)}</td>
-                  <td class="number">
+                  <td class="number spare">
                     {layer.narSizeBytes === undefined ? '' : formatBytes(layer.narSizeBytes)}
                   </td>
                   <td class="number">{layer.sharedCount}</td>

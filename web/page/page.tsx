@@ -8,6 +8,7 @@ import { ImagePage } from '../image/image-page.tsx'
 import { Heading } from './heading.tsx'
 import { useVisit } from './location.ts'
 import { printable } from './printable.ts'
+import { Revision } from './revision.tsx'
 import { parseRoute } from './route.ts'
 import { applyTheme, keepTheme, readTheme, themes, type Theme } from './theme.ts'
 
@@ -131,7 +132,7 @@ function Footer({ service }: { readonly service: Answer<ServiceInfo> }) {
               {revision !== undefined && (
                 <>
                   {' '}
-                  at <code title={printable(revision)}>{printable(revision.slice(0, 12))}</code>
+                  at <Revision revision={revision} />
                 </>
               )}
             </span>
