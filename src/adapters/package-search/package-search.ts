@@ -224,10 +224,10 @@ class SearchedSource {
     const { files } = this.#tools
     if (!(await files.has(path))) return false
     try {
+      await files.use(path)
       const opened = new PackageIndex(path)
       this.#index?.[Symbol.dispose]()
       this.#index = opened
-      await files.use(path)
       return true
     } catch (error) {
       await this.#removeDamaged(path, error)

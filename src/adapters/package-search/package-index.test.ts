@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import type { ListedPackage } from '#engine/ports/package-search.ts'
+import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
+import { IndexWriter } from './index-writer.ts'
+import { PackageIndex } from './package-index.ts'
+
+const facts = { identity: 'set', revision: 'one', listedAtMs: 1 }
+
+const descriptions: Readonly<Record<string, string>> = {
+  git: 'fast, scalable, distributed revision control system',
+  gita: 'command-line tool to manage multiple git repos',
+  'git-lfs': 'Git Large File Support',
+  legit: 'complementary command-line interface for Git',
+  'libgit2-dev': 'low-level Git library',
+  htop: 'interactive processes viewer',
+  tig: 'ncurses-based text-mode interface for Git',
+  python3: 'interactive high-level object-oriented language',
+  'python3.11': 'Interactive high-level object-oriented language (version 3.11)',
+  'python3-numpy': 'Fast array facility to the Python 3 language',
+  'python3packages.numpy': 'Fast array facility to the Python 3 language',
+  'libnumpy-dev': 'of C++ headers',
+  gplusplus: 'GNU C++ compiler',
+  libstdcplusplus6: 'GNU Standard C++ Library v3',
+  go: 'Go programming language compiler',
+  'golang-go': 'Go programming language compiler',
+  mango: 'a fruit',
+  'fonts-äpfel': 'Schöne Äpfel "in" quotes',
+}
+
+const packages: readonly ListedPackage[] = Object.entries(descriptions).map(
+  ([name, description]) => ({ name, attributePath: name, version: '1.0', description }),
+)
+
+async function openIndex(listed: readonly ListedPackage[]) {
+  const directory = await makeScratchDirectory()
+  const path = join(directory.path, 'index.sqlite')
+  {
+    using writer = new IndexWriter(path)
+    writer.add(listed.slice(0, 3))
+    writer.add(listed.slice(3))
+    writer.finish(facts)
+  }
+  const index = new PackageIndex(path)
+  return {
+    index,
+    path,
+    async [Symbol.asyncDispose]() {
+      index[Symbol.dispose]()
+      await directory[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test('find() gives what is called so, then names that begin so, then names, then descriptions', async () => {
+  await using opened = await openIndex(packages)
+  const check = (typed: string, ...expected: readonly string[]) =>
+    assert.deepEqual(
+      opened.index.find(typed, 10).map(({ name }) => name),
+      expected,
+      typed,
+    )
+  check('git', 'git', 'gita', 'git-lfs', 'legit', 'libgit2-dev', 'tig')
+  check('pyth', 'python3', 'python3.11', 'python3-numpy', 'python3packages.numpy')
+  check('python3.1', 'python3.11')
+  check('numpy', 'libnumpy-dev', 'python3-numpy', 'python3packages.numpy')
+  check('  NumPy  ', 'libnumpy-dev', 'python3-numpy', 'python3packages.numpy')
+  check('python3Packages.numpy', 'python3packages.numpy')
+  check('python3 num', 'python3-numpy', 'python3packages.numpy')
+  check('dev git', 'libgit2-dev')
+  check('array language', 'python3-numpy', 'python3packages.numpy')
+  check('interactive -viewer', 'htop')
+  check('go', 'go', 'golang-go')
+  check('g++', 'gplusplus')
+  check('c++', 'libstdcplusplus6', 'gplusplus', 'libnumpy-dev')
+  check('schone apfel', 'fonts-äpfel')
+  check('g lib', 'libgit2-dev', 'libstdcplusplus6')
+  check('git nowhere')
+  check('.')
+  check('-')
+  check('')
+})
+
+test('find() keeps to what was asked for', async () => {
+  await using opened = await openIndex(packages)
+  const names = (most: number) => opened.index.find('git', most).map(({ name }) => name)
+  assert.deepEqual(names(2), ['git', 'gita'])
+  assert.deepEqual(names(0), [])
+  assert.deepEqual(
+    opened.index.find('htop', 5),
+    packages.filter(({ name }) => name === 'htop'),
+  )
+  assert.deepEqual(opened.index.facts, facts)
+})
+
+test('find() takes whatever is typed for words, and never for the language of the search', async () => {
+  const bare = { name: 'bare', attributePath: 'Bare' }
+  await using opened = await openIndex([bare, ...packages])
+  const { index } = opened
+  assert.deepEqual(index.find('bare', 5), [bare])
+  const operators = [
+    '"',
+    'git"',
+    'git AND',
+    'OR',
+    'NOT git',
+    'NEAR(git, 2)',
+    'name:git',
+    '^git',
+    '*',
+  ]
+  const hostile = [
+    "'; DROP TABLE packages; --",
+    '\0git\0',
+    '\ud800',
+    '{a b}: c',
+    '+',
+    '#',
+    '(',
+    '\\',
+    '%',
+    '?1',
+  ]
+  for (const typed of [...operators, ...hostile]) index.find(typed, 5)
+  for (const typed of ['git OR htop', 'name : git', 'git*htop', 'NOT htop'])
+    assert.deepEqual(index.find(typed, 5), [], typed)
+  assert.equal(index.find('"git"', 1)[0]?.name, 'git')
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.array(fc.constantFrom(...operators, ...hostile, ' ', 'git', 'c++')).map((it) => it.join('')),
+  )
+  fc.assert(fc.property(text, (typed) => assert.ok(index.find(typed, 5).length <= 5)))
+  assert.equal(index.find('git', 5).length, 5)
+})
+
+test('an index that is damaged gives an error, when it is opened or when it is searched', async () => {
+  for (const sizeBytes of [0, 10, 5000, 20_000]) {
+    await using opened = await openIndex(
+      Array.from({ length: 2000 }, (_, index) => ({
+        name: `package-${index}`,
+        attributePath: `package-${index}`,
+        description: `number ${index} of many`,
+      })),
+    )
+    await truncate(opened.path, sizeBytes)
+    assert.throws(() => {
+      using damaged = new PackageIndex(opened.path)
+      damaged.find('package many', 50)
+    }, `${sizeBytes}`)
+  }
+})
