@@ -62,6 +62,16 @@ test('shareBuilds() tells each caller the id of its build at once', async () => 
   await Promise.all(callers)
 })
 
+test('shareBuilds() counts no caller that fails on learning the id', async () => {
+  const { clock, started, shared } = setUp()
+  const fail = () => {
+    throw new Error('cannot take it')
+  }
+  await assert.rejects(shared.build(buildTarget('git'), patient, fail), /cannot take it/)
+  clock.advance(graceMs)
+  assert.equal(started[0]?.signal.aborted, true)
+})
+
 test('shareBuilds() ends a build that its last caller gives up, without a grace', async () => {
   const { started, shared } = setUp()
   const [first, second] = [new AbortController(), new AbortController()]

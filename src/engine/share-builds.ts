@@ -97,8 +97,8 @@ export function shareBuilds(
       const build = running.get(name) ?? start(name, target)
       build.waiters += 1
       build.stopGrace()
-      onBuild?.(build.buildId)
       try {
+        onBuild?.(build.buildId)
         return await abortable(build.result, signal)
       } finally {
         leave(name, build, signal.reason)
