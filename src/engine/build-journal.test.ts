@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { applyEvent, type RecordedEvent } from '#core/api/build-progress.ts'
 import { platformOf } from '#core/nix/system.ts'
 import type { StorePath } from '#core/nix/store-path.ts'
@@ -7,7 +10,12 @@ import { createBuildJournal } from './build-journal.ts'
 import { OperatingError } from './operating-error.ts'
 import type { BuildEvent, BuildSubject } from './ports/build-observer.ts'
 
-const bounds = { endedBuilds: 2, eventsPerBuild: 10, logLinesPerBuild: 3 }
+const bounds = {
+  endedBuilds: 2,
+  eventsPerBuild: 10,
+  logLinesPerBuild: 3,
+  logCharactersPerBuild: 20_000,
+}
 const subject: BuildSubject = {
   name: 'shell/git',
   request: { platform: platformOf('amd64'), shell: true, packages: ['git'], options: {} },
@@ -18,17 +26,18 @@ const queued: BuildEvent = { kind: 'queued', ...subject }
 const started: BuildEvent = { kind: 'started', ...subject }
 const path = `/nix/store/${'a'.repeat(32)}-git-2.39` as StorePath
 const derivation = `/nix/store/${'b'.repeat(32)}-git-2.39.drv`
+const cancelled: BuildEvent = { kind: 'aborted', reason: new Error('x') }
 const line = (text: string): BuildEvent => ({
   kind: 'realising',
   progress: { kind: 'build-log', derivation, line: text },
 })
 
-function setUp() {
+function setUp(most = bounds) {
   let nowMs = 1000
   const journal = createBuildJournal(() => {
     nowMs += 1
     return nowMs
-  }, bounds)
+  }, most)
   const tell = (id: string, ...events: BuildEvent[]) => {
     for (const event of events) journal.observe(id, event)
   }
@@ -113,6 +122,69 @@ test('follow() ends with its signal', () => {
   assert.deepEqual(followed, [])
 })
 
+test('follow() leaves nothing at a signal that outlives the build', () => {
+  const { journal, tell } = setUp()
+  const { signal } = new AbortController()
+  tell('b1', queued)
+  const followed: RecordedEvent[] = []
+  journal.find('b1')!.follow((recorded) => followed.push(recorded), signal)
+  assert.equal(getEventListeners(signal, 'abort').length, 1)
+  tell('b1', started, cancelled)
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+  assert.equal(followed.at(-1)?.event.kind, 'aborted')
+})
+
+test('createBuildJournal() knows an end for the last event, after which nothing is being made', () => {
+  const { journal, tell } = setUp()
+  tell('b1', queued, started)
+  const began = { kind: 'build-started', derivation, name: 'git-2.39' } as const
+  tell('b1', { kind: 'realising', progress: began })
+  tell('b1', { kind: 'realising', progress: { kind: 'substitute-started', path, from: '' } })
+  tell('b1', cancelled)
+  const { progress } = journal.find('b1')!
+  assert.deepEqual([progress.builders, progress.downloads], [[], []])
+  tell('b1', line('late'), { kind: 'layer-progress', layer: 0, archivedBytes: 1 })
+  assert.equal(journal.find('b1')!.progress, progress)
+  assert.deepEqual(journal.find('b1')!.log.lines, [])
+})
+
+test('createBuildJournal() forgets the build that ended first, not the one that began first', () => {
+  const { journal, tell } = setUp()
+  tell('long', queued, started)
+  for (const id of ['1', '2']) tell(id, queued, cancelled)
+  tell('long', cancelled)
+  assert.deepEqual(
+    journal.list().map(({ id }) => id),
+    ['2', 'long'],
+  )
+})
+
+test('createBuildJournal() keeps few lines when they are long, of each no more than it shows', () => {
+  const long = { ...bounds, eventsPerBuild: 100, logLinesPerBuild: 100 }
+  const { journal, tell } = setUp(long)
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  collectGarbage()
+  const { heapUsed } = process.memoryUsage()
+  tell('b1', queued, started)
+  for (let count = 0; count < 25; count += 1) tell('b1', line(`${count} `.repeat(1_000_000)))
+  collectGarbage()
+  const grownBytes = process.memoryUsage().heapUsed - heapUsed
+  // The last text may still be in a register.
+  assert.ok(grownBytes < 10_000_000, `${grownBytes} bytes for lines of 2,000 characters`)
+  const record = journal.find('b1')!
+  assert.ok(record.log.lines.length <= 20)
+  assert.equal(record.log.lines.at(-1)?.line.slice(0, 6), '24 24 ')
+  tell('b1', cancelled)
+  assert.deepEqual([record.log.lines.length, record.log.droppedLines], [10, 15])
+  const { lastEvent } = record.progress
+  assert.deepEqual(
+    record.after(lastEvent - 11)?.map(({ event }) => event.kind),
+    [...Array<string>(10).fill('log'), 'aborted'],
+  )
+  assert.equal(record.after(lastEvent - 12), undefined)
+})
+
 test('createBuildJournal() keeps within its bounds', () => {
   const { journal, tell } = setUp()
   tell('running', queued, started)
@@ -123,8 +195,7 @@ test('createBuildJournal() keeps within its bounds', () => {
   assert.ok(log.lines.length < 2 * bounds.logLinesPerBuild)
   assert.equal(log.droppedLines + log.lines.length, 100)
   assert.equal(journal.find('running')!.after(0), undefined)
-  for (const id of ['1', '2', '3', '4'])
-    tell(id, queued, { kind: 'aborted', reason: new Error('x') })
+  for (const id of ['1', '2', '3', '4']) tell(id, queued, cancelled)
   assert.deepEqual(
     journal.list().map(({ id }) => id),
     ['4', '3', 'running'],

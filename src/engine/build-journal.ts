@@ -19,7 +19,10 @@ export interface BuildRecord {
   after(event: number): readonly RecordedEvent[] | undefined
   /** The last lines that builders printed, oldest first. */
   readonly log: BuildLog
-  /** Calls back for every event from now on, until the signal aborts or the build has ended. */
+  /**
+   * Calls back for every event from now on, until the signal aborts or the build has ended. The
+   * listener must not throw: the build would fail of it.
+   */
   follow(listener: (recorded: RecordedEvent) => void, signal: AbortSignal): void
 }
 
@@ -43,17 +46,23 @@ export interface BuildJournal extends BuildObserver {
 }
 
 export interface JournalBounds {
-  /** Ended builds; those that run are bounded by the queue. */
+  /** Ended builds; those that run are bounded by the queue, and keep up to twice as much each. */
   readonly endedBuilds: number
   readonly eventsPerBuild: number
   readonly logLinesPerBuild: number
+  /** Of the log lines, and as many of those among the events. */
+  readonly logCharactersPerBuild: number
 }
 
-/** About 40 MB when every build is as long as it may be; most have a few hundred events. */
+/**
+ * Measured: 80 MB when every build has as many lines as are kept, and 120 MB more when every closure
+ * has 10,000 store paths, whose names are kept. Most builds have a few hundred of all.
+ */
 export const usualBounds: JournalBounds = {
   endedBuilds: 200,
   eventsPerBuild: 1000,
   logLinesPerBuild: 2000,
+  logCharactersPerBuild: 200_000,
 }
 
 // Terminals and pages cut longer lines anyhow; a builder may print megabytes without a line end.
@@ -63,9 +72,10 @@ export function createBuildJournal(nowMs: () => number, bounds = usualBounds): B
   const records = new Map<string, RunningRecord>()
 
   function dropOldest(): void {
-    const ended = records.entries().filter(([, { progress }]) => isOver(progress))
-    const extra = [...ended].slice(0, -bounds.endedBuilds)
-    for (const [id] of extra) records.delete(id)
+    const ended = [...records.values()].map(({ progress }) => progress).filter(isOver)
+    // Not in the order in which they began: one that took days would be forgotten as it ends.
+    const byEnd = ended.toSorted((one, other) => one.endedAtMs! - other.endedAtMs!)
+    for (const { id } of byEnd.slice(0, -bounds.endedBuilds)) records.delete(id)
   }
 
   return {
@@ -75,64 +85,106 @@ export function createBuildJournal(nowMs: () => number, bounds = usualBounds): B
         return
       }
       const record = records.get(buildId)
+      // A cancelled build may still write a chunk, and Nix print a line.
+      if (record === undefined || isOver(record.progress)) return
       const told = tell(event)
-      if (record === undefined || told === undefined) return
+      if (told === undefined) return
       record.add(told, nowMs())
       if (isOver(record.progress)) dropOldest()
     },
     find: (buildId) => records.get(buildId),
-    list: () => [...records.values().map(({ progress }) => progress)].toReversed(),
+    list: () => [...records.values()].map(({ progress }) => progress).toReversed(),
   }
 }
 
 class RunningRecord implements BuildRecord {
   progress: BuildProgress
-  readonly #bounds: JournalBounds
-  #events: RecordedEvent[] = []
-  #lines: LogLine[] = []
-  #droppedLines = 0
+  readonly #events: Tail<RecordedEvent>
+  readonly #lines: Tail<LogLine>
   readonly #listeners = new Set<(recorded: RecordedEvent) => void>()
+  readonly #ended = new AbortController()
 
   constructor(progress: BuildProgress, bounds: JournalBounds) {
     this.progress = progress
-    this.#bounds = bounds
+    const { eventsPerBuild, logLinesPerBuild, logCharactersPerBuild } = bounds
+    this.#events = new Tail(eventsPerBuild, logCharactersPerBuild, ({ event }) =>
+      event.kind === 'log' ? event.line.length : 0,
+    )
+    this.#lines = new Tail(logLinesPerBuild, logCharactersPerBuild, ({ line }) => line.length)
   }
 
   get log(): BuildLog {
-    return { lines: this.#lines, droppedLines: this.#droppedLines }
+    return { lines: this.#lines.items, droppedLines: this.#lines.droppedCount }
   }
 
   after(event: number): readonly RecordedEvent[] | undefined {
-    const wanted = this.progress.lastEvent - event
-    return wanted < 0 || wanted > this.#events.length
+    const { items, droppedCount } = this.#events
+    return event < droppedCount || event > this.progress.lastEvent
       ? undefined
-      : this.#events.slice(this.#events.length - wanted)
+      : items.slice(event - droppedCount)
   }
 
   follow(listener: (recorded: RecordedEvent) => void, signal: AbortSignal): void {
     if (signal.aborted || isOver(this.progress)) return
-    this.#listeners.add(listener)
-    signal.addEventListener('abort', () => this.#listeners.delete(listener), { once: true })
+    // A function of its own: who follows twice leaves twice.
+    const follower = (recorded: RecordedEvent) => listener(recorded)
+    this.#listeners.add(follower)
+    const leave = () => this.#listeners.delete(follower)
+    signal.addEventListener('abort', leave, { once: true, signal: this.#ended.signal })
   }
 
   add(event: ProgressEvent, atMs: number): void {
     const recorded = { id: this.progress.lastEvent + 1, atMs, event }
     this.progress = applyEvent(this.progress, recorded)
-    this.#events.push(recorded)
-    // Cut rarely: cutting at every event would copy all of them each time.
-    if (this.#events.length > 2 * this.#bounds.eventsPerBuild)
-      this.#events = this.#events.slice(-this.#bounds.eventsPerBuild)
-    if (event.kind === 'log') this.#keepLine(event)
+    this.#events.add(recorded)
+    if (event.kind === 'log') this.#lines.add({ name: event.name, line: event.line })
     for (const listener of this.#listeners) listener(recorded)
-    if (isOver(this.progress)) this.#listeners.clear()
+    if (isOver(this.progress)) this.#end()
   }
 
-  #keepLine({ name, line }: LogLine): void {
-    this.#lines.push({ name, line })
-    const extra = this.#lines.length - this.#bounds.logLinesPerBuild
-    if (extra < this.#bounds.logLinesPerBuild) return
-    this.#lines = this.#lines.slice(extra)
-    this.#droppedLines += extra
+  #end(): void {
+    this.#listeners.clear()
+    this.#ended.abort()
+    this.#events.cut()
+    this.#lines.cut()
+  }
+}
+
+/** The last items, within a number of them and of their characters. */
+class Tail<Item> {
+  items: Item[] = []
+  droppedCount = 0
+  readonly #mostItems: number
+  readonly #mostCharacters: number
+  readonly #charactersOf: (item: Item) => number
+  #characters = 0
+
+  constructor(mostItems: number, mostCharacters: number, charactersOf: (item: Item) => number) {
+    this.#mostItems = mostItems
+    this.#mostCharacters = mostCharacters
+    this.#charactersOf = charactersOf
+  }
+
+  /** Cuts rarely: cutting for every item would copy all of them each time. */
+  add(item: Item): void {
+    this.items.push(item)
+    this.#characters += this.#charactersOf(item)
+    const isLong = this.items.length > 2 * this.#mostItems
+    if (isLong || this.#characters > 2 * this.#mostCharacters) this.cut()
+  }
+
+  cut(): void {
+    let first = this.items.length
+    let characters = 0
+    while (first > Math.max(0, this.items.length - this.#mostItems)) {
+      const more = this.#charactersOf(this.items[first - 1]!)
+      if (characters + more > this.#mostCharacters) break
+      characters += more
+      first -= 1
+    }
+    this.items = this.items.slice(first)
+    this.droppedCount += first
+    this.#characters = characters
   }
 }
 
@@ -164,7 +216,7 @@ function tell(event: Exclude<BuildEvent, { kind: 'queued' }>): ProgressEvent | u
       return {
         kind: 'planned',
         layers: event.layers.map(({ storePaths, narSizeBytes }) => ({
-          storePaths: storePaths.map(storePathName),
+          storePaths: storePaths.map(pathName),
           narSizeBytes,
         })),
       }
@@ -194,7 +246,7 @@ function tellRealising(progress: RealiseProgress): ProgressEvent | undefined {
       return {
         kind: 'log',
         name: derivationName(progress.derivation),
-        line: progress.line.slice(0, longestLine),
+        line: copyOf(progress.line.slice(0, longestLine)),
       }
     case 'substitute-started':
       return { kind: 'download-started', name: pathName(progress.path) }
@@ -210,7 +262,12 @@ function derivationName(derivation: string): string {
 }
 
 function pathName(path: string): string {
-  return storePathName(path as StorePath)
+  return copyOf(storePathName(path as StorePath))
+}
+
+/** V8 makes a part of a text point to the whole, which would stay as long as the part. */
+function copyOf(text: string): string {
+  return Buffer.from(text).toString()
 }
 
 function describeReason(reason: unknown): string {

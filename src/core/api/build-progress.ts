@@ -159,14 +159,19 @@ function changes(
     case 'finished':
       return {
         status: 'finished',
-        endedAtMs: atMs,
+        ...ended(atMs),
         manifest: event.manifest,
         sizeBytes: event.sizeBytes,
       }
     case 'failed':
     case 'aborted':
-      return { status: event.kind, endedAtMs: atMs, message: event.message }
+      return { status: event.kind, ...ended(atMs), message: event.message }
   }
+}
+
+/** What was being made when a build was cancelled or failed is made no more. */
+function ended(atMs: number): Partial<BuildProgress> {
+  return { endedAtMs: atMs, builders: [], downloads: [] }
 }
 
 /** One of several that are called the same. */
@@ -183,7 +188,13 @@ export function summaryOf(progress: BuildProgress): BuildSummary {
   const { id, name, platform, source, revision, status, queuedAtMs } = progress
   const { endedAtMs, message, manifest, sizeBytes } = progress
   return {
-    ...{ id, name, platform, source, revision, status, queuedAtMs },
+    id,
+    name,
+    platform,
+    source,
+    revision,
+    status,
+    queuedAtMs,
     ...(endedAtMs !== undefined && { endedAtMs }),
     ...(message !== undefined && { message }),
     ...(manifest !== undefined && { manifest }),
