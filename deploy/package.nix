@@ -13,6 +13,7 @@
   nodejs_26,
   openssh,
   runCommand,
+  stdenv,
   xz,
 }:
 
@@ -22,8 +23,16 @@ let
 
   isNode = path: lib.hasPrefix "node_modules/node-linux-" path;
 
-  # A package without a hash is for a platform that npm has never installed for, and does not here.
-  isFetched = path: entry: entry ? integrity && !isNode path;
+  # As npm decides what to install. Others stay in the lock file without an address.
+  isForHost =
+    entry:
+    let
+      inherit (stdenv.hostPlatform.node) arch platform;
+    in
+    lib.elem platform (lib.toList (entry.os or platform))
+    && lib.elem arch (lib.toList (entry.cpu or arch));
+
+  isFetched = path: entry: entry ? integrity && isForHost entry && !isNode path;
 
   # The lock file has hashes and no addresses: npm knows its registry, and npm_config_registry another.
   fetchPackage =
@@ -63,6 +72,7 @@ buildNpmPackage {
       ../package.json
       ../site
       ../src
+      ../tsconfig.json
       ../web
     ];
   };

@@ -2,7 +2,7 @@
 # back what they are asked for, so that a test sees it, and its packages are names.
 let
   lib = {
-    inherit (builtins) any mapAttrs;
+    inherit (builtins) any elem mapAttrs;
     fetchers.proxyImpureEnvVars = [ ];
     fileset = {
       toSource = { root, fileset }: map toString fileset;
@@ -37,6 +37,7 @@ let
     optional = condition: value: if condition then [ value ] else [ ];
     optionalAttrs = condition: value: if condition then value else { };
     splitString = separator: text: builtins.filter builtins.isString (builtins.split separator text);
+    toList = value: if builtins.isList value then value else [ value ];
     types = {
       attrsOf = type: { };
       bool = { };
@@ -89,6 +90,10 @@ let
       importNpmLock = {
         __functor = self: arguments: arguments;
         npmConfigHook = package "npm-config-hook";
+      };
+      stdenv.hostPlatform.node = {
+        arch = "x64";
+        platform = "linux";
       };
       runCommand = name: arguments: script: arguments // { inherit name script; };
       writeShellScriptBin = name: script: package name // { inherit script; };
