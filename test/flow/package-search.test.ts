@@ -16,6 +16,7 @@ import { skipUnless } from '#test/clients/availability.ts'
 import { prepareStateDirectory } from '#test/clients/nixery-server.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
+import { runPlainGit } from '#test/sources/git-repository.ts'
 import { readConfig } from '../../src/config.ts'
 import { openPackageSearch } from '../../src/open-package-search.ts'
 import { openSources } from '../../src/open-sources.ts'
@@ -23,7 +24,7 @@ import { openSources } from '../../src/open-sources.ts'
 const system: System = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
 const nix = { inheritedEnvironment: process.env }
 const { signal } = new AbortController()
-const skip = skipUnless(['nix-instantiate', 'apt-get', 'dpkg-deb', 'flock'])
+const skip = skipUnless(['nix-instantiate', 'apt-get', 'dpkg-deb', 'flock', 'git'])
 
 /** The awkward set without what takes for ever, and what people read of packages. */
 const described = `arguments:
@@ -201,6 +202,39 @@ suite('searching the packages of sources', { skip }, () => {
       const outcome = await find(denied)
       assert.deepEqual(outcome.kind === 'found' && outcome.packages, [], denied)
     }
+  })
+
+  test('finds what a flake has', async () => {
+    await using directory = await makeScratchDirectory()
+    const flake = join(directory.path, 'flake')
+    await mkdir(flake)
+    const greeter = `derivation { name = "greeter-1.2"; system = "${system}"; builder = "b"; }`
+    await writeFile(
+      join(flake, 'flake.nix'),
+      `{ outputs = { self }: {
+        packages.${system}.Greeter = ${greeter} // { meta.description = "greets"; };
+        legacyPackages.${system}.More = { recurseForDerivations = true; greeter = ${greeter}; };
+      }; }`,
+    )
+    await runPlainGit(flake, 'init', '--quiet')
+    await runPlainGit(flake, 'add', '--all')
+    const identity = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org']
+    await runPlainGit(flake, ...identity, 'commit', '--quiet', '--message=flake')
+    const config = readConfig({
+      ...process.env,
+      NIXERY_STATE_DIRECTORY: join(directory.path, 'state'),
+      NIXERY_PKGS_PATH: flake,
+    })
+    const logger = pino({ level: 'silent' })
+    await using opened = await openSources(config, logger, signal)
+    const search = await openPackageSearch(config, logger, opened.sources)
+    await using _closing = { [Symbol.asyncDispose]: () => search.close() }
+    await search.prepare()
+    const found = await search.search('', 'greeter', 5, signal)
+    assert.deepEqual(found.kind === 'found' && found.packages, [
+      { name: 'greeter', attributePath: 'Greeter', version: '1.2', description: 'greets' },
+      { name: 'more.greeter', attributePath: 'More.greeter', version: '1.2' },
+    ])
   })
 
   test('makes an index in a process that ends with its caller', async () => {

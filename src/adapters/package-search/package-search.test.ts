@@ -129,7 +129,7 @@ test('a source that has moved is searched as it was until it is listed anew, aft
   const source = movingSource('', 'one')
   {
     await using search = await start(directory.path, source)
-    search.prepare()
+    void search.prepare()
     await untilFound(search, 'one')
   }
   source.revision = 'two'
@@ -171,7 +171,7 @@ test('an index that is damaged is made again', async () => {
   const source = movingSource('', 'one')
   {
     await using search = await start(directory.path, source)
-    search.prepare()
+    void search.prepare()
     await untilFound(search, 'one')
   }
   const files = (await readdir(directory.path)).filter((name) => name.endsWith('.sqlite'))
@@ -238,7 +238,7 @@ test('sources are listed one after the other, each once whatever it is called', 
       return makeIndex(...args)
     },
   })
-  search.prepare()
+  void search.prepare()
   await eventually('both', () => (search.events.length === 2 ? true : undefined))
   assert.deepEqual([most, made], [1, 2])
   assert.deepEqual(await search.names('one'), ['one'])
@@ -257,8 +257,8 @@ test('processes that share the directory make the same index at once', async () 
   }
   await using search = await start(directory.path, source, { makeIndex: both })
   await using peer = await start(directory.path, source, { makeIndex: both })
-  search.prepare()
-  peer.prepare()
+  void search.prepare()
+  void peer.prepare()
   gate.resolve()
   await untilFound(search, 'one')
   await untilFound(peer, 'one')
@@ -275,7 +275,7 @@ test('close() ends what is being listed and leaves nothing of it', async () => {
       )
     },
   })
-  search.prepare()
+  void search.prepare()
   const unfinished = join(directory.path, '.unfinished')
   await eventually('half an index', async () => {
     const names = await readdir(unfinished, { recursive: true })

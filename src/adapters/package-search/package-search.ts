@@ -49,8 +49,11 @@ export type ListingEvent =
   | { readonly kind: 'damaged'; readonly source: string; readonly error: unknown }
 
 export interface OpenedPackageSearch extends PackageSearch {
-  /** Begins to list what is not listed yet, so that the first who searches need not wait for it. */
-  prepare(): void
+  /**
+   * Lists what is not listed yet, so that the first who searches need not wait for it. Ends when the
+   * search is closed; never fails.
+   */
+  prepare(): Promise<void>
   /** Ends what is being listed. */
   close(): Promise<void>
 }
@@ -89,8 +92,9 @@ export async function createPackageSearch(
       signal.throwIfAborted()
       return outcome
     },
-    prepare() {
-      for (const each of searched.values()) each.prepare()
+    async prepare() {
+      // One after the other: there may be a hundred, and their origins are asked.
+      for (const each of searched.values()) await each.prepare()
     },
     async close() {
       closing.abort(new DOMException('the service ends', 'AbortError'))
@@ -127,7 +131,7 @@ class SearchedSource {
   }
 
   async search(words: string, most: number): Promise<SearchOutcome> {
-    this.prepare()
+    void this.prepare()
     await this.#restored
     const index = this.#index
     if (index !== undefined) {
@@ -144,11 +148,12 @@ class SearchedSource {
   }
 
   /** Looks whether the source has moved, and lists it when it has; never fails. */
-  prepare(): void {
+  async prepare(): Promise<void> {
     const { nowMs, signal } = this.#tools
-    if (signal.aborted || this.#checking !== undefined || nowMs() < this.#nextCheckMs) return
+    if (signal.aborted || nowMs() < this.#nextCheckMs) return
     this.#restored ??= this.#restore()
-    this.#checking = this.#check().finally(() => (this.#checking = undefined))
+    this.#checking ??= this.#check().finally(() => (this.#checking = undefined))
+    await this.#checking
   }
 
   async close(): Promise<void> {
