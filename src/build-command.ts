@@ -12,23 +12,15 @@ import { GivenUp } from '#engine/share-builds.ts'
 import { compose } from './compose.ts'
 import { readConfig, type Config } from './config.ts'
 import { stayAlive } from './stay-alive.ts'
-
-/** Of commands that Ctrl-C ended, as shells have it: 128 and the number of SIGINT. */
-export const interruptedExitCode = 130
+import { unlessInterrupted, untilInterrupted } from './until-interrupted.ts'
 
 /** `nixery build`, wired. Gives the exit code, throws what keeps it from its work. */
 export async function runBuildCommand(args: readonly string[]): Promise<number> {
-  const signal = untilInterrupted()
+  const signal = untilInterrupted(new GivenUp('interrupted'))
   const tools: BuildTools = { open, destination, clock: systemClock, nowMs: Date.now }
   const { stdout, stderr, env: environment } = process
   const terminal = { stdout, stderr, environment }
-  try {
-    return await stayAlive(() => runBuild(args, tools, terminal, signal))
-  } catch (error) {
-    if (!signal.aborted) throw error
-    stderr.write('nixery: interrupted\n')
-    return interruptedExitCode
-  }
+  return unlessInterrupted(() => stayAlive(() => runBuild(args, tools, terminal, signal)), signal)
 }
 
 /** The registry of `nixery serve` without what a service does beside: nothing is renewed or collected. */
@@ -85,12 +77,4 @@ function destination(
       })
     }
   }
-}
-
-/** The first Ctrl-C gives the build up in an orderly way, a second one ends the process at once. */
-function untilInterrupted(): AbortSignal {
-  const stopping = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => stopping.abort(new GivenUp('interrupted')))
-  return stopping.signal
 }

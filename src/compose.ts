@@ -11,7 +11,7 @@ import {
   openImageDirectory,
   type ImageDirectory,
 } from '#adapters/image-specs/image-directory.ts'
-import { probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
+import { lacksSecurityFixes, probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
 import { shareStoreFiles } from '#adapters/nix/store-files.ts'
 import { watchPopularity } from '#adapters/popularity/watch-popularity.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
@@ -206,12 +206,9 @@ function substitution(config: Config): ReadonlyMap<string, string> {
   return new Map([['substituters', '']])
 }
 
-// Sandbox escapes and privilege escalations were mended up to this version; Debian 12 has 2.8.0.
-const firstMendedNix = '2.24.8'
-
 function reportNix({ version, access }: NixProbe, logger: Logger): void {
   logger.info({ version, access }, 'Nix found')
-  if (version.localeCompare(firstMendedNix, 'en', { numeric: true }) < 0) {
+  if (lacksSecurityFixes(version)) {
     logger.warn(
       { version },
       `Nix ${version} lacks security fixes of later versions: serve people and package sets that you trust`,

@@ -10,24 +10,21 @@ import { runPopularity, type OpenPackageSet } from '#apps/cli/run-popularity.ts'
 import { systemOf } from '#core/nix/system.ts'
 import { readConfig, type Config } from './config.ts'
 import { nixOptions } from './open-nix.ts'
+import { untilInterrupted } from './until-interrupted.ts'
 
 /**
  * `nixery popularity`, wired. Gives the exit code, throws what keeps it from writing the file. The
  * first Ctrl-C ends it with its progress kept, a second one at once.
  */
 export async function countPopularity(args: readonly string[]): Promise<number> {
-  const stopping = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () =>
-      stopping.abort(new Error('interrupted; the same command goes on from there')),
-    )
+  const signal = untilInterrupted(new Error('interrupted; the same command goes on from there'))
   const tools = {
     countChannel,
     openPackageSet,
     writePopularity,
     clock: systemClock,
   }
-  return runPopularity(args, tools, process, stopping.signal)
+  return runPopularity(args, tools, process, signal)
 }
 
 async function openPackageSet(path: string, signal: AbortSignal): Promise<OpenPackageSet> {

@@ -4,47 +4,47 @@ import { ConfigError, readConfig } from './config.ts'
 
 // Every command loads what it needs and no more: most of a start is loading modules.
 
-const usage = `usage: nixery serve
-       nixery gc --help
-       nixery verify --help
-       nixery popularity --help
-
-serve       serves container images that Nix builds when they are pulled; settings are
-            environment variables, see docs/configuration.md
-gc          removes images that nobody needs from the storage, see docs/storage.md
-verify      reads everything that is stored and says what is wrong, see docs/storage.md
-popularity  counts which packages others need most, for NIX_POPULARITY_URL; see
-            docs/popularity.md
-`
+/** Commands that do work; each gives its exit code, or throws what keeps it from its work. */
+const work: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  serve: serveRegistry,
+  build: async (args) => (await import('./build-command.ts')).runBuildCommand(args),
+  watch: async (args) => (await import('./watch-command.ts')).runWatchCommand(args),
+  gc: async (args) => (await import('./storage-commands.ts')).runGcCommand(args),
+  verify: async (args) => (await import('./storage-commands.ts')).runVerifyCommand(args),
+  popularity: async (args) => (await import('./count-popularity.ts')).countPopularity(args),
+  doctor: async (args) => (await import('./doctor-command.ts')).runDoctorCommand(args),
+}
 
 /** Exit codes: 0 after a clean end, 1 when the command cannot do its work, 2 for a wrong command line. */
 async function main([command, ...args]: readonly string[]): Promise<number> {
+  const run = command !== undefined && Object.hasOwn(work, command) ? work[command] : undefined
+  if (run !== undefined) return orderly(() => run(args))
   switch (command) {
-    case 'serve':
-      return args.length > 0
-        ? refuse(`${args[0]} is too much: serve takes its settings from the environment`)
-        : orderly(serveRegistry)
-    case 'popularity':
-      return orderly(async () => (await import('./count-popularity.ts')).countPopularity(args))
-    case 'gc':
-      return orderly(async () => (await import('./storage-commands.ts')).runGcCommand(args))
-    case 'build':
-      return orderly(async () => (await import('./build-command.ts')).runBuildCommand(args))
-    case 'verify':
-      return orderly(async () => (await import('./storage-commands.ts')).runVerifyCommand(args))
     case '--help':
     case '-h':
+      return help([])
     case 'help':
-      process.stdout.write(usage)
+      return help(args)
+    case 'completion':
+      return (await import('#apps/cli/run-completion.ts')).runCompletion(args, process)
+    case '--version':
+    case '-V':
+      process.stdout.write(`nixery ${await readVersion()}\n`)
       return 0
-    case undefined:
-      return refuse('a command is missing')
     default:
-      return refuse(`there is no command ${command}`)
+      return refuseCommand(command)
   }
 }
 
-async function serveRegistry(): Promise<number> {
+async function serveRegistry([first, ...others]: readonly string[]): Promise<number> {
+  if ((first === '--help' || first === '-h') && others.length === 0) return help(['serve'])
+  if (first !== undefined) {
+    const { formatSlip } = await import('#apps/cli/command-syntax.ts')
+    const { serveSyntax } = await import('#apps/cli/commands.ts')
+    const message = `${first} is too much: serve takes its settings from the environment`
+    process.stderr.write(formatSlip(serveSyntax, message))
+    return 2
+  }
   const config = readConfig(process.env)
   const { createLogger } = await import('#adapters/log/logger.ts')
   const { serve } = await import('./serve.ts')
@@ -52,9 +52,24 @@ async function serveRegistry(): Promise<number> {
   return 0
 }
 
-function refuse(message: string): number {
-  process.stderr.write(`nixery: ${message}\n\n${usage}`)
+async function help([name]: readonly string[]): Promise<number> {
+  const { formatHelpOf } = await import('#apps/cli/commands.ts')
+  const text = formatHelpOf(name?.startsWith('-') === true ? 'help' : name)
+  if (text === undefined) return refuseCommand(name)
+  process.stdout.write(text)
+  return 0
+}
+
+async function refuseCommand(command: string | undefined): Promise<number> {
+  const { formatUnknownCommand } = await import('#apps/cli/commands.ts')
+  process.stderr.write(formatUnknownCommand(command))
   return 2
+}
+
+async function readVersion(): Promise<string> {
+  const { readFile } = await import('node:fs/promises')
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
 }
 
 /** What keeps a command from its work becomes one line. */

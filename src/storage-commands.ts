@@ -8,6 +8,7 @@ import { readConfig } from './config.ts'
 import { collectPackages, nameOf } from './keep-storage.ts'
 import { describeStorage, openStorage, requireStorage } from './open-storage.ts'
 import { stayAlive } from './stay-alive.ts'
+import { untilInterrupted } from './until-interrupted.ts'
 
 /** `nixery verify`, wired. Gives the exit code, throws what keeps it from its work. */
 export async function runVerifyCommand(args: readonly string[]): Promise<number> {
@@ -20,7 +21,9 @@ export async function runVerifyCommand(args: readonly string[]): Promise<number>
       return await verifyStorage(opened.storage, { ...(repair && { repairAs }), observe }, signal)
     },
   }
-  return stayAlive(() => runVerify(args, tools, process, untilInterrupted()))
+  return stayAlive(() =>
+    runVerify(args, tools, process, untilInterrupted(new Error('interrupted'))),
+  )
 }
 
 /** `nixery gc`, wired. Gives the exit code, throws what keeps it from its work. */
@@ -40,7 +43,7 @@ export async function runGcCommand(args: readonly string[]): Promise<number> {
     },
     collectStore: (options, signal) => collectPackages(readConfig(process.env), options, signal),
   }
-  return stayAlive(() => runGc(args, tools, process, untilInterrupted()))
+  return stayAlive(() => runGc(args, tools, process, untilInterrupted(new Error('interrupted'))))
 }
 
 /** The storage as it is, without what mends it on the way or keeps copies of it. */
@@ -49,12 +52,4 @@ async function openToKeep(): Promise<AsyncDisposable & { readonly storage: Stora
   await requireStorage(config.storage)
   const storage = await openStorage(config)
   return { storage, [Symbol.asyncDispose]: () => storage.close() }
-}
-
-/** The first Ctrl-C ends the work in an orderly way, a second one at once. */
-function untilInterrupted(): AbortSignal {
-  const stopping = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => stopping.abort(new Error('interrupted')))
-  return stopping.signal
 }

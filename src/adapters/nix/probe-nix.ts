@@ -23,3 +23,10 @@ export async function probeNix(options: NixOptions, signal: AbortSignal): Promis
   const { version, store } = nix.installation
   return { version, access: store.access }
 }
+
+/** Sandbox escapes and privilege escalations were mended up to this version; Debian 12 has 2.8.0. */
+export const firstMendedNix = '2.24.8'
+
+export function lacksSecurityFixes(version: string): boolean {
+  return version.localeCompare(firstMendedNix, 'en', { numeric: true }) < 0
+}

@@ -53,7 +53,6 @@ export const buildSyntax: CommandSyntax = {
     'Builds the image that the service would serve under NAME, such as shell/git, and prints its digest, which is the same. Settings, state directory and storage are those of nixery serve: layers are shared with it, and it may run meanwhile.',
   ],
   options,
-  argument: 'package',
   notes: [
     'Logins for registries are those of docker login, skopeo login and podman login: auth.json or config.json, and the credential helpers that they name.',
   ],

@@ -27,7 +27,7 @@ export interface CommandSyntax {
   readonly about: readonly string[]
   readonly options: CommandOptions
   /** What completes an argument that is no option. */
-  readonly argument?: 'package' | readonly string[]
+  readonly argument?: readonly string[]
   /** Paragraphs after the options. */
   readonly notes?: readonly string[]
   /** Exit codes beside `usualExitCodes`, or with a meaning of their own. */

@@ -1,30 +1,8 @@
 import { usualGraceMs } from '#core/retention/retention-policy.ts'
 import { allowedByteSizes, parseByteSize } from './byte-size.ts'
 import { allowedDurations, parseDuration } from './duration.ts'
+import { helpOption, usualExitCodes, type CommandSyntax } from './command-syntax.ts'
 import { readOptions } from './read-options.ts'
-
-export const gcUsage = `usage: nixery gc [--dry-run] [options]
-
-Removes images from the storage that the configuration names, and everything that no image needs.
-A removed image is made again when somebody pulls it. May run beside instances that serve from the
-storage. Limits that are not given are those of the configuration; without any, only what no image
-needs goes.
-
-  --unused DURATION      images that nobody has pulled for longer (NIXERY_GC_UNUSED_DAYS)
-  --older-than DURATION  images made longer ago, used or not (NIXERY_GC_AGE_DAYS)
-  --max-size SIZE        then the least recently used images, until all is at most this size
-                         (NIXERY_GC_MAX_GIB)
-  --nix-store SIZE       packages in the Nix store of this machine that nothing holds, until
-                         the store is at most this size (NIXERY_GC_NIX_STORE_GIB)
-  --grace DURATION       nothing that was used or written within this time goes (1h); at least
-                         30m, for pulls in progress
-  --offline              no instance runs on this storage: the grace may be shorter
-
-  --dry-run              say what would go, and remove nothing
-  --json                 print the report as JSON
-
-A DURATION is a number with s, m, h, d or w: 12h, 30d. A SIZE has KiB, MiB, GiB or TiB: 500MiB, 50GiB.
-`
 
 /** Limits that a command line sets; what it leaves out the configuration may set. */
 export interface GivenLimits {
@@ -50,16 +28,60 @@ export type GcArguments =
 const leastGraceMs = 30 * 60 * 1000
 
 const options = {
-  unused: { type: 'string' },
-  'older-than': { type: 'string' },
-  'max-size': { type: 'string' },
-  'nix-store': { type: 'string' },
-  grace: { type: 'string' },
-  offline: { type: 'boolean', default: false },
-  'dry-run': { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
+  unused: {
+    type: 'string',
+    value: 'DURATION',
+    about: 'images that nobody has pulled for longer (NIXERY_GC_UNUSED_DAYS)',
+  },
+  'older-than': {
+    type: 'string',
+    value: 'DURATION',
+    about: 'images made longer ago, used or not (NIXERY_GC_AGE_DAYS)',
+  },
+  'max-size': {
+    type: 'string',
+    value: 'SIZE',
+    about:
+      'then the least recently used images, until all is at most this size (NIXERY_GC_MAX_GIB)',
+  },
+  'nix-store': {
+    type: 'string',
+    value: 'SIZE',
+    about:
+      'packages in the Nix store of this machine that nothing holds, until the store is at most this size (NIXERY_GC_NIX_STORE_GIB)',
+  },
+  grace: {
+    type: 'string',
+    value: 'DURATION',
+    about:
+      'nothing that was used or written within this time goes (1h); at least 30m, for pulls in progress',
+  },
+  offline: {
+    type: 'boolean',
+    default: false,
+    about: 'no instance runs on this storage: the grace may be shorter',
+  },
+  'dry-run': { type: 'boolean', default: false, about: 'say what would go, and remove nothing' },
+  json: { type: 'boolean', default: false, about: 'print the report as JSON' },
+  ...helpOption,
 } as const
+
+export const gcSyntax: CommandSyntax = {
+  name: 'gc',
+  summary: 'removes images that nobody needs from the storage',
+  synopsis: ['[--dry-run] [options]'],
+  about: [
+    'Removes images from the storage that the configuration names, and everything that no image needs. A removed image is made again when somebody pulls it. May run beside instances that serve from the storage. Limits that are not given are those of the configuration; without any, only what no image needs goes.',
+  ],
+  options,
+  notes: [
+    'A DURATION is a number with s, m, h, d or w: 12h, 30d. A SIZE has KiB, MiB, GiB or TiB: 500MiB, 50GiB. See docs/storage.md.',
+  ],
+  exitCodes: {
+    ...usualExitCodes,
+    1: 'another collector is at work, or the command cannot do its work',
+  },
+}
 
 const limitOptions = [
   ['unused', 'unusedMs', parseDuration, allowedDurations],

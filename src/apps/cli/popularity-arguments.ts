@@ -1,25 +1,7 @@
 import { dirname } from 'node:path'
 import type { parseArgs } from 'node:util'
+import { helpOption, type CommandSyntax } from './command-syntax.ts'
 import { readOptions } from './read-options.ts'
-
-export const popularityUsage = `usage: nixery popularity --channel CHANNEL --out FILE [options]
-       nixery popularity --packages PATH [NAME ...] --out FILE
-
-Counts how many store paths refer to each package, and writes that as the JSON file that
-NIX_POPULARITY_URL takes. See docs/popularity.md.
-
-  --channel CHANNEL    a name such as nixos-unstable, or the address of the directory that
-                       holds store-paths.xz
-  --cache URL          binary cache that has the channel (https://cache.nixos.org)
-  --work DIRECTORY     where an interrupted run leaves its progress to the next one
-                       (the directory of FILE)
-  --concurrency N      requests at the same time, from 1 to 256 (32)
-
-  --packages PATH      Nix file or directory of a package set of this machine; NAMEs choose
-                       packages of it, all at its top level unless there are any
-
-  --out FILE           the file to write
-`
 
 /** What a command line asks for; paths are as they were typed. */
 export type PopularityArguments =
@@ -41,14 +23,48 @@ export type PopularityArguments =
   | { readonly kind: 'wrong'; readonly message: string }
 
 const options = {
-  channel: { type: 'string' },
-  cache: { type: 'string' },
-  work: { type: 'string' },
-  concurrency: { type: 'string' },
-  packages: { type: 'string' },
-  out: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
+  channel: {
+    type: 'string',
+    value: 'CHANNEL',
+    about:
+      'a name such as nixos-unstable, or the address of the directory that holds store-paths.xz',
+  },
+  cache: {
+    type: 'string',
+    value: 'URL',
+    about: 'binary cache that has the channel (https://cache.nixos.org)',
+  },
+  work: {
+    type: 'string',
+    value: 'DIRECTORY',
+    completion: 'directory',
+    about: 'where an interrupted run leaves its progress to the next one (the directory of FILE)',
+  },
+  concurrency: {
+    type: 'string',
+    value: 'N',
+    about: 'requests at the same time, from 1 to 256 (32)',
+  },
+  packages: {
+    type: 'string',
+    value: 'PATH',
+    completion: 'file',
+    about:
+      'Nix file or directory of a package set of this machine; NAMEs choose packages of it, all at its top level unless there are any',
+  },
+  out: { type: 'string', value: 'FILE', completion: 'file', about: 'the file to write' },
+  ...helpOption,
 } as const
+
+export const popularitySyntax: CommandSyntax = {
+  name: 'popularity',
+  summary: 'counts which packages others need most, for NIX_POPULARITY_URL',
+  synopsis: ['--channel CHANNEL --out FILE [options]', '--packages PATH [NAME ...] --out FILE'],
+  about: [
+    'Counts how many store paths refer to each package, and writes that as the JSON file that NIX_POPULARITY_URL takes. See docs/popularity.md.',
+  ],
+  options,
+}
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>['values']
 
@@ -57,7 +73,7 @@ export function parsePopularityArguments(args: readonly string[]): PopularityArg
   const read = readOptions(args, options)
   if (read.kind === 'wrong') return read
   const { values, others } = read
-  if (values.help === true) return { kind: 'help' }
+  if (values.help) return { kind: 'help' }
   if ((values.channel === undefined) === (values.packages === undefined))
     return wrong('either --channel or --packages must say what to count')
   if (!values.out) return wrong('--out must say which file to write')

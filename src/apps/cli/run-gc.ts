@@ -4,8 +4,9 @@ import type { Clock } from '#engine/ports/clock.ts'
 import type { CollectedStore, StoreCollectionOptions } from '#engine/ports/store-collector.ts'
 import type { CollectionOutcome } from '#engine/upkeep/schedule-collections.ts'
 import { formatByteSize } from './byte-size.ts'
+import { formatHelp, formatSlip } from './command-syntax.ts'
 import { describeCollected, describeCollectedStore } from './describe-collected.ts'
-import { gcUsage, parseGcArguments, type GcArguments, type GivenLimits } from './gc-arguments.ts'
+import { gcSyntax, parseGcArguments, type GcArguments, type GivenLimits } from './gc-arguments.ts'
 import { reportProgress, type ProgressReport } from './progress-report.ts'
 import type { Terminal } from './run-popularity.ts'
 
@@ -41,10 +42,10 @@ export async function runGc(
   const parsed = parseGcArguments(args)
   switch (parsed.kind) {
     case 'help':
-      stdout.write(gcUsage)
+      stdout.write(formatHelp(gcSyntax))
       return 0
     case 'wrong':
-      stderr.write(`nixery: ${parsed.message}\n\n${gcUsage}`)
+      stderr.write(formatSlip(gcSyntax, parsed.message))
       return 2
     case 'gc':
       return collect(parsed, tools, terminal, signal)

@@ -3,10 +3,11 @@ import { dirname, resolve } from 'node:path'
 import type { Clock } from '#engine/ports/clock.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
 import { describeBuildFailure, describePackageFailure } from '#engine/describe-failure.ts'
+import { formatHelp, formatSlip } from './command-syntax.ts'
 import { countPackages, type CountedSet, type SkippedPackage } from './count-packages.ts'
 import {
   parsePopularityArguments,
-  popularityUsage,
+  popularitySyntax,
   type PopularityArguments,
 } from './popularity-arguments.ts'
 import { reportProgress, type ProgressStream } from './progress-report.ts'
@@ -58,10 +59,10 @@ export async function runPopularity(
   const parsed = parsePopularityArguments(args)
   switch (parsed.kind) {
     case 'help':
-      terminal.stdout.write(popularityUsage)
+      terminal.stdout.write(formatHelp(popularitySyntax))
       return 0
     case 'wrong':
-      terminal.stderr.write(`nixery: ${parsed.message}\n\n${popularityUsage}`)
+      terminal.stderr.write(formatSlip(popularitySyntax, parsed.message))
       return 2
     case 'channel':
       await refuseUnwritable(parsed.outPath)

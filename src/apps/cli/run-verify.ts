@@ -3,10 +3,11 @@ import type { VerifyReport } from '#engine/upkeep/storage-findings.ts'
 import type { VerifyEvent } from '#engine/upkeep/verify-storage.ts'
 import { formatByteSize } from './byte-size.ts'
 import { counted } from './counted.ts'
+import { formatHelp, formatSlip } from './command-syntax.ts'
 import { describeFinding } from './describe-finding.ts'
 import { reportProgress } from './progress-report.ts'
 import type { Terminal } from './run-popularity.ts'
-import { parseVerifyArguments, verifyUsage } from './verify-arguments.ts'
+import { parseVerifyArguments, verifySyntax } from './verify-arguments.ts'
 
 /** What the command needs of the rest of the product. */
 export interface VerifyTools {
@@ -32,11 +33,11 @@ export async function runVerify(
 ): Promise<0 | 1 | 2> {
   const parsed = parseVerifyArguments(args)
   if (parsed.kind === 'help') {
-    stdout.write(verifyUsage)
+    stdout.write(formatHelp(verifySyntax))
     return 0
   }
   if (parsed.kind === 'wrong') {
-    stderr.write(`nixery: ${parsed.message}\n\n${verifyUsage}`)
+    stderr.write(formatSlip(verifySyntax, parsed.message))
     return 2
   }
   const { repair, json } = parsed

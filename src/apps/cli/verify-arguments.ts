@@ -1,15 +1,5 @@
+import { helpOption, usualExitCodes, type CommandSyntax } from './command-syntax.ts'
 import { readOptions } from './read-options.ts'
-
-export const verifyUsage = `usage: nixery verify [--repair] [--json]
-
-Reads everything in the storage that the configuration names: the bytes of each blob, each entry,
-and everything that manifests refer to. May run beside instances that serve from the storage.
-Exits with 0 when all is sound, with 1 when something is wrong.
-
-  --repair    move damaged blobs into quarantine, and remove entries and manifests that lead to
-              nothing; the next pull makes them again. Without it nothing is changed.
-  --json      print the report as JSON
-`
 
 export type VerifyArguments =
   | { readonly kind: 'help' }
@@ -17,10 +7,30 @@ export type VerifyArguments =
   | { readonly kind: 'wrong'; readonly message: string }
 
 const options = {
-  repair: { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
+  repair: {
+    type: 'boolean',
+    default: false,
+    about:
+      'move damaged blobs into quarantine, and remove entries and manifests that lead to nothing; the next pull makes them again. Without it nothing is changed.',
+  },
+  json: { type: 'boolean', default: false, about: 'print the report as JSON' },
+  ...helpOption,
 } as const
+
+export const verifySyntax: CommandSyntax = {
+  name: 'verify',
+  summary: 'reads everything that is stored and says what is wrong',
+  synopsis: ['[--repair] [--json]'],
+  about: [
+    'Reads everything in the storage that the configuration names: the bytes of each blob, each entry, and everything that manifests refer to. May run beside instances that serve from the storage. See docs/storage.md.',
+  ],
+  options,
+  exitCodes: {
+    ...usualExitCodes,
+    0: 'all is sound',
+    1: 'something is wrong, also when it was repaired, or the command cannot do its work',
+  },
+}
 
 /** Reads what follows `nixery verify`. */
 export function parseVerifyArguments(args: readonly string[]): VerifyArguments {
