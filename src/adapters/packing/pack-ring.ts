@@ -142,6 +142,8 @@ export class PackRing {
       if (answer.kind === 'segment-kept') this.#segments?.added(answer.sizeBytes)
       else receive(coordinator, answer)
     })
+    // Node keeps the process alive for who listens.
+    thread.unref()
     return coordinator
   }
 

@@ -333,6 +333,28 @@ test('pack() passes on what write() rejects with, writes nothing more and can go
   assert.equal(calls, 1)
 })
 
+for (const [does, work] of [
+  ['has threads', 'packer.warmUp()'],
+  ['has packed a layer', `await packer.pack(content, compression, async () => {}, signal)`],
+] as const) {
+  test(`createWorkerPacker() lets a process end that ${does}`, () => {
+    const program = join(directory, 'ending.mjs')
+    writeFileSync(
+      program,
+      `import { createWorkerPacker } from ${JSON.stringify(new URL('worker-packer.ts', import.meta.url))}
+      const packer = createWorkerPacker({ threads: 2 })
+      const content = { kind: 'entries', entries: [] }
+      const compression = { codec: 'gzip', level: 1 }
+      const { signal } = new AbortController()
+      ${work}
+      process.on('exit', () => console.log('ended'))`,
+    )
+    // Within the time that threads take to start on a machine that is busy.
+    const ended = spawnSync(process.execPath, [program], { encoding: 'utf8', timeout: 30_000 })
+    assert.equal(ended.stdout, 'ended\n', ended.stderr)
+  })
+}
+
 for (const end of ['crashes', 'fails'] as const) {
   test(`pack() writes nothing more once its coordinator ${end}, however slow write() is`, async (t) => {
     const packer = newPacker(t, { programs: { coordinator: endingProgram(end) } })
