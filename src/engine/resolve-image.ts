@@ -58,6 +58,17 @@ export interface ResolvedImage {
   readonly basis: Basis
 }
 
+/** From a repository name and a tag to everything that decides an image. */
+export async function resolveImage(
+  tools: ResolveTools,
+  name: string,
+  tag: string,
+  signal: AbortSignal,
+): Promise<ResolvedImage | NameRefusal | TagRefusal> {
+  const named = await readImageName(tools, name)
+  return named.kind === 'named' ? pinImage(tools, named, tag, signal) : named
+}
+
 /** Asks no source. */
 export async function readImageName(
   tools: NameTools,

@@ -168,6 +168,9 @@ const imageView: z.ZodType<ImageView> = z
     platforms: z.array(z.string()),
     revision: z.string(),
     sizeBytes,
+    sharing: z
+      .enum(['known', 'counting'])
+      .describe('`counting`: what is said of other images is not known yet.'),
     layers: z.array(viewedLayer),
     closure: z.array(viewedPath).exactOptional(),
   })

@@ -10,9 +10,11 @@ export interface ImageView {
   readonly revision: string
   /** Config and layers, compressed. */
   readonly sizeBytes: number
+  /** `counting`: what is said of other images is not known yet, ask again in a while. */
+  readonly sharing: 'known' | 'counting'
   /** From the bottom; the last one is the root file system. */
   readonly layers: readonly ViewedLayer[]
-  /** The closure, `undefined` for images of versions that did not note it. */
+  /** The closure, sorted; `undefined` where it was not noted: in old images and for enormous closures. */
   readonly closure?: readonly ViewedPath[]
 }
 

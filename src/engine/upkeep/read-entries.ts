@@ -17,28 +17,36 @@ const readsAtOnce = 16
  */
 export class EntryReader<Value> {
   readonly #entries: EntryStore
-  readonly #upkeep: StorageUpkeep
+  readonly #upkeep: Pick<StorageUpkeep, 'entries'>
   readonly #kind: EntryKind
   readonly #parse: (value: unknown) => Value | undefined
+  readonly #most: number
   #known: ReadonlyMap<CacheKey, ReadEntry<Value>> = new Map()
 
   constructor(
-    { entries, upkeep }: { readonly entries: EntryStore; readonly upkeep: StorageUpkeep },
+    {
+      entries,
+      upkeep,
+    }: { readonly entries: EntryStore; readonly upkeep: Pick<StorageUpkeep, 'entries'> },
     kind: EntryKind,
     parse: (value: unknown) => Value | undefined,
+    most = Number.POSITIVE_INFINITY,
   ) {
     this.#entries = entries
     this.#upkeep = upkeep
     this.#kind = kind
     this.#parse = parse
+    this.#most = most
   }
 
-  /** All that there are now. */
+  /** All that there are now, or the newest ones. */
   async readAll(
     onRead: (done: number, total: number) => void,
     signal: AbortSignal,
   ): Promise<readonly ReadEntry<Value>[]> {
-    const listed = await Array.fromAsync(this.#upkeep.entries(this.#kind, signal))
+    const all = await Array.fromAsync(this.#upkeep.entries(this.#kind, signal))
+    const isBounded = all.length > this.#most
+    const listed = isBounded ? all.toSorted(compareAge).slice(0, this.#most) : all
     const read = new Map<CacheKey, ReadEntry<Value>>()
     let done = 0
     await runInLanes(
@@ -67,4 +75,8 @@ export class EntryReader<Value> {
     const value = await this.#entries.get(this.#kind, key, signal)
     return value === undefined ? undefined : { key, changedMs, value: this.#parse(value) }
   }
+}
+
+function compareAge(one: StoredEntry, other: StoredEntry): number {
+  return other.changedMs - one.changedMs
 }
