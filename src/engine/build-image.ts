@@ -10,12 +10,13 @@ import type { LayerScheme } from '#core/layers/layer-scheme.ts'
 import { planLayers } from '#core/layers/plan-layers.ts'
 import type { LayerGroup } from '#core/layers/layer-plan.ts'
 import type { ClosureGraph } from '#core/nix/closure-graph.ts'
-import type { FoundPackage, PackageFailure } from '#core/nix/package-outcome.ts'
+import type { FoundPackage } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
-import { formatPlatform, systemOf } from '#core/nix/system.ts'
-import { isDenied, namesOfPackage, type PackagePolicy } from '#core/request/package-policy.ts'
-import type { BuildFailure, ClosureTooLarge, PackageDenied } from './build-outcome.ts'
+import { formatPlatform } from '#core/nix/system.ts'
+import type { BuildFailure } from './build-outcome.ts'
 import { evaluateAgain } from './evaluate-again.ts'
+import { evaluatePackages, type Evaluated, type EvaluationTools } from './evaluate-packages.ts'
+import { findTooLarge } from './find-too-large.ts'
 import type { BuildTarget } from './image-builder.ts'
 import { adoptManifest } from './cached-manifests.ts'
 import { makeRootLayer, type RootLayer, type TooManyNames } from './make-root-layer.ts'
@@ -31,7 +32,6 @@ import type {
   RealiseProgress,
   StoreLease,
 } from './ports/package-builder.ts'
-import { findSource, type PackageSources, type SourceFailure } from './ports/package-source.ts'
 import type { LayerContent, MeasuredPath } from './ports/packer.ts'
 import type { StorageObserver } from './ports/storage-observer.ts'
 import type { OpenStoreFiles } from './ports/store-files.ts'
@@ -40,19 +40,14 @@ import { runInLanes } from './run-in-lanes.ts'
 import type { BuildEntry, ManifestEntry } from './stored-entries.ts'
 import { describeDocument } from './stored-entries.ts'
 
-export interface BuildTools extends LayerTools {
-  readonly sources: PackageSources
+export interface BuildTools extends LayerTools, EvaluationTools {
   readonly nix: PackageBuilder
   readonly storeFiles: OpenStoreFiles
   readonly storageObserver: StorageObserver
-  readonly policy: PackagePolicy
   readonly layerScheme: LayerScheme
   /** Most layers for store paths; the root layer comes on top. */
   readonly layerBudget: number
 }
-
-/** Every image gets them where the package set has them: CA certificates and /etc/protocols, /etc/services. */
-const basePackages: readonly string[] = ['cacert', 'iana-etc']
 
 /**
  * One image from nothing: the whole build flow, a call per step. Blobs are published before the
@@ -104,7 +99,7 @@ async function realise(
   observe: (event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<Evaluated | DerivationsGone | PackagesUnrealisable> {
-  const packages = await evaluate(tools, target, signal)
+  const packages = await evaluatePackages(tools, target, signal)
   if (packages.kind !== 'found') return packages
   observe({ kind: 'evaluated', derivations: packages.found.length })
   const prepare = preparation.watch(packages.found)
@@ -114,57 +109,6 @@ async function realise(
   }
   const realised = await tools.nix.realise(packages.found, lease, onProgress, signal)
   return realised.kind === 'realised' ? packages : realised
-}
-
-type Evaluated =
-  | { readonly kind: 'found'; readonly found: readonly FoundPackage[] }
-  | { readonly kind: 'packages'; readonly failures: readonly PackageFailure[] }
-  | SourceFailure
-  | PackageDenied
-
-async function evaluate(
-  tools: BuildTools,
-  target: BuildTarget,
-  signal: AbortSignal,
-): Promise<Evaluated> {
-  const { request } = target
-  const source = findSource(tools.sources, target.source.source)
-  const fetched = await source.fetch(target.source, signal)
-  if (fetched.kind !== 'fetched') return fetched
-  const optional = basePackages.filter((name) => !request.packages.includes(name))
-  const outcomes = await tools.nix.evaluate(
-    {
-      set: fetched.set,
-      policy: tools.policy,
-      system: systemOf(request.platform),
-      packages: request.packages,
-      optionalPackages: optional,
-    },
-    signal,
-  )
-  const failures = outcomes.filter((outcome) => outcome.kind !== 'found')
-  if (failures.length > 0) return { kind: 'packages', failures }
-  const found = outcomes.filter((outcome) => outcome.kind === 'found')
-  const refused = found.filter((it) => isDenied(tools.policy, namesOf(it)))
-  // What nobody asked for is left out without a word.
-  const denied = refused.find((it) => !optional.includes(it.package))
-  return denied === undefined
-    ? { kind: 'found', found: found.filter((it) => !refused.includes(it)) }
-    : { kind: 'denied', package: denied.package, attributePath: denied.attributePath }
-}
-
-function namesOf({ attributePath, derivation }: FoundPackage): readonly string[] {
-  return namesOfPackage(attributePath, storePathName(derivation).replace(/\.drv$/, ''))
-}
-
-function closureSizeBytes(graph: ClosureGraph): number {
-  return graph.nodes.reduce((sum, node) => sum + node.narSizeBytes, 0)
-}
-
-function findTooLarge(graph: ClosureGraph, policy: PackagePolicy): ClosureTooLarge | undefined {
-  const sizeBytes = closureSizeBytes(graph)
-  const mostBytes = policy.maxClosureBytes ?? Number.POSITIVE_INFINITY
-  return sizeBytes > mostBytes ? { kind: 'closure-too-large', sizeBytes, mostBytes } : undefined
 }
 
 /** A chain of layers that images share from below is stored once, and by Docker downloaded once. */

@@ -46,7 +46,8 @@ export function paperTools(storage: StorageTools, layerBytes = 100): ManifestToo
   }
 }
 
-const paperNix: PackageBuilder = {
+/** Evaluates and builds what is on paper. */
+export const paperNix: PackageBuilder = {
   evaluate: async ({ packages }) =>
     packages
       .filter((name) => /^p\d+$/.test(name))

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 
 import type { Clock } from '#engine/ports/clock.ts'
-import type { PackageBuilder } from '#engine/ports/package-builder.ts'
+import type { PackageBuilder, PresentPackages } from '#engine/ports/package-builder.ts'
 import { readClosure } from './closure.ts'
 import { EvaluationCache } from './evaluation-cache.ts'
 import { EvaluationFiles } from './evaluation-files.ts'
@@ -51,7 +51,7 @@ export interface NixPackageBuilderOptions extends NixOptions {
 }
 
 /** A package builder that gives its leases back when the service ends. */
-export interface NixPackageBuilder extends PackageBuilder {
+export interface NixPackageBuilder extends PackageBuilder, PresentPackages {
   close(): Promise<void>
 }
 
@@ -90,16 +90,21 @@ export async function createNixPackageBuilder(
     closure: (paths, signal) => readClosure(nix, store, paths, signal),
     lease: () => leases.lease(),
   }
+  const present: PresentPackages = {
+    holdPresent: async (packages, lease, signal) =>
+      (await holdRealised(store, proven, packages, lease, signal)).length === 0,
+  }
   const close = async () => {
     await warm?.close()
     await store.close()
     await leases.close()
   }
-  if (options.pushBack === undefined) return { ...builder, close }
+  if (options.pushBack === undefined) return { ...builder, ...present, close }
   const { to, ...pushOptions } = options.pushBack
   const queue = new PushQueue({ ...pushOptions, copy: copyToCache(nix, to), closeGraceMs })
   return {
     ...pushBack(builder, queue),
+    ...present,
     async close() {
       await queue.close()
       await close()

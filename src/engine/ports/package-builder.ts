@@ -97,6 +97,19 @@ export interface PackageBuilder {
   lease(): Promise<StoreLease>
 }
 
+/** What the Nix store of this machine has already. */
+export interface PresentPackages {
+  /**
+   * Whether all wanted outputs are in the store; the lease holds those that are. Builds and downloads
+   * nothing. Outputs that no derivation of the packages makes count as missing.
+   */
+  holdPresent(
+    packages: readonly FoundPackage[],
+    lease: StoreLease,
+    signal: AbortSignal,
+  ): Promise<boolean>
+}
+
 /** Keeps store paths alive while they are packed. */
 export interface StoreLease {
   readonly directory: string
