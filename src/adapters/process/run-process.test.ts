@@ -26,6 +26,19 @@ function runScript(script: string, options: Partial<ProcessRequest> = {}, signal
   )
 }
 
+test('runProcess() gives a program what it reads, and one that reads nothing its end', async () => {
+  const echo = 'process.stdin.pipe(process.stdout)'
+  const text = 'ä'.repeat(200_000)
+  assert.equal((await runScript(echo, { stdin: text })).stdout, text)
+  assert.equal((await runScript(echo)).stdout, '')
+  assert.equal((await runScript('process.exit(0)', { stdin: text })).kind, 'succeeded')
+})
+
+test('runProcess() lets a program and its children give way in the background', async () => {
+  const script = `console.log(require('node:child_process').execFileSync('/usr/bin/nice').toString())`
+  assert.equal(Number((await runScript(script, { inBackground: true })).stdout), 19)
+})
+
 /** A script whose child ignores SIGTERM; it prints the child's id, and waits. */
 const stubborn = `
   const { spawn } = require('node:child_process')
