@@ -53,7 +53,7 @@ export default function configure(eleventy) {
   })
   eleventy.addPlugin(InputPathToUrlTransformPlugin)
   eleventy.addPlugin(HtmlBasePlugin)
-  eleventy.addPassthroughCopy({ 'site/style.css': 'style.css', 'site/icon.svg': 'icon.svg' })
+  eleventy.addPassthroughCopy({ 'site/style.css': 'style.css', 'web/public/icon.svg': 'icon.svg' })
   eleventy.addPassthroughCopy('docs/**/*.{svg,png}')
   return {
     dir: { input: 'docs', includes: '../site', data: '../site/data', output: 'dist/docs' },

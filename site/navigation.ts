@@ -11,6 +11,8 @@ export const navigation: readonly { readonly title: string; readonly pages: read
         'storage',
         'caching',
         'configuration',
+        'command-line',
+        'api',
         'errors',
         'security',
       ],

@@ -1,0 +1,9 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { generatedPages, renewPage } from './generated-pages.ts'
+
+// `npm run generate`
+for (const [name, format] of generatedPages) {
+  const path = join(import.meta.dirname, '..', 'docs', name)
+  writeFileSync(path, renewPage(readFileSync(path, 'utf8'), format))
+}
