@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { flushCompileCache } from 'node:module'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { logRequests } from '#adapters/log/logged-requests.ts'
 import { createMetrics } from '#adapters/metrics/metrics.ts'
@@ -12,6 +13,8 @@ import { OperatingError } from '#engine/operating-error.ts'
 import { compose, type System, type Watchers } from './compose.ts'
 import { describeStorage } from './open-storage.ts'
 import { ConfigError, type Config } from './config.ts'
+
+const projectRoot = join(import.meta.dirname, '..')
 
 // Blob downloads in progress get this long to end after SIGTERM; Kubernetes kills after 30 s.
 export const drainMs = 20_000
@@ -34,6 +37,12 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
       services: () => system?.web ?? refuseEarly(),
       clock: systemClock,
       log,
+      pages: {
+        pageDirectory: join(projectRoot, 'dist', 'web'),
+        docsDirectory: join(projectRoot, 'dist', 'docs'),
+        ownDirectory: config.webDirectory,
+        nowMs: () => performance.now(),
+      },
     }),
     metrics,
     log: {
