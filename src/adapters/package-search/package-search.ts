@@ -85,6 +85,7 @@ export async function createPackageSearch(
   // The source that names without one mean has a name of its own, too.
   for (const [name, source] of [...options.sources].sort(([a], [b]) => b.length - a.length))
     if (!searched.has(source)) searched.set(source, new SearchedSource(name, source, tools))
+  let preparing: Promise<void> | undefined
   return {
     async search(source, words, most, signal) {
       const found = searched.get(findSource(options.sources, source))!
@@ -92,9 +93,9 @@ export async function createPackageSearch(
       signal.throwIfAborted()
       return outcome
     },
-    async prepare() {
-      // One after the other: there may be a hundred, and their origins are asked.
-      for (const each of searched.values()) await each.prepare()
+    prepare() {
+      preparing ??= prepareAll(searched.values()).finally(() => (preparing = undefined))
+      return preparing
     },
     async close() {
       closing.abort(new DOMException('the service ends', 'AbortError'))
@@ -102,6 +103,11 @@ export async function createPackageSearch(
       await files.close()
     },
   }
+}
+
+/** One after the other: there may be a hundred, and their origins are asked. */
+async function prepareAll(sources: Iterable<SearchedSource>): Promise<void> {
+  for (const each of sources) await each.prepare()
 }
 
 interface SearchTools extends PackageSearchOptions {
