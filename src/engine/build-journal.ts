@@ -84,6 +84,10 @@ export function createBuildJournal(nowMs: () => number, bounds = usualBounds): B
         records.set(buildId, new RunningRecord(begin(buildId, event, nowMs()), bounds))
         return
       }
+      if (event.kind === 'refused') {
+        records.delete(buildId)
+        return
+      }
       const record = records.get(buildId)
       // A cancelled build may still write a chunk, and Nix print a line.
       if (record === undefined || isOver(record.progress)) return
@@ -206,7 +210,9 @@ function begin(id: string, subject: BuildSubject, nowMs: number): BuildProgress 
 }
 
 /** What of an event goes to people; `undefined` for what tells them nothing. */
-function tell(event: Exclude<BuildEvent, { kind: 'queued' }>): ProgressEvent | undefined {
+function tell(
+  event: Exclude<BuildEvent, { kind: 'queued' | 'refused' }>,
+): ProgressEvent | undefined {
   switch (event.kind) {
     case 'started':
       return { kind: 'started' }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { digestOf } from '#core/oci/digest.ts'
 import { buildTarget, failedOutcome } from '#test/fakes/build-target.ts'
 import type { BuildOutcome } from './build-outcome.ts'
+import { OperatingError } from './operating-error.ts'
 import type { BuildEvent } from './ports/build-observer.ts'
 import { recordBuilds } from './record-builds.ts'
 
@@ -39,6 +40,9 @@ test('recordBuilds() tells of failures, and passes on cancellations and errors',
   const failing = setUp(async () => failedOutcome)
   assert.equal(await failing.recorded.build(target, patient), failedOutcome)
   assert.deepEqual(failing.kinds(), ['b1 queued', 'b1 failed'])
+  const refused = setUp(() => Promise.reject(new OperatingError('OVERLOADED', 'full')))
+  await assert.rejects(refused.recorded.build(target, patient), { code: 'OVERLOADED' })
+  assert.deepEqual(refused.kinds(), ['b1 queued', 'b1 refused'])
   const cancelled = setUp(() => Promise.reject(new Error('cancelled')))
   await assert.rejects(cancelled.recorded.build(target, patient), /cancelled/)
   assert.deepEqual(cancelled.kinds(), ['b1 queued', 'b1 aborted'])

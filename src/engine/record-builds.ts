@@ -1,4 +1,5 @@
 import { subjectOf, type ImageBuilder, type NumberedTarget } from './image-builder.ts'
+import { OperatingError } from './operating-error.ts'
 import type { BuildObserver } from './ports/build-observer.ts'
 import type { ManifestEntry } from './stored-entries.ts'
 
@@ -23,11 +24,18 @@ export function recordBuilds(
           })
         return outcome
       } catch (error) {
-        observer.observe(buildId, { kind: 'aborted', reason: error })
+        observer.observe(
+          buildId,
+          isOverload(error) ? { kind: 'refused' } : { kind: 'aborted', reason: error },
+        )
         throw error
       }
     },
   }
+}
+
+function isOverload(error: unknown): boolean {
+  return error instanceof OperatingError && error.code === 'OVERLOADED'
 }
 
 function imageSize(image: ManifestEntry): number {

@@ -159,6 +159,7 @@ function countBuilds(registry: Registry): BuildObserver {
           running.set(begun.size)
           return builds.inc({ result: event.kind })
         case 'queued':
+        case 'refused':
         case 'evaluated':
         case 'realising':
         case 'planned':

@@ -24,6 +24,8 @@ export interface PlannedLayer {
 export type BuildEvent =
   /** It has an id and waits for its turn. */
   | ({ readonly kind: 'queued' } & BuildSubject)
+  /** There is no room for it, and it is as if it had never been: refusals must not drive builds out of lists. */
+  | { readonly kind: 'refused' }
   | ({ readonly kind: 'started' } & BuildSubject)
   | { readonly kind: 'evaluated'; readonly derivations: number }
   | { readonly kind: 'realising'; readonly progress: RealiseProgress }
