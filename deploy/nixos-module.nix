@@ -160,6 +160,7 @@ in
         SystemCallFilter = [
           "@system-service"
           "~@privileged"
+          "capset"
         ];
         SystemCallErrorNumber = "EPERM";
       };
