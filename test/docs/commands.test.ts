@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, suite, test } from 'node:test'
+import { after, before, suite, test } from 'node:test'
 import { skipUnless } from '#test/clients/availability.ts'
 import { dockerdCommands } from '#test/clients/dockerd.ts'
 import { drawTerminal, type TypedCommand } from './draw-terminal.ts'
@@ -12,7 +12,7 @@ import {
   readPageBlocks,
   type PageBlock,
 } from './page-blocks.ts'
-import { openPageSession, type PageSession } from './page-session.ts'
+import { openPageTerminal, type PageTerminal } from './page-terminal.ts'
 
 /**
  * Every block of commands is typed here, page by page, and prints what the page shows. Marks in the
@@ -26,6 +26,9 @@ const marks = ['needs', 'ends', 'file']
 
 const artefacts = join(import.meta.dirname, '..', 'artefacts')
 
+let opened: Promise<PageTerminal> | undefined
+after(async () => (await opened)?.[Symbol.asyncDispose]())
+
 for (const page of listPages()) {
   const blocks = readPageBlocks(page)
   const steps = blocks.filter((block) => block.mark?.word === 'file' || isRun(block))
@@ -38,22 +41,24 @@ for (const page of listPages()) {
   if (!steps.some(isRun)) continue
 
   suite(page, { skip: skipUnless(programsOf(steps), { root: true }) }, () => {
-    let opened: Promise<PageSession> | undefined
     const typed: TypedCommand[] = []
-    const session = () => (opened ??= openPageSession())
-    after(async () => (await opened)?.[Symbol.asyncDispose]())
+    let terminal: PageTerminal
+    before(async () => {
+      terminal = await (opened ??= openPageTerminal())
+      await terminal.turnPage()
+    })
 
     for (const block of steps) {
       if (!isRun(block)) {
         test(`line ${block.line}: ${block.mark?.value}`, async () => {
-          await (await session()).writeFile(block.mark!.value, block.text)
+          await terminal.writeFile(block.mark!.value, block.text)
         })
         continue
       }
       const commands = parseCommands(block.text)
       commands.forEach(({ command, output }, index) => {
         test(`line ${block.line}: ${command}`, async () => {
-          const { stdout, stderr, exitCode } = await (await session()).run(command)
+          const { stdout, stderr, exitCode } = await terminal.run(command)
           if (stdout + stderr !== '') typed.push({ command, printed: `${stdout}${stderr}` })
           const isLast = index === commands.length - 1
           const expected = isLast && block.mark?.word === 'ends' ? Number(block.mark.value) : 0
