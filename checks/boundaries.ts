@@ -52,6 +52,7 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
 // Joins everything, by definition.
 const compositionRoots: readonly string[] = [
   'src/compose.ts',
+  'src/open-image-views.ts',
   'src/open-nix.ts',
   'src/open-package-search.ts',
   'src/open-packer.ts',

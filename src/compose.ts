@@ -41,6 +41,7 @@ import { recallManifest, refuseName, serveManifest } from '#engine/serve-manifes
 import { tellAll } from '#engine/tell-all.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, type Config } from './config.ts'
+import { openImageViews } from './open-image-views.ts'
 import { nixOptions, openNix } from './open-nix.ts'
 import { makeDirectory } from './make-directory.ts'
 import { describeServing, openServedStorage } from './open-storage.ts'
@@ -154,7 +155,11 @@ export async function compose(
   const keeping = keepStorage(config, storage, storageObserver)
   opened.defer(() => keeping.close())
   const near = async (name: string) => nearImages(name, grammar.sourceNames, await specs.names())
+  const { upkeep } = storage
+  const views = openImageViews({ ...tools, nix, upkeep, logger })
+  opened.defer(() => views.close())
   const web = await openWeb(config, {
+    views,
     sources,
     builds: journal,
     example,

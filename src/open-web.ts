@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
 import { orderTokens } from '#apps/web/order-tokens.ts'
-import type { WebServices } from '#apps/web/web-services.ts'
+import type { ImageViews, WebServices } from '#apps/web/web-services.ts'
 import type { ServedSource } from '#core/api/service-info.ts'
 import { formatPlatform } from '#core/nix/system.ts'
 import type { BuildJournal } from '#engine/build-journal.ts'
@@ -14,6 +14,7 @@ import { openPackageSearch } from './open-package-search.ts'
 
 /** What the web services are made of. */
 export interface WebParts extends Pick<OrderTools, 'manifest' | 'near' | 'newOrderId'> {
+  readonly views: ImageViews
   readonly sources: PackageSources
   readonly builds: BuildJournal
   readonly example: string | undefined
@@ -25,14 +26,14 @@ export interface WebParts extends Pick<OrderTools, 'manifest' | 'near' | 'newOrd
 /** What the API answers from. The sources must stay open for longer. */
 export async function openWeb(
   config: Config,
-  { sources, builds, example, logger, ending, ...orderTools }: WebParts,
+  { views, sources, builds, example, logger, ending, ...orderTools }: WebParts,
 ): Promise<WebServices & { close(): Promise<void> }> {
   const search = await openPackageSearch(config, logger, sources)
   const version = readVersion()
   return {
     info() {
       // Whoever opens the page is about to search.
-      search.prepare()
+      void search.prepare()
       return {
         version,
         sources: [...sources.keys()].map((name) => describeSource(sources, name)),
@@ -50,6 +51,7 @@ export async function openWeb(
     }),
     sourceNames: new Set(sources.keys()),
     search,
+    views,
     ending,
     close: () => search.close(),
   }

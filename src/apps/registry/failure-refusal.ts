@@ -43,11 +43,20 @@ export function failureRefusal(
   buildId: string,
   platform?: Platform,
 ): Refusal {
-  const first = failure.kind === 'packages' ? failure.failures[0] : failure
   return {
-    ...failureStatuses[first?.kind ?? 'evaluation-error'],
+    ...statusOf(failure),
     message: describeFailedImage({ failure, buildId, ...(platform && { platform }) }),
   }
+}
+
+/** The HTTP status of a failed build. */
+export function failureStatus(failure: BuildFailure): number {
+  return statusOf(failure).status
+}
+
+function statusOf(failure: BuildFailure): (typeof failureStatuses)[FailureKind] {
+  const first = failure.kind === 'packages' ? failure.failures[0] : failure
+  return failureStatuses[first?.kind ?? 'evaluation-error']
 }
 
 /**

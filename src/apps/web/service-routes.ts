@@ -1,11 +1,8 @@
 import { z } from 'zod'
 import type { PackageListing } from '#core/api/service-info.ts'
-import { isRepositoryName } from '#core/oci/route.ts'
 import type { SearchOutcome } from '#engine/ports/package-search.ts'
-import { json, problem, type ApiAnswer } from './api-answer.ts'
+import { json, problem } from './api-answer.ts'
 import { routeWithQuery, type ApiRoute } from './api-route.ts'
-
-const imageName = z.string().refine(isRepositoryName, 'must be a repository name')
 
 /** Routes that tell of what is served. */
 export const serviceRoutes: readonly ApiRoute[] = [
@@ -40,45 +37,7 @@ export const serviceRoutes: readonly ApiRoute[] = [
       )
     },
   }),
-  routeWithQuery({
-    method: 'GET',
-    path: '/image',
-    summary: 'The layers and the closure of a stored image',
-    query: z.object({
-      name: imageName,
-      tag: z.string().max(128).default('latest'),
-      platform: z.string().max(50).optional().describe('`linux/amd64`'),
-    }),
-    answers: {
-      200: { about: 'The image.', schema: 'ImageView' },
-      404: { about: 'It is not stored: order or pull it first.' },
-    },
-    isServed: ({ views }) => views !== undefined,
-    answer: async ({ services, query: { name, tag, platform }, exchange }) => {
-      const asked = { name, tag, ...(platform !== undefined && { platform }) }
-      return viewed(await services.views?.view(asked, exchange.signal), name)
-    },
-  }),
-  routeWithQuery({
-    method: 'GET',
-    path: '/image/addition',
-    summary: 'What an image would become with more packages',
-    query: z.object({ name: imageName, add: imageName.describe('Packages with slashes between.') }),
-    answers: {
-      200: { about: 'What would change.', schema: 'AdditionView' },
-      404: { about: 'The image is not stored: order or pull it first.' },
-    },
-    isServed: ({ views }) => views !== undefined,
-    answer: async ({ services, query, exchange }) =>
-      viewed(await services.views?.viewAddition(query, exchange.signal), query.name),
-  }),
 ]
-
-function viewed(view: object | undefined, name: string): ApiAnswer {
-  return view === undefined
-    ? problem(404, `the image ${name} is not stored here: order or pull it first`)
-    : json(view)
-}
 
 function describeSearch(outcome: SearchOutcome): PackageListing {
   switch (outcome.kind) {

@@ -6,6 +6,7 @@ import type { Exchange } from '../registry/response.ts'
 import { json, problem, sendWhole, type ApiAnswer } from './api-answer.ts'
 import type { ApiRoute, Call } from './api-route.ts'
 import { buildRoutes } from './build-routes.ts'
+import { imageRoutes } from './image-routes.ts'
 import { LiveAnswers } from './live-answers.ts'
 import { makeOpenApiDocument } from './openapi-document.ts'
 import { orderRoutes } from './order-routes.ts'
@@ -34,6 +35,7 @@ const documentRoute: ApiRoute = {
 export const apiRoutes: readonly ApiRoute[] = [
   documentRoute,
   ...serviceRoutes,
+  ...imageRoutes,
   ...buildRoutes,
   ...orderRoutes,
 ]

@@ -1,7 +1,8 @@
-import type { AdditionView, ImageView } from '#core/api/image-view.ts'
 import type { ServiceInfo } from '#core/api/service-info.ts'
 import type { BuildJournal } from '#engine/build-journal.ts'
 import type { ImageOrders } from '#engine/image-orders.ts'
+import type { AdditionOutcome, AdditionSubject } from '#engine/image-view/view-addition.ts'
+import type { ImageSubject, ViewOutcome } from '#engine/image-view/view-image.ts'
 import type { PackageSearch } from '#engine/ports/package-search.ts'
 
 /** What the API needs of the product. */
@@ -20,21 +21,8 @@ export interface WebServices {
 }
 
 export interface ImageViews {
-  /** `undefined` when the image is not stored. */
-  view(asked: AskedImage, signal: AbortSignal): Promise<ImageView | undefined>
-  /** `undefined` when the image is not stored. */
-  viewAddition(asked: AskedAddition, signal: AbortSignal): Promise<AdditionView | undefined>
-}
-
-export interface AskedImage {
-  readonly name: string
-  readonly tag: string
-  /** `linux/amd64`; the first one of the name without it. */
-  readonly platform?: string
-}
-
-export interface AskedAddition {
-  readonly name: string
-  /** As names have them: components joined by slashes. */
-  readonly add: string
+  /** See `viewImage`. */
+  view(asked: ImageSubject, signal: AbortSignal): Promise<ViewOutcome>
+  /** See `viewAddition`. */
+  viewAddition(asked: AdditionSubject, signal: AbortSignal): Promise<AdditionOutcome>
 }

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Digest } from '#core/oci/digest.ts'
 import { abortable } from '../abortable.ts'
 import { OperatingError } from '../operating-error.ts'
@@ -112,7 +111,7 @@ interface LayerUsers {
 
 /** Only names that anybody may pull are told. */
 async function indexLayers(
-  tools: NameTools,
+  tools: NameTools & { readonly clock: Clock },
   images: readonly NamedImage[],
   signal: AbortSignal,
 ): Promise<LayerUsers> {
@@ -120,7 +119,7 @@ async function indexLayers(
   const names = [...byName.keys()].toSorted()
   const layers = new Map<Digest, number[]>()
   for (const [place, name] of names.entries()) {
-    if (place % namesPerTurn === 0) await nextTurn(undefined, { signal })
+    if (place % namesPerTurn === 0) await nextTurn(tools.clock, signal)
     if (!(await isServed(tools, name))) continue
     // An index has the layers of its images, and other revisions often the same.
     const digests = new Set(byName.get(name)!.flatMap((image) => image.digests))
@@ -131,6 +130,11 @@ async function indexLayers(
     }
   }
   return { names, layers }
+}
+
+async function nextTurn(clock: Clock, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  await new Promise<void>((resolve) => clock.after(0, resolve))
 }
 
 async function isServed(tools: NameTools, name: string): Promise<boolean> {

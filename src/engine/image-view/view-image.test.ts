@@ -4,6 +4,7 @@ import { platformOf } from '#core/nix/system.ts'
 import type { Digest } from '#core/oci/digest.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
 import { makePaperStorage, type PaperStorage } from '#test/fakes/paper-storage.ts'
+import type { Clock } from '../ports/clock.ts'
 import { parseManifestEntry, type ManifestEntry } from '../stored-entries.ts'
 import { createLayerSharing } from './layer-sharing.ts'
 import { viewImage, type ImageSubject } from './view-image.ts'
@@ -13,7 +14,7 @@ const minuteMs = 60_000
 
 /** An instance that serves paper images and shows them; `named` says whose names it tells. */
 function start({ paper = makePaperStorage(), named = strictPolicy } = {}) {
-  const { storage, nowMs, clock } = paper
+  const { storage, nowMs } = paper
   const { tools, image } = paper.start()
   let listings = 0
   const upkeep = {
@@ -27,7 +28,7 @@ function start({ paper = makePaperStorage(), named = strictPolicy } = {}) {
     policy: named,
     upkeep,
     nowMs,
-    clock,
+    clock: realClock,
     onFailure: (error) => assert.fail(String(error)),
   })
   const view = (name: string, subject: Partial<ImageSubject> = {}) =>
@@ -46,6 +47,13 @@ function start({ paper = makePaperStorage(), named = strictPolicy } = {}) {
     return { names: layer.sharedWith, count: layer.sharedCount }
   }
   return { ...paper, tools, image, view, viewed, usersOf, listings: () => listings }
+}
+
+const realClock: Clock = {
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs)
+    return () => clearTimeout(timer)
+  },
 }
 
 const nameOf = (path: string) => path.slice(33)
