@@ -60,7 +60,8 @@ export class LiveAnswers {
       // nginx would keep events until it has enough of them.
       'X-Accel-Buffering': 'no',
     })
-    if (request.method === 'HEAD') return void response.end()
+    // What is closed already would never be counted off.
+    if (request.method === 'HEAD' || response.closed) return void response.end()
     this.#open += 1
     response.once('close', () => {
       this.#open -= 1

@@ -107,7 +107,7 @@ function readsPages({ request }: Exchange): boolean {
 }
 
 function sendUnbuilt(exchange: Exchange, what: string): true {
-  sendText(exchange, 404, `the ${what} is not built yet: run npm run build and restart the service`)
+  sendText(exchange, 404, `the ${what} is not built yet: run npm run build`)
   return true
 }
 
