@@ -4,12 +4,15 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import pino from 'pino'
 import { listPackages, type ListingLimits } from '#adapters/nix/list-packages.ts'
+import { openNix } from '#adapters/nix/nix.ts'
+import { PackageSetQuery } from '#adapters/nix/package-set-query.ts'
 import { makeIndex } from '#adapters/package-search/make-index.ts'
 import { PackageIndex } from '#adapters/package-search/package-index.ts'
 import { strictPolicy, type PackagePolicy } from '#core/request/package-policy.ts'
 import type { System } from '#core/nix/system.ts'
 import type { ListedPackage } from '#engine/ports/package-search.ts'
 import type { PackageSet } from '#engine/ports/package-source.ts'
+import { newestDebianPackageSet } from '#package-sets/debian/debian-package-set.ts'
 import { eventually } from '#test/anomaly/eventually.ts'
 import { findProcesses } from '#test/anomaly/find-processes.ts'
 import { skipUnless } from '#test/clients/availability.ts'
@@ -54,6 +57,16 @@ removeAttrs awkward [ "loops" "devours" ] // {
 }
 `
 
+/** The attributes that a pull of the names looks at. */
+async function lookUp(set: PackageSet, names: readonly string[]) {
+  const limits = { evaluationTimeoutMs: 200_000, evaluationMemoryMiB: 2048 }
+  const view = { set, system, policy: strictPolicy }
+  const query = new PackageSetQuery(await openNix(nix), limits, view, signal)
+  const answer = await query.lookUp(names, { catch: true })
+  assert.ok(answer.kind === 'results', JSON.stringify(answer))
+  return answer.results.map((it) => ('path' in it ? it.path.join('.') : it.kind))
+}
+
 suite('the packages of a set', { skip }, () => {
   async function list(set: PackageSet, policy: PackagePolicy, limits?: ListingLimits) {
     const packages: ListedPackage[] = []
@@ -95,6 +108,14 @@ suite('the packages of a set', { skip }, () => {
     check('outer.inner', { attributePath: 'Outer.Inner', version: '1.0', description: 'inside' })
     check('outer.shadowed', { attributePath: 'outer.shadowed', version: '1.0' })
     assert.match(find('long')?.description ?? '', /^0 1 2 .{290,}…$/)
+    // The derivations of these are none, which ends the look-up of all.
+    const wellMade = names.filter(
+      (name) => !['mistyped', 'numbered', 'reads-secrets', 'without-outputs'].includes(name),
+    )
+    assert.deepEqual(
+      await lookUp(set, wellMade),
+      wellMade.map((name) => find(name)?.attributePath),
+    )
   })
 
   test('are those that the policy serves', async () => {
@@ -179,7 +200,8 @@ suite('searching the packages of sources', { skip }, () => {
         const outcome = await find('git')
         return outcome.kind === 'listing' ? undefined : outcome
       },
-      300_000,
+      // Half a minute, where nothing else runs.
+      480_000,
     )
     assert.ok(git.kind === 'found', JSON.stringify(git))
     assert.match(git.revision, /^debian-[0-9a-f]{40}$/)
@@ -198,6 +220,17 @@ suite('searching the packages of sources', { skip }, () => {
     await check('pyth', 'python3')
     await check('numpy', 'python3-numpy')
     await check('7zz', '7zz')
+    // What the page puts into a name is what a pull finds.
+    const stored = await newestDebianPackageSet(directory.path)
+    const some = await search.search('', 'plus', 100, signal)
+    assert.ok(stored && some.kind === 'found' && some.packages.length === 100)
+    assert.deepEqual(
+      await lookUp(
+        stored.set,
+        some.packages.map(({ name }) => name),
+      ),
+      some.packages.map(({ attributePath }) => attributePath),
+    )
     for (const denied of ['cowsay', 'nodejs_18']) {
       const outcome = await find(denied)
       assert.deepEqual(outcome.kind === 'found' && outcome.packages, [], denied)
