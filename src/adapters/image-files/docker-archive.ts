@@ -2,7 +2,10 @@ import { createWriteStream } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { createZstdDecompress } from 'node:zlib'
+import type { Descriptor } from '#core/oci/descriptor.ts'
 import { digestHex, type Digest } from '#core/oci/digest.ts'
+import { mediaTypes } from '#core/oci/media-types.ts'
 import { endOfArchive, formatTarHeader, paddingBytes } from '#core/tar/tar-header.ts'
 import type { ImageContent } from '#engine/image-content.ts'
 import { UnfitDestination, type ImageDestination } from '#engine/ports/image-destination.ts'
@@ -17,7 +20,7 @@ export interface ArchiveName {
 
 /**
  * The archive that `docker load` and `podman load` take, as newer Dockers write it: an OCI image layout,
- * and beside it the `manifest.json` that older ones read. Layers stay compressed, which all of them undo.
+ * and beside it the `manifest.json` that older ones read. Layers stay compressed with gzip, which all of them undo.
  * A path of `-` is standard output.
  */
 export function dockerArchive(path: string, { name, tag }: ArchiveName): ImageDestination {
@@ -48,24 +51,44 @@ async function* archiveEntries(
     {
       Config: blobPath(config.digest),
       RepoTags: [repositoryTag],
-      Layers: layers.map(({ digest }) => blobPath(digest)),
+      Layers: layers.map(layerPath),
     },
   ]
-  yield* textFile('oci-layout', layoutMark)
-  yield* textFile('index.json', JSON.stringify(withImage(undefined, image.root, tag)))
   yield* textFile('manifest.json', JSON.stringify(dockerManifest))
-  for (const directory of ['blobs', 'blobs/sha256'])
-    yield formatTarHeader({ kind: 'directory', path: directory, mode: 0o755 })
-  for (const { digest, bytes } of documentsOf(image)) yield* file(blobPath(digest), bytes)
-  for (const { digest, size } of image.blobs) {
-    yield fileHeader(blobPath(digest), size)
-    for await (const chunk of await image.open(digest, signal)) {
-      counted.add((chunk as Uint8Array).length)
-      yield chunk as Uint8Array
+  // What is unpacked is no blob of the image any more.
+  if (!layers.some(isZstd)) {
+    yield* textFile('oci-layout', layoutMark)
+    yield* textFile('index.json', JSON.stringify(withImage(undefined, image.root, tag)))
+    for (const { digest, bytes } of documentsOf(image)) yield* file(blobPath(digest), bytes)
+  }
+  for (const blob of image.blobs) {
+    const open = async () => {
+      const stream = await image.open(blob.digest, signal)
+      return isZstd(blob) ? stream.compose(createZstdDecompress()) : stream
     }
-    yield new Uint8Array(paddingBytes(size))
+    const sizeBytes = isZstd(blob) ? await measure(await open()) : blob.size
+    yield fileHeader(layerPath(blob), sizeBytes)
+    yield* (await open()) as AsyncIterable<Uint8Array>
+    yield new Uint8Array(paddingBytes(sizeBytes))
+    counted.add(blob.size)
   }
   yield endOfArchive
+}
+
+/** Docker reads no zstd before version 23, which Debian 12 does not have. */
+function isZstd({ mediaType }: Descriptor): boolean {
+  return mediaType === mediaTypes.ociLayerZstd || mediaType === mediaTypes.dockerLayerZstd
+}
+
+/** An archive says how long a file is before it begins. */
+async function measure(stream: AsyncIterable<Uint8Array>): Promise<number> {
+  let sizeBytes = 0
+  for await (const chunk of stream) sizeBytes += chunk.length
+  return sizeBytes
+}
+
+function layerPath(layer: Descriptor): string {
+  return isZstd(layer) ? `${digestHex(layer.digest)}.tar` : blobPath(layer.digest)
 }
 
 function* textFile(path: string, text: string): Generator<Uint8Array> {

@@ -24,7 +24,7 @@ export function formatBuild(progress: BuildProgress, room: LineRoom): readonly s
     ...lines,
     ...layers.map(({ layer, index }) => formatLayer(layer, index, progress.layers.length, room)),
     ...(hidden > 0 && layers.length > 0
-      ? [paintCut(room, 'dim', `  and ${counted(hidden, 'layer')} more`)]
+      ? [paintCut(room, 'dim', `  and ${hidden} more`)]
       : []),
   ].slice(0, Math.max(1, room.rows))
 }
@@ -119,13 +119,15 @@ function layerName({ storePaths }: LayerProgress): string {
 
 // With less room the numbers say more.
 const leastBar = 8
+// `1023.9 KiB stored already`; bars of one length are compared at a glance.
+const amountColumns = 25
 const mostBar = 30
 
 /** `  label    [#####     ]  amount`, as far as there is room. */
 function formatBar(label: string, share: number, amount: string, room: LineRoom): string {
   const labelWidth = Math.min(36, Math.max(12, Math.floor(room.columns / 3)))
   const name = cut(label, labelWidth).padEnd(labelWidth)
-  const width = Math.min(mostBar, room.columns - labelWidth - amount.length - 8)
+  const width = Math.min(mostBar, room.columns - labelWidth - amountColumns - 8)
   if (width < leastBar) return cut(`  ${name}  ${amount}`, room.columns)
   const filled = Math.round(Math.min(1, Math.max(0, share)) * width)
   const bar = `${'#'.repeat(filled)}${' '.repeat(width - filled)}`
