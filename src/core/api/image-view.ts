@@ -43,7 +43,10 @@ export interface AdditionView {
   readonly name: string
   /** `unknown`: a package is not on this machine yet, so its closure is not known before it is built. */
   readonly status: 'known' | 'unknown'
-  /** Only when known: store paths that come and their NAR sizes, and layers that stay the same. */
+  /**
+   * Only when known: store paths that come, the largest first, and how many layers of the grown image
+   * are the same and how many are not. The root file system links to all packages and counts as new.
+   */
   readonly added?: readonly { readonly path: string; readonly narSizeBytes: number }[]
   readonly keptLayers?: number
   readonly newLayers?: number
