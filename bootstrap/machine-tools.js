@@ -15,7 +15,7 @@ export const machineTools = [
     // The product's Node is linked to it, and nothing on a small Debian brings it.
     debianPackage: 'libatomic1',
     libraries: ['libatomic.so.1'],
-    purposes: ['serve', 'test', 'bench', 'check', 'fresh'],
+    purposes: ['serve', 'test', 'bench', 'check', 'fresh', 'deploy'],
   },
   {
     debianPackage: 'nix-bin',
@@ -40,7 +40,7 @@ export const machineTools = [
   // Package sets in repositories. Its ssh is only recommended, and whoever uses ssh has it.
   { debianPackage: 'git', commands: ['git'], purposes: ['serve', 'test', 'bench', 'fresh'] },
   // Archives of nixpkgs.
-  { debianPackage: 'tar', commands: ['tar'], purposes: ['serve', 'test', 'bench'] },
+  { debianPackage: 'tar', commands: ['tar'], purposes: ['serve', 'test', 'bench', 'deploy'] },
   // Unpacks the list of a channel for `nixery popularity`.
   { debianPackage: 'xz-utils', commands: ['xz'], purposes: ['serve', 'test'] },
   {
@@ -58,20 +58,20 @@ export const machineTools = [
     commands: ['dockerd', 'docker'],
     // A docker elsewhere, as in /usr/local/bin, may be a client alone and is not touched by the package.
     unless: { commands: ['dockerd'], files: ['/usr/bin/docker'] },
-    purposes: ['test'],
+    purposes: ['test', 'deploy'],
     optional: true,
   },
   {
     debianPackage: 'containerd',
     commands: ['containerd', 'ctr'],
     unless: { commands: ['containerd'], files: [] },
-    purposes: ['test'],
+    purposes: ['test', 'deploy'],
     optional: true,
   },
   {
     debianPackage: 'runc',
     commands: ['runc'],
-    purposes: ['test'],
+    purposes: ['test', 'deploy'],
     optional: true,
   },
   { debianPackage: 'podman', commands: ['podman'], purposes: ['test'], optional: true },
@@ -108,7 +108,7 @@ export const machineTools = [
     optional: true,
   },
   { debianPackage: 'wrk', commands: ['wrk'], purposes: ['bench'], optional: true },
-  { debianPackage: 'debootstrap', commands: ['debootstrap'], purposes: ['fresh'] },
+  { debianPackage: 'debootstrap', commands: ['debootstrap'], purposes: ['fresh', 'deploy'] },
 ]
 
 /** The tools of `purpose` that the machine does not have. */

@@ -12,6 +12,7 @@ const suites = new Map([
   ['unit', { purpose: 'serve', files: unitFiles }],
   ['soak', { purpose: 'test', files: ['{src,package-sets,test}/**/*.soak.ts'] }],
   ['fresh', { purpose: 'fresh', files: ['test/fresh/*.fresh.ts'] }],
+  ['deploy', { purpose: 'deploy', files: ['test/deploy/*.deploy.ts'] }],
 ])
 
 // `npm test -- src/core` names files of its own, `npm run test:soak` a suite.

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
-import { chmod, copyFile, cp, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, cp, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { startDaemon } from '#test/clients/daemon.ts'
 import type { Daemon } from '#test/clients/daemon.ts'
 import { runCommand } from '#test/clients/run-command.ts'
 import type { CommandResult } from '#test/clients/run-command.ts'
+import { makeDebianRoot, mustRun, outsideCertificates } from './debian-root.ts'
 
 /** Debian 12 with Node and npm in a directory, and nothing else. */
 export type BareMachine = AsyncDisposable & {
@@ -27,9 +28,7 @@ export const projectOf = { root: '/root/nixery', somebody: '/home/somebody/nixer
 
 const projectRoot = join(import.meta.dirname, '..', '..')
 const enterMachine = join(import.meta.dirname, 'enter-machine.sh')
-const release = 'bookworm'
 const somebodyId = 1000
-const minuteMs = 60_000
 
 export async function makeBareMachine(report: (line: string) => void): Promise<BareMachine> {
   await using stack = new AsyncDisposableStack()
@@ -38,11 +37,9 @@ export async function makeBareMachine(report: (line: string) => void): Promise<B
   stack.defer(() => rm(root, { recursive: true, force: true }))
   // mkdtemp keeps other users out, also those of the machine inside.
   await chmod(root, 0o755)
-  report(`debootstrap of ${release} into ${root}`)
-  const mirror = await findMirror()
-  await mustRun('debootstrap', ['--variant=minbase', release, root, mirror], 15 * minuteMs)
+  report(`debootstrap into ${root}`)
+  await makeDebianRoot(root)
   report('Node, npm and two clones of the project')
-  await writeSources(root)
   await copyNode(root)
   await copyNetworkSettings(root)
   await cloneProject(root)
@@ -82,35 +79,6 @@ function homeOf(user: User): string {
   return user === 'root' ? '/root' : '/home/somebody'
 }
 
-/** Debian's own sources of this machine, as lines of a sources.list. */
-async function listSources(): Promise<{ uri: string; suite: string; component: string }[]> {
-  const format = '$(REPO_URI) $(RELEASE) $(COMPONENT)'
-  const output = await mustRun('apt-get', [
-    'indextargets',
-    `--format=${format}`,
-    'Created-By: Packages',
-    'Origin: Debian',
-  ])
-  return output
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' '))
-    .map(([uri = '', suite = '', component = '']) => ({ uri, suite, component }))
-}
-
-async function findMirror(): Promise<string> {
-  const source = (await listSources()).find(({ suite }) => suite === release)
-  if (source === undefined) throw new Error(`apt of this machine knows no Debian ${release}`)
-  return source.uri
-}
-
-async function writeSources(root: string): Promise<void> {
-  const lines = (await listSources()).map((source) =>
-    ['deb', source.uri, source.suite, source.component].join(' '),
-  )
-  await writeFile(join(root, 'etc/apt/sources.list'), `${lines.join('\n')}\n`)
-}
-
 /** The machine's own Node and not the product's, because that is what a newcomer starts with. */
 async function copyNode(root: string): Promise<void> {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
@@ -133,8 +101,9 @@ const certificatesPath = '/etc/outside-certificates.crt'
 
 /** Without these the machine inside would not reach what this one reaches. */
 async function copyNetworkSettings(root: string): Promise<void> {
-  const certificates = process.env['NODE_EXTRA_CA_CERTS'] ?? '/etc/ssl/certs/ca-certificates.crt'
-  if (existsSync(certificates)) await copyFile(certificates, join(root, certificatesPath))
+  if (existsSync(outsideCertificates)) {
+    await copyFile(outsideCertificates, join(root, certificatesPath))
+  }
   for (const file of ['/etc/resolv.conf', '/etc/hosts']) {
     if (existsSync(file)) await copyFile(file, join(root, file))
   }
@@ -161,14 +130,4 @@ async function cloneProject(root: string): Promise<void> {
   }
   await mkdir(join(root, '/home/somebody'), { recursive: true })
   await mustRun('chown', ['--recursive', String(somebodyId), join(root, '/home/somebody')])
-}
-
-async function mustRun(
-  command: string,
-  args: readonly string[],
-  timeoutMs = minuteMs,
-): Promise<string> {
-  const { stdout, stderr, exitCode } = await runCommand(command, args, { timeoutMs })
-  if (exitCode !== 0) throw new Error(`${command} exits with ${exitCode}\n${stdout}${stderr}`)
-  return stdout
 }
