@@ -2,8 +2,7 @@ import { z } from 'zod'
 import type { ImageDocument } from '#core/assembly/image-documents.ts'
 import { parseDigest, type Digest } from '#core/oci/digest.ts'
 
-/** Text that is a digest. */
-export const digestSchema = z.string().transform((text, context): Digest => {
+const digestSchema = z.string().transform((text, context): Digest => {
   const digest = parseDigest(text)
   if (digest !== undefined) return digest
   context.addIssue('not a sha256 digest')

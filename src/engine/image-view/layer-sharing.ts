@@ -152,9 +152,12 @@ function describeUsers({ names, layers }: LayerUsers): SharedLayers {
   return {
     usersOf(digest, except) {
       const places = layers.get(digest) ?? []
-      const others = places.filter((place) => place !== placesOfNames.get(except))
-      const shown = others.slice(0, shownNames).map((place) => names[place]!)
-      return { names: shown, count: others.length }
+      const own = placesOfNames.get(except)
+      const isAmong = own !== undefined && places.includes(own)
+      // One more than is shown, since it may be the one that is left out.
+      const first = places.slice(0, shownNames + 1).filter((place) => place !== own)
+      const shown = first.slice(0, shownNames).map((place) => names[place]!)
+      return { names: shown, count: places.length - (isAmong ? 1 : 0) }
     },
   }
 }
