@@ -45,7 +45,7 @@ function quarantine(blob: NeededBlob, isRepaired: boolean): string {
   const needing = blob.images === 0 ? '' : ', and what needs it is removed'
   const done = `moved into quarantine${needing}`
   const consequence = isRepaired
-    ? `${done}; the next pull makes it again`
+    ? `${done}${blob.images === 0 ? '' : '; the next pull makes it again'}`
     : `with --repair it is ${done}`
   return `${need(blob)}; ${consequence}`
 }
