@@ -136,9 +136,9 @@ suite('the API over the bundled set', { skip: skipUnless([...siteCommands, 'floc
   test('an order fails with the line of the registry, build id included', async () => {
     const { order, pull, ended } = clientOf(`http://${server.address}`)
     const { order: placed } = await order('no-such-package')
-    const { status, message, builds } = await ended(placed.id)
+    const { status, message = '', builds } = await ended(placed.id)
     assert.equal(status, 'failed')
-    assert.ok(message !== undefined && message.includes(`(build ${builds[0]})`), message)
+    assert.ok(message.includes(`(build ${builds[0]})`), message)
     assert.equal((await pull('no-such-package')).message, message)
   })
 })
