@@ -4,6 +4,8 @@
   lib,
   buildNpmPackage,
   cacert,
+  coreutils,
+  findutils,
   git,
   gnutar,
   gzip,
@@ -14,6 +16,7 @@
   openssh,
   runCommand,
   stdenv,
+  util-linux,
   xz,
 }:
 
@@ -116,11 +119,14 @@ buildNpmPackage {
       --add-flags $out/lib/nixery/src/main.ts \
       --suffix PATH : ${
         lib.makeBinPath [
+          coreutils
+          findutils
           git
           gnutar
           gzip
           nix
           openssh
+          util-linux
           xz
         ]
       }

@@ -61,6 +61,7 @@ let
       "bashInteractive"
       "cacert"
       "coreutils"
+      "findutils"
       "git"
       "gnutar"
       "gzip"
@@ -68,6 +69,7 @@ let
       "makeWrapper"
       "nix"
       "openssh"
+      "util-linux"
       "xz"
     ] package
     // {
