@@ -40,10 +40,7 @@ export default function configure(eleventy) {
   eleventy.addTransform('tables', (text) =>
     // Wide ones scroll by themselves, by keyboard too.
     text
-      .replaceAll(
-        '<table>',
-        '<div class="table" tabindex="0" role="region" aria-label="Table"><table>',
-      )
+      .replaceAll('<table>', '<div class="table" tabindex="0"><table>')
       .replaceAll('</table>', '</table></div>')
       .replaceAll('<pre>', '<pre tabindex="0">'),
   )

@@ -23,7 +23,10 @@ test('docs/pictures/terminal.svg shows what README.md types', () => {
     .flatMap(({ text }) => parseCommands(text).map(({ command }) => command))
     .filter((command) => command !== 'npm start')
   for (const command of typed) {
-    assert.ok(picture.includes(`>$ ${command}<`), `${command}: copy test/artefacts/terminal.svg`)
+    assert.ok(
+      picture.includes(`>$ ${command}<`),
+      `${command} is not in it: run the tests of test/docs with WRITE_PICTURES=1`,
+    )
   }
 })
 
