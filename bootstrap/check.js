@@ -13,6 +13,7 @@ const checks = [
   ['lint', 'oxlint', '--deny-warnings', '.'],
   ['types', 'tsc', '-p', '.'],
   ['types of the page', 'tsc', '-p', 'web'],
+  ['types of its tests', 'tsc', '-p', 'test/browser'],
   ['dead code', 'knip'],
   ...projectChecks(),
 ]

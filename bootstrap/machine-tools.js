@@ -77,6 +77,8 @@ export const machineTools = [
   { debianPackage: 'podman', commands: ['podman'], purposes: ['test'], optional: true },
   { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['test'], optional: true },
   { debianPackage: 'umoci', commands: ['umoci'], purposes: ['test'], optional: true },
+  // Looks at the page.
+  { debianPackage: 'chromium', commands: ['chromium'], purposes: ['test'], optional: true },
   // Readers of our layers.
   { debianPackage: 'python3', commands: ['python3'], purposes: ['test'], optional: true },
   { debianPackage: 'zstd', commands: ['zstd'], purposes: ['test'], optional: true },

@@ -1,7 +1,8 @@
 import { request, RequestFailure } from './request-json.ts'
 
 /**
- * The text of an answer as it arrives; nothing for 204. Ends when the service ends it.
+ * The text of an answer as it arrives, first an empty one as soon as the service answers; nothing for
+ * 204. Ends when the service ends it.
  *
  * @throws {RequestFailure} also when nothing came for `silenceMs`
  */
@@ -20,6 +21,7 @@ export async function* readText(
       signal: AbortSignal.any([signal, silence.signal]),
     })
     if (response.status === 204 || response.body === null) return
+    yield ''
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
     for (;;) {
       const { done, value } = await reader.read()

@@ -329,7 +329,7 @@ function Packing({ progress }: { readonly progress: BuildProgress }) {
       <div class="amount">
         <p>
           {done} of {formatCount(layers.length, 'layer')}
-          {reused > 0 && `, ${reused} of them were there already`}; {formatBytes(doneBytes)} of{' '}
+          {reused > 0 && `, ${reused} of them from other images`}; {formatBytes(doneBytes)} of{' '}
           {formatBytes(allBytes)}
         </p>
         <progress aria-label="Layers" value={done} max={layers.length} />

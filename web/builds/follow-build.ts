@@ -66,6 +66,9 @@ async function* readProgress(
   }
   const address = `/api/v1/builds/${encodeURIComponent(id)}/events`
   const pieces = readText(address, headers, silenceMs, signal)
+  const { value: opened } = await pieces.next()
+  // A build that is quiet now is followed again, although it tells nothing new.
+  if (opened !== undefined && progress !== undefined) yield progress
   for await (const { kind, data } of readEventStream(pieces)) {
     if (kind === 'progress') progress = JSON.parse(data) as BuildProgress
     else if (progress !== undefined)

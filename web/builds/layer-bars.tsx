@@ -3,7 +3,7 @@ import { printable } from '../page/printable.ts'
 import { formatBytes, formatCount } from '../page/quantities.ts'
 import {
   describeLayer,
-  doneBytesOf,
+  fractionDone,
   layerRows,
   sumLayers,
   type NumberedLayer,
@@ -26,11 +26,7 @@ export function LayerBars({ layers }: { readonly layers: readonly LayerProgress[
           <li key={layer.index} class={layer.state}>
             <span class="name">{printable(describeLayer(layer))}</span>
             <span class="size">{describeSize(layer)}</span>
-            <progress
-              aria-label={printable(describeLayer(layer))}
-              value={doneBytesOf(layer)}
-              max={Math.max(layer.narSizeBytes, 1)}
-            />
+            <progress aria-label={printable(describeLayer(layer))} value={fractionDone(layer)} />
           </li>
         ))}
       </ul>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LayerProgress } from '#core/api/build-progress.ts'
-import { describeLayer, layerRows, sumLayers } from './layer-rows.ts'
+import { describeLayer, fractionDone, layerRows, sumLayers } from './layer-rows.ts'
 
 function layer(narSizeBytes: number, changes: Partial<LayerProgress> = {}): LayerProgress {
   return { storePaths: ['a'], narSizeBytes, state: 'waiting', archivedBytes: 0, ...changes }
@@ -34,6 +34,13 @@ test('sumLayers() counts what is done, never more than there is', () => {
     layer(10),
   ]
   assert.deepEqual(sumLayers(layers), { done: 2, reused: 1, doneBytes: 190, allBytes: 200 })
+})
+
+test('fractionDone() is whole for what is done, however small', () => {
+  assert.equal(fractionDone(layer(0, { state: 'reused' })), 1)
+  assert.equal(fractionDone(layer(0)), 0)
+  assert.equal(fractionDone(layer(100, { state: 'packing', archivedBytes: 25 })), 0.25)
+  assert.equal(fractionDone(layer(100, { state: 'packing', archivedBytes: 110 })), 1)
 })
 
 test('describeLayer() names the first store path', () => {

@@ -40,8 +40,14 @@ export function sumLayers(layers: readonly LayerProgress[]): LayersDone {
   }
 }
 
+/** How far a layer is, from 0 to 1. */
+export function fractionDone(layer: LayerProgress): number {
+  if (isDone(layer)) return 1
+  return layer.narSizeBytes === 0 ? 0 : doneBytesOf(layer) / layer.narSizeBytes
+}
+
 /** How much of its store paths a layer has: archives are a little larger. */
-export function doneBytesOf(layer: LayerProgress): number {
+function doneBytesOf(layer: LayerProgress): number {
   return isDone(layer) ? layer.narSizeBytes : Math.min(layer.archivedBytes, layer.narSizeBytes)
 }
 

@@ -29,7 +29,7 @@ export function Addition({ image, source }: Properties) {
 }
 
 function Change({ image, added }: { readonly image: ImageView; readonly added: string }) {
-  const query = new URLSearchParams({ name: image.name, add: added })
+  const query = new URLSearchParams({ name: image.name, tag: image.tag, add: added })
   const answer = useAnswer<AdditionView>(`/api/v1/image/addition?${query}`)
   if (answer.kind === 'loading') return <p class="hint">Looking what {added} would bring …</p>
   if (answer.kind === 'failed') return <p class="problem">{printable(answer.message)}</p>

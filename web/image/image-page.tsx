@@ -15,6 +15,9 @@ import { LayerTable } from './layer-table.tsx'
 import { LayerTreemap } from './layer-treemap.tsx'
 import { nameLayers } from './named-layer.ts'
 
+// Reading all images of a storage takes from a second to minutes.
+const countingPollMs = 3_000
+
 interface Properties {
   readonly name: string
   readonly tag: string
@@ -26,7 +29,9 @@ interface Properties {
 /** A stored image: its layers, who shares them, and what is in it. */
 export function ImagePage({ name, tag, platform, service }: Properties) {
   const query = new URLSearchParams({ name, tag, ...(platform !== undefined && { platform }) })
-  const answer = useAnswer<ImageView>(`/api/v1/image?${query}`)
+  const answer = useAnswer<ImageView>(`/api/v1/image?${query}`, {
+    againAfterMs: ({ sharing }) => (sharing === 'counting' ? countingPollMs : undefined),
+  })
   const sources = (service?.sources ?? []).map((source) => source.name)
   const composition = compositionOf(name, sources)
   return (
@@ -74,11 +79,7 @@ function Shown({ image, source }: { readonly image: ImageView; readonly source: 
       <CommandTabs components={image.name.split('/')} tag={image.tag} />
       <section aria-labelledby="layers">
         <h2 id="layers">Layers</h2>
-        <p class="lead">
-          {shared.length === 0
-            ? 'No other stored image has layers of this one.'
-            : `${formatCount(shared.length, 'layer')} of ${layers.length}, ${formatBytes(sharedBytes)}, are in other images too: whoever has one of those downloads only the rest.`}
-        </p>
+        <p class="lead">{describeSharing(image, shared.length, sharedBytes)}</p>
         <LayerTreemap layers={layers} chosen={chosen} onChoose={setChosen} />
         <LayerTable layers={layers} closure={closure ?? []} chosen={chosen} onChoose={setChosen} />
       </section>
@@ -96,6 +97,13 @@ function Shown({ image, source }: { readonly image: ImageView; readonly source: 
       </section>
     </>
   )
+}
+
+function describeSharing({ layers, sharing }: ImageView, count: number, bytes: number): string {
+  if (sharing === 'counting') return 'Which other images have the same layers is being counted.'
+  if (count === 0) return 'No other stored image has layers of this one.'
+  const part = `${count} of ${formatCount(layers.length, 'layer')}, ${formatBytes(bytes)}`
+  return `Shared with other images: ${part}. Whoever has one of those downloads only the rest.`
 }
 
 function Platforms({ image }: { readonly image: ImageView }) {

@@ -12,6 +12,7 @@ const view: ImageView = {
   platforms: ['linux/amd64'],
   revision: 'r',
   sizeBytes: 2,
+  sharing: 'known',
   layers: [{ ...layer, paths: [0, 1] }, { ...layer, paths: [2] }, layer],
   closure: [
     { path: 'aaa-zlib', narSizeBytes: 5, references: [] },

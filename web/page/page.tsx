@@ -1,5 +1,5 @@
 import { useRef, useState } from 'preact/hooks'
-import type { ServiceInfo } from '#core/api/service-info.ts'
+import type { ServedSource, ServiceInfo } from '#core/api/service-info.ts'
 import { useAnswer, type Answer } from '../api/use-answer.ts'
 import { BuildPage } from '../builds/build-page.tsx'
 import { BuildsPage } from '../builds/builds-page.tsx'
@@ -119,13 +119,17 @@ function ThemeChoice() {
   )
 }
 
+function isTold({ origin, revision }: ServedSource): boolean {
+  return origin !== undefined || revision !== undefined
+}
+
 function Footer({ service }: { readonly service: Answer<ServiceInfo> }) {
   return (
     <footer>
       {service.kind === 'loaded' && (
         <>
           <span>Nixery {printable(service.value.version)}</span>
-          {service.value.sources.map(({ name, origin, revision }) => (
+          {service.value.sources.filter(isTold).map(({ name, origin, revision }) => (
             <span key={name}>
               {name === '' ? 'Packages' : printable(name)}
               {origin !== undefined && <> of {printable(origin)}</>}

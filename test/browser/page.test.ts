@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { after, before, suite, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import type { RegistryProcess } from '#test/anomaly/registry-process.ts'
+import { skipUnless } from '#test/clients/availability.ts'
+import { dockerdCommands, startDockerd } from '#test/clients/dockerd.ts'
+import { browserCommands, startBrowser, type PageOptions, type TestBrowser } from './browser.ts'
+import { openLine } from './cuttable-line.ts'
+import { findBarriers } from './find-barriers.ts'
+import { startNixery } from '#test/clients/nixery-server.ts'
+import { siteCommands, startPageSite } from './page-site.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+// Building, packing and the grace of a busy machine.
+const buildMs = 120_000
+const docsPictures = join(root, 'docs', 'pictures')
+const budgetBytes = 100_000
+
+suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, () => {
+  const resources = new AsyncDisposableStack()
+  let browser: TestBrowser
+  let service: RegistryProcess
+
+  before(async () => {
+    assert.ok(existsSync(join(root, 'dist', 'web')), 'dist/web is not built: npm run build')
+    service = resources.use(await startPageSite({ NIXERY_BUILD_GRACE: '1' }))
+    browser = resources.use(await startBrowser())
+  })
+  after(() => resources.disposeAsync())
+
+  const open = (options?: PageOptions) => browser.openPage(service.url, options)
+
+  test(
+    'leads from a search by keyboard to a build that a hanging docker pull waits for',
+    { skip: skipUnless(dockerdCommands, { root: true }) },
+    async () => {
+      await using docker = await startDockerd()
+      await using opened = await open()
+      const { page, faults, takePicture } = opened
+      const { host } = new URL(service.url)
+
+      await page.goto('/')
+      await composeByKeyboard(page, 'slow')
+      const command = page.getByRole('tabpanel')
+      await command.getByText(`docker pull ${host}/slow`).waitFor()
+      assert.equal(new URL(page.url()).search, '?shell=off&packages=slow')
+      let pullIsOver = false
+      const pull = docker.run(['pull', `${host}/slow`]).finally(() => (pullIsOver = true))
+
+      await tabTo(page, 'Build it now')
+      await page.keyboard.press('Enter')
+      await page.waitForURL(/\/builds\/[0-9a-f]{12}$/)
+      await page.getByText('slow-1.0> step 2 of 10').waitFor()
+      assert.equal(pullIsOver, false)
+      await takePicture('build-light')
+
+      await page.reload()
+      await page.getByText('slow-1.0> step 1 of 10').waitFor()
+      await page.getByText('slow-1.0> step 5 of 10').waitFor()
+      assert.equal(pullIsOver, false)
+      await page.getByRole('heading', { name: 'The image is ready' }).waitFor({ timeout: buildMs })
+      const { exitCode, stderr } = await pull
+      assert.equal(exitCode, 0, stderr)
+
+      await page.getByRole('link', { name: 'Look into the image' }).click()
+      await page.getByRole('heading', { name: 'Image slow' }).waitFor()
+      assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'H1')
+      await page.getByRole('button', { name: /slow-1\.0/ }).click()
+      await page.getByText('No other stored image has this layer').waitFor()
+      await page.getByRole('button', { name: /Show all/ }).click()
+      await page.getByRole('region', { name: 'Store paths' }).getByText('slow-1.0').click()
+      await page.getByRole('heading', { name: 'Needs (0)' }).waitFor()
+      await takePicture('opened-image-light')
+      assert.deepEqual(faults, [])
+    },
+  )
+
+  test('shows why a build has failed, and text of strangers as text', async () => {
+    await using opened = await open()
+    const { page, faults, takePicture } = opened
+    await page.goto('/?shell=off&packages=hostile')
+    await page.getByRole('combobox', { name: 'Search packages' }).fill('hostile')
+    await page.getByRole('option', { name: /<img src=x onerror/ }).waitFor()
+    await page.getByRole('button', { name: 'Build it now' }).click()
+    await page.getByRole('heading', { name: 'The build has failed' }).waitFor({ timeout: buildMs })
+    const log = page.getByRole('region', { name: 'Log of the builders' })
+    await log.getByText('the last words of the builder').waitFor()
+    const text = (await log.textContent()) ?? ''
+    assert.ok(text.includes('before <img src=x onerror="window.hurt=1"> after'))
+    assert.ok(text.includes('</pre><script>window.hurt=2</script>'))
+    assert.ok(!text.includes('\u202e') && !text.includes('\u001b'))
+    await takePicture('failure-light')
+    await findNothingHurt(page)
+
+    await page.goto('/builds')
+    await page.getByRole('switch', { name: 'Failures only' }).check()
+    await page.getByRole('link', { name: 'hostile' }).first().click()
+    await page.getByRole('heading', { name: 'The build has failed' }).waitFor()
+    assert.deepEqual(faults, [])
+  })
+
+  test('shows a build of somebody else without its log, from the id in the error of a pull', async () => {
+    const answer = await fetch(`${service.url}/v2/hostile/manifests/latest`)
+    const message = await answer.text()
+    const [id] = /\b[0-9a-f]{12}\b/.exec(message) ?? []
+    assert.ok(id, message)
+    await using opened = await open()
+    const { page, faults } = opened
+    await page.goto(`/builds/${id}`)
+    await page.getByRole('heading', { name: 'The build has failed' }).waitFor()
+    await page.getByText('NIXERY_WEB=status').waitFor()
+    assert.equal(await page.getByRole('region', { name: 'Log of the builders' }).count(), 0)
+    assert.deepEqual(faults, [])
+  })
+
+  test('takes hostile addresses for text', async () => {
+    await using opened = await open({ refusals: [400, 404] })
+    const { page, faults } = opened
+    const markup = '<img src=x onerror=window.hurt=3>'
+    for (const path of [
+      `/images/${encodeURIComponent(markup)}`,
+      `/builds/${encodeURIComponent(markup)}`,
+      `/?packages=${encodeURIComponent(markup)}&source=${encodeURIComponent(markup)}&tag=<b>`,
+      '/images/%E2%80%AE',
+      `/images/${'long-'.repeat(400)}x`,
+    ]) {
+      await page.goto(path)
+      await page.getByRole('heading', { level: 1 }).waitFor()
+      await findNothingHurt(page)
+    }
+    assert.deepEqual(faults, [])
+  })
+
+  test('comes back to a build after an interruption, and cancels it', async () => {
+    await using line = await openLine(service.url)
+    await using opened = await browser.openPage(line.url)
+    const { page, takePicture } = opened
+    const banner = page.getByText('The connection to the service was lost')
+    await page.goto('/?shell=off&packages=hangs')
+    await page.getByRole('button', { name: 'Build it now' }).click()
+    await page.waitForURL(/\/builds\//)
+    await page.getByText('hangs-1.0> working on it').waitFor()
+    line.cut()
+    await banner.waitFor()
+    await takePicture('interrupted-light')
+    line.mend()
+    await banner.waitFor({ state: 'detached' })
+    await page.getByText('hangs-1.0> working on it').waitFor()
+
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('heading', { name: 'The build ended early' }).waitFor({ timeout: buildMs })
+  })
+
+  test('copies the command', async () => {
+    await using opened = await open()
+    const { page, faults } = opened
+    await page.goto('/?packages=quick')
+    await page.getByRole('tab', { name: 'Docker' }).focus()
+    await page.keyboard.press('ArrowRight')
+    await page.getByRole('tab', { name: 'Run', selected: true }).waitFor()
+    await page.getByRole('button', { name: 'Copy' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    const { host } = new URL(service.url)
+    const copied = await page.evaluate(() => navigator.clipboard.readText())
+    assert.equal(copied, `docker run --rm -it ${host}/shell/quick bash`)
+    assert.deepEqual(faults, [])
+  })
+
+  test('has no barriers, in both themes, and fits a phone', async () => {
+    const imagePath = '/images/crowd'
+    const answer = await fetch(`${service.url}/v2/crowd/manifests/latest`)
+    assert.equal(answer.status, 200, await answer.text())
+    const { builds } = (await (await fetch(`${service.url}/api/v1/builds`)).json()) as {
+      builds: { id: string; name: string; status: string }[]
+    }
+    const crowd = builds.find(({ name }) => name === 'crowd')!
+    const failed = builds.find(({ status }) => status === 'failed')
+    const views = {
+      compose: '/?packages=git+python3packages.numpy',
+      builds: '/builds',
+      crowd: `/builds/${crowd.id}`,
+      ...(failed && { failed: `/builds/${failed.id}` }),
+      image: imagePath,
+      unstored: '/images/never/pulled',
+    }
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await using opened = await open({ colorScheme, refusals: [404] })
+      const { page, faults, takePicture } = opened
+      for (const [view, path] of Object.entries(views)) {
+        await page.setViewportSize({ width: 1280, height: 900 })
+        await page.goto(path)
+        await page.getByRole('heading', { level: 1 }).waitFor()
+        await page.getByText('Loading …').first().waitFor({ state: 'detached' })
+        assert.deepEqual(await findBarriers(page), [], `${view}, ${colorScheme}`)
+        await takePicture(`${view}-${colorScheme}`)
+        await page.setViewportSize({ width: 360, height: 740 })
+        assert.deepEqual(await widerThanScreen(page), [], `${view} on a phone`)
+        if (colorScheme === 'light') await takePicture(`${view}-phone`)
+      }
+      assert.deepEqual(faults, [])
+    }
+  })
+
+  const skipPictures = process.env['WRITE_PICTURES'] === undefined && 'WRITE_PICTURES is not set'
+  test('draws the picture of the README', { skip: skipPictures }, async () => {
+    await using nixery = await startNixery()
+    await using opened = await browser.openPage(`http://${nixery.address}`)
+    const { page } = opened
+    await page.goto('/?packages=git+htop')
+    await page.getByRole('combobox', { name: 'Search packages' }).fill('python3 num')
+    const results = page.getByRole('listbox', { name: 'Packages' }).getByRole('option')
+    await results.first().waitFor({ timeout: buildMs })
+    await mkdir(docsPictures, { recursive: true })
+    await page.screenshot({ path: join(docsPictures, 'page.png') })
+  })
+
+  test('keeps the theme that somebody chose', async () => {
+    await using opened = await open()
+    const { page } = opened
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+    await page.goto('/')
+    const light = await background()
+    await page.getByRole('combobox', { name: 'Colours' }).selectOption('Dark')
+    const dark = await background()
+    assert.notEqual(dark, light)
+    await page.reload()
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    assert.equal(await background(), dark)
+  })
+
+  test('loads within its budget, and from nowhere else', async () => {
+    await using opened = await open()
+    const { page, faults } = opened
+    const sizes = new Map<string, number>()
+    const loads: Promise<void>[] = []
+    page.on('response', (response) => {
+      const load = async () =>
+        void sizes.set(response.url(), gzipSync(await response.body()).length)
+      loads.push(load())
+    })
+    await page.goto('/')
+    await page.getByRole('heading', { name: 'Recent builds' }).waitFor()
+    await page.waitForLoadState('networkidle')
+    await Promise.all(loads)
+    const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
+    assert.ok(sizes.size >= 3 && total < budgetBytes, `${total} bytes in ${sizes.size} requests`)
+    const foreign = [...sizes.keys()].filter((url) => !url.startsWith(`${service.url}/`))
+    assert.deepEqual(foreign, [])
+    assert.deepEqual(faults, [])
+  })
+})
+
+/** Types a name, takes it, and turns the shell off, without a mouse. */
+async function composeByKeyboard(page: Page, name: string): Promise<void> {
+  await page.getByRole('heading', { level: 1 }).waitFor()
+  await tabTo(page, 'Search packages')
+  await page.keyboard.type(name)
+  await page.getByRole('option', { name }).waitFor()
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: `Remove ${name}` }).waitFor()
+  await tabTo(page, 'shell')
+  await page.keyboard.press('Space')
+}
+
+/** Presses Tab until what is called so has the focus. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  const most = 60
+  for (let pressed = 0; pressed < most; pressed++) {
+    await page.keyboard.press('Tab')
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement as HTMLElement | null
+      const label = (element as HTMLInputElement | null)?.labels?.[0]
+      return `${label?.textContent ?? ''} ${element?.textContent ?? ''}`
+    })
+    if (focused.includes(name)) return
+  }
+  assert.fail(`no Tab leads to ${name}`)
+}
+
+async function findNothingHurt(page: Page): Promise<void> {
+  assert.equal(await page.evaluate(() => (window as { hurt?: unknown }).hurt), undefined)
+  assert.equal(await page.locator('img[src=x]').count(), 0)
+}
+
+/** What reaches beyond the screen, and so makes the page scroll sideways. */
+async function widerThanScreen(page: Page): Promise<readonly string[]> {
+  return page.evaluate(() =>
+    document.documentElement.scrollWidth <= window.innerWidth
+      ? []
+      : [...document.body.querySelectorAll('*')]
+          .filter((element) => element.getBoundingClientRect().right > window.innerWidth)
+          .map((element) => element.outerHTML.slice(0, 120)),
+  )
+}
