@@ -137,6 +137,18 @@ test('readConfig() gives each codec its own level', () => {
   assert.deepEqual(findIdleSettings(both, ['bundled']), ['NIXERY_GZIP_LEVEL'])
 })
 
+test('readConfig() shows strangers what happens, unless it is told otherwise', () => {
+  assert.equal(readConfig({}).web, 'status')
+  assert.equal(readConfig({ NIXERY_WEB: 'full' }).web, 'full')
+  assert.throws(() => readConfig({ NIXERY_WEB: 'on' }), /must be off, status or full/)
+  assert.throws(() => readConfig({ WEB_DIR: 'pages' }), /absolute path/)
+  const own = readConfig({ WEB_DIR: '/srv/pages' })
+  assert.equal(own.webDirectory, '/srv/pages')
+  assert.deepEqual(findIdleSettings(own, ['bundled']), [])
+  const off = readConfig({ WEB_DIR: '/srv/pages', NIXERY_WEB: 'off' })
+  assert.deepEqual(findIdleSettings(off, ['bundled']), ['WEB_DIR'])
+})
+
 test('readConfig() asks where the archives of a repository without web address are', () => {
   const repository = { NIXERY_NIXPKGS_REPO: 'git@git.example.org:nixpkgs' }
   assert.throws(() => readConfig(repository), /NIXERY_NIXPKGS_TARBALL/)
