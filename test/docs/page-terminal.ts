@@ -79,8 +79,8 @@ export async function openPageTerminal(): Promise<PageTerminal> {
   }
 }
 
-// The last two read the storage that a service has made.
-const needsService = /localhost:8080|nixery (gc|verify)\b/
+// Without an address `watch` asks this service; the others read the storage that one has made.
+const needsService = /localhost:8080|nixery (gc|verify|watch)\b/
 
 const person = {
   GIT_AUTHOR_NAME: 'Somebody',
