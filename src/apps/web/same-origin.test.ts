@@ -18,6 +18,8 @@ test('isSameOrigin() compares host and port, whatever the scheme', () => {
   check({ host, origin: 'null' }, false)
   check({ host, origin: '' }, false)
   check({ origin: 'http://registry.example:8080' }, false)
+  check({ host: 'backend:80', origin: 'https://x.example', 'sec-fetch-site': 'same-origin' }, true)
+  check({ host: 'backend:80', origin: 'https://x.example', 'sec-fetch-site': 'same-site' }, false)
   check({ host, 'sec-fetch-site': 'cross-site' }, false)
   check({ host, 'sec-fetch-site': 'cross-site', origin: `http://${host}` }, false)
 })
