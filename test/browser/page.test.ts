@@ -75,6 +75,11 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
       await page.getByRole('region', { name: 'Store paths' }).getByText('slow-1.0').click()
       await page.getByRole('heading', { name: 'Needs (0)' }).waitFor()
       await takePicture('opened-image-light')
+
+      await page.getByRole('combobox', { name: /one more package/ }).fill('quick')
+      await page.keyboard.press('Enter')
+      await page.getByText('quick is not on the service’s machine yet').waitFor()
+      await command.getByText(`docker pull ${host}/slow/quick`).waitFor()
       assert.deepEqual(faults, [])
     },
   )

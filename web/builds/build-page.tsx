@@ -150,10 +150,13 @@ interface ResultProperties {
 function Result({ progress, order, service }: ResultProperties) {
   const { name, status, platform, message } = progress
   const tag = order?.tag ?? 'latest'
+  const othersRun = order?.status === 'waiting' && order.builds.length > 1
   if (status === 'finished')
     return (
       <section class="card good" aria-labelledby="result">
-        <h2 id="result">The image is ready</h2>
+        <h2 id="result">
+          {othersRun ? 'The image is ready for this platform' : 'The image is ready'}
+        </h2>
         <CommandTabs components={name.split('/')} tag={tag} />
         <p class="actions">
           <a class="button" href={formatImagePath(name, tag, platform)}>
