@@ -160,6 +160,20 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     await page.getByRole('heading', { name: 'The build ended early' }).waitFor({ timeout: buildMs })
   })
 
+  test('shows again what the service could not be asked for a while', async () => {
+    await using line = await openLine(service.url)
+    await using opened = await browser.openPage(line.url)
+    const { page } = opened
+    const complaint = page.getByText('The service does not answer')
+    await page.goto('/builds')
+    await page.getByRole('link', { name: 'hostile' }).first().waitFor()
+    line.cut()
+    await complaint.waitFor()
+    line.mend()
+    await complaint.waitFor({ state: 'detached' })
+    await page.getByRole('link', { name: 'hostile' }).first().waitFor()
+  })
+
   test('copies the command', async () => {
     await using opened = await open()
     const { page, faults } = opened

@@ -14,9 +14,12 @@ export interface AskOptions<T> {
   readonly againAfterMs?: (value: T) => number | undefined
 }
 
+// Soon enough for somebody who waits, seldom enough for a service in trouble.
+const retryMs = 5_000
+
 /**
  * Asks for an address whenever it changes; nothing while it is `undefined`. The last answer stays until
- * the next one is there.
+ * the next one is there. A failure that may pass is asked about again.
  */
 export function useAnswer<T>(address: string | undefined, options: AskOptions<T> = {}): Answer<T> {
   const [answer, setAnswer] = useState<Answer<T>>({ kind: 'loading' })
@@ -33,7 +36,10 @@ export function useAnswer<T>(address: string | undefined, options: AskOptions<T>
         const waitMs = againAfterMs?.(value)
         if (waitMs !== undefined) timer = window.setTimeout(askWhenSeen, waitMs)
       } catch (error) {
-        if (!controller.signal.aborted) setAnswer(failed(error))
+        if (controller.signal.aborted) return
+        const failure = failed(error)
+        setAnswer(failure)
+        if (passes(failure.status)) timer = window.setTimeout(askWhenSeen, retryMs)
       }
     }
     const askWhenSeen = () => {
@@ -53,7 +59,12 @@ export function useAnswer<T>(address: string | undefined, options: AskOptions<T>
   return answer
 }
 
-function failed(error: unknown): Answer<never> {
+/** Whether a failure may be over soon: nobody answers, or the service starts or is busy. */
+function passes(status: number): boolean {
+  return status === 0 || status === 429 || status >= 500
+}
+
+function failed(error: unknown): Extract<Answer<never>, { readonly kind: 'failed' }> {
   return error instanceof RequestFailure
     ? { kind: 'failed', status: error.status, message: error.message }
     : { kind: 'failed', status: 0, message: String(error) }
