@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import {
   chmod,
   copyFile,
-  cp,
   mkdir,
   mkdtemp,
   readdir,
@@ -14,7 +13,7 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
@@ -202,7 +201,7 @@ async function makeRevision(
 ): Promise<string> {
   const target = join(temporary, 'set')
   const apt = join(temporary, 'apt')
-  await cp(expressionsDirectory, target, { recursive: true })
+  await copyExpressions(target)
   await writeFile(join(target, expressionsFile), await describeExpressions())
   await generateIndex(apt, target, mirror, onProgress, signal)
   await mkdir(join(target, 'bootstrap'))
@@ -212,6 +211,15 @@ async function makeRevision(
   const revision = `debian-${(await digestOfTree(target)).slice(0, 40)}`
   await writeFile(join(target, mirrorFile), `${JSON.stringify(mirror)}\n`)
   return revision
+}
+
+/** Into directories of this process: those of an installation may be read-only, as in a Nix store. */
+async function copyExpressions(target: string): Promise<void> {
+  for (const file of await filesBelow(expressionsDirectory)) {
+    const copy = join(target, relative(expressionsDirectory, file))
+    await mkdir(dirname(copy), { recursive: true })
+    await copyFile(file, copy)
+  }
 }
 
 /** In a process of its own: the index of 60,000 packages needs a heap that the service never gives back. */
@@ -271,12 +279,7 @@ async function publish(prepared: string, home: string, revision: string): Promis
 /** Over names, executable bits and contents, in sorted order. */
 async function digestOfTree(directory: string): Promise<string> {
   const digest = createHash('sha256')
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  const files = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort()
-  for (const file of files) {
+  for (const file of await filesBelow(directory)) {
     const content = await readFile(file)
     const isExecutable = ((await stat(file)).mode & 0o111) !== 0
     const path = file.slice(directory.length + 1)
@@ -284,6 +287,14 @@ async function digestOfTree(directory: string): Promise<string> {
     digest.update(content)
   }
   return digest.digest('hex')
+}
+
+async function filesBelow(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
 }
 
 async function removeAbandoned(home: string): Promise<void> {
