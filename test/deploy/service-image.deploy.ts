@@ -25,7 +25,11 @@ suite('the image that the service makes of itself', { skip, timeout: 30 * minute
       NIXERY_STATE_DIRECTORY: await prepareStateDirectory(),
       STORAGE_PATH: join(directory, 'storage'),
     }
-    const make = [join(projectRoot, 'bootstrap', 'image.js'), '--output', `docker-archive:${archive}`]
+    const make = [
+      join(projectRoot, 'bootstrap', 'image.js'),
+      '--output',
+      `docker-archive:${archive}`,
+    ]
     const node: Client = { run: (args, options) => runCommand(process.execPath, args, options) }
     await outputOf(node, make, { env, timeoutMs: 15 * minuteMs })
     docker = resources.use(await startDockerd())
@@ -38,7 +42,8 @@ suite('the image that the service makes of itself', { skip, timeout: 30 * minute
       '--name=service',
       '--network=host',
       `--env=PORT=${port}`,
-      `--volume=${outsideCertificates}:/etc/ssl/certs/ca-certificates.crt:ro`,
+      `--volume=${outsideCertificates}:/certificates.crt:ro`,
+      '--env=SSL_CERT_FILE=/certificates.crt',
       '--volume=nixery-state:/var/lib/nixery',
       '--cap-drop=ALL',
       '--security-opt=no-new-privileges',
@@ -73,7 +78,10 @@ suite('the image that the service makes of itself', { skip, timeout: 30 * minute
 
   test('knows in Nix what it consists of, and keeps that from being collected', async () => {
     const own = await inService('sh', '-c', 'readlink -f /opt/nixery /bin/git /share/nixery')
-    const paths = own.trim().split('\n').map((path) => path.split('/', 4).join('/'))
+    const paths = own
+      .trim()
+      .split('\n')
+      .map((path) => path.split('/', 4).join('/'))
     assert.equal(paths.length, 3)
     await inService('nix-store', '--verify-path', ...paths)
     const garbage = await inService('nix-store', '--gc', '--print-dead')
@@ -82,7 +90,8 @@ suite('the image that the service makes of itself', { skip, timeout: 30 * minute
 
   test('shows its page and documentation', async () => {
     for (const path of ['/', '/docs/']) {
-      const response = await fetch(`http://127.0.0.1:${port}${path}`)
+      const headers = { Accept: 'text/html' }
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers })
       assert.equal(response.status, 200)
       assert.match(await response.text(), /<title>/)
     }
