@@ -77,6 +77,9 @@ export const machineTools = [
   { debianPackage: 'podman', commands: ['podman'], purposes: ['test'], optional: true },
   { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['test'], optional: true },
   { debianPackage: 'umoci', commands: ['umoci'], purposes: ['test'], optional: true },
+  // They read what `nixery completion` prints.
+  { debianPackage: 'zsh', commands: ['zsh'], purposes: ['test'], optional: true },
+  { debianPackage: 'fish', commands: ['fish'], purposes: ['test'], optional: true },
   // Looks at the page.
   { debianPackage: 'chromium', commands: ['chromium'], purposes: ['test'], optional: true },
   // Readers of our layers.
@@ -99,7 +102,7 @@ export const machineTools = [
   {
     debianPackage: 'docker-registry',
     commands: ['docker-registry'],
-    purposes: ['bench'],
+    purposes: ['test', 'bench'],
     optional: true,
   },
   { debianPackage: 'skopeo', commands: ['skopeo'], purposes: ['bench'], optional: true },

@@ -268,7 +268,14 @@ async function checkBundledSet(
 
 async function pinSources(config: Config, signal: AbortSignal): Promise<readonly Finding[]> {
   // Nobody is answered from memory, and nothing is logged: the findings say it.
-  const asking = { ...config, origins: { ...config.origins, pinTtlMs: 0 }, refreshMs: 0 }
+  await using stack = new AsyncDisposableStack()
+  const stateDirectory = await existingState(config, stack)
+  const asking = {
+    ...config,
+    stateDirectory,
+    origins: { ...config.origins, pinTtlMs: 0 },
+    refreshMs: 0,
+  }
   await using opened = await openSources(asking, pino({ level: 'silent' }), signal)
   const named = [...opened.sources].filter(([name]) => name !== '' || opened.sources.size === 1)
   return Promise.all(
@@ -294,6 +301,17 @@ async function pinSources(config: Config, signal: AbortSignal): Promise<readonly
       }
     }),
   )
+}
+
+/** Nothing is made where the service will have its files: what is asked is kept apart, and removed. */
+async function existingState(
+  { stateDirectory }: Config,
+  stack: AsyncDisposableStack,
+): Promise<string> {
+  if ((await nearestDirectory(stateDirectory)) === stateDirectory) return stateDirectory
+  const directory = await mkdtemp(join(tmpdir(), 'nixery-doctor-'))
+  stack.defer(() => rm(directory, { recursive: true, force: true }))
+  return directory
 }
 
 async function checkCaches(config: Config, signal: AbortSignal): Promise<readonly Finding[]> {

@@ -1,3 +1,4 @@
+/* oxlint-disable no-control-regex -- they are what a terminal obeys */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -156,11 +157,8 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
 
   test('writes an archive to standard output', async () => {
     const script = '"$0" "$@" | tar -t'
-    const [command = '', ...args] = [
-      ...nixeryCommand,
-      ...['build', 'greeting', '-q', '-o', 'docker-archive:-'],
-    ]
-    const { stdout, stderr, exitCode } = await runCommand('sh', ['-c', script, command, ...args], {
+    const args = [...nixeryCommand, 'build', 'greeting', '-q', '--output=docker-archive:-']
+    const { stdout, stderr, exitCode } = await runCommand('sh', ['-c', script, ...args], {
       env: awkward,
     })
     assert.equal(exitCode, 0, stderr)
@@ -197,8 +195,12 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
       const raw = await outputOf(skopeo, ['inspect', '--raw', '--tls-verify=false', target])
       assert.equal(JSON.parse(raw).manifests.length, 2)
       const copied = await skopeo.run([
-        ...['copy', '--all', '--preserve-digests', '--src-tls-verify=false'],
-        ...[target, `oci:${place('pulled')}:x`],
+        'copy',
+        '--all',
+        '--preserve-digests',
+        '--src-tls-verify=false',
+        target,
+        `oci:${place('pulled')}:x`,
       ])
       assert.equal(copied.exitCode, 0, copied.stderr)
       const index = await readFile(join(place('pulled'), 'index.json'), 'utf8')

@@ -1,3 +1,4 @@
+/* oxlint-disable no-control-regex -- they are what a terminal obeys */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { clientEnvironment, endWithParent, runCommand } from '#test/clients/run-command.ts'

@@ -23,20 +23,23 @@ export function formatBuild(progress: BuildProgress, room: LineRoom): readonly s
   return [
     ...lines,
     ...layers.map(({ layer, index }) => formatLayer(layer, index, progress.layers.length, room)),
-    ...(hidden > 0 && layers.length > 0
-      ? [paintCut(room, 'dim', `  and ${hidden} more`)]
-      : []),
+    ...(hidden > 0 && layers.length > 0 ? [paintCut(room, 'dim', `  and ${hidden} more`)] : []),
   ].slice(0, Math.max(1, room.rows))
 }
+
+// Less of a name says nothing.
+const leastTitle = 12
 
 function formatHead(progress: BuildProgress, room: LineRoom): string {
   const { name, platform, id, queuedAtMs, startedAtMs, endedAtMs } = progress
   const ms = (endedAtMs ?? room.nowMs) - (startedAtMs ?? queuedAtMs)
   const facts = `${describeState(progress)}  ${formatAge(ms)}  build ${id}`
-  const title = cut(`${printable(name)} ${printable(platform)}`, room.columns - facts.length - 2)
+  const widest = Math.max(leastTitle, room.columns - facts.length - 2)
+  const title = cut(`${printable(name)} ${printable(platform)}`, widest)
+  const line = cut(`${title}  ${facts}`, room.columns)
   const colour =
     progress.status === 'finished' ? 'green' : progress.endedAtMs === undefined ? 'cyan' : 'red'
-  return `${room.paint(colour, title)}  ${cut(facts, room.columns - title.length - 2)}`
+  return `${room.paint(colour, line.slice(0, title.length))}${line.slice(title.length)}`
 }
 
 function describeState({ status, step, layers }: BuildProgress): string {

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { test, type TestContext } from 'node:test'
+import { digestHex, digestOf } from '#core/oci/digest.ts'
+import { mediaTypes } from '#core/oci/media-types.ts'
+import type { ImageContent, ImageManifest } from '#engine/image-content.ts'
+import { ociLayout } from './oci-layout.ts'
+
+const signal = new AbortController().signal
+
+async function scratch(context: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'nixery-'))
+  context.after(() => rm(directory, { recursive: true }))
+  return directory
+}
+
+function image(
+  layerText: string,
+  open = () => Readable.from([Buffer.from(layerText)]),
+): ImageContent {
+  const describe = (mediaType: string, text: string) => ({
+    mediaType,
+    digest: digestOf(text),
+    size: text.length,
+  })
+  const layer = describe(mediaTypes.ociLayerGzip, layerText)
+  const bytes = Buffer.from(`manifest of ${layer.digest}`)
+  const manifest: ImageManifest = {
+    ...describe(mediaTypes.ociManifest, bytes.toString()),
+    bytes,
+    config: layer,
+    layers: [layer],
+  }
+  return { root: manifest, manifests: [manifest], blobs: [layer], open: async () => open() }
+}
+
+const tagsIn = async (directory: string) => {
+  const index = JSON.parse(await readFile(join(directory, 'index.json'), 'utf8')) as {
+    manifests: Array<{ digest: string; annotations: Record<string, string> }>
+  }
+  return index.manifests.map(({ digest, annotations }) => [Object.values(annotations)[0], digest])
+}
+
+test('ociLayout() adds images, and gives a tag to the last one', async (context) => {
+  const directory = join(await scratch(context), 'new')
+  const [one, two] = [image('one'), image('two')]
+  const seen: number[] = []
+  await ociLayout(directory, 'a').write(one, (done) => seen.push(done), signal)
+  await ociLayout(directory, 'b').write(one, (done) => seen.push(done), signal)
+  await ociLayout(directory, 'a').write(two, () => {}, signal)
+  assert.deepEqual(seen, [3, 3])
+  assert.deepEqual(await tagsIn(directory), [
+    ['b', one.root.digest],
+    ['a', two.root.digest],
+  ])
+  const blobs = await readdir(join(directory, 'blobs', 'sha256'))
+  const all = [one, two].flatMap(({ root, blobs: [layer] }) => [root.digest, layer!.digest])
+  assert.deepEqual(blobs.toSorted(), all.map(digestHex).toSorted())
+})
+
+test('ociLayout() leaves no half image behind', async (context) => {
+  const directory = join(await scratch(context), 'half')
+  const broken = image('three', () =>
+    Readable.from(
+      (function* () {
+        yield Buffer.from('thr')
+        throw new Error('cut off')
+      })(),
+    ),
+  )
+  await assert.rejects(
+    ociLayout(directory, 'a').write(broken, () => {}, signal),
+    /cut off/,
+  )
+  assert.deepEqual(await readdir(join(directory, 'blobs', 'sha256')), [])
+  assert.ok(!(await readdir(directory)).includes('index.json'))
+})
+
+test('ociLayout() touches nothing that is no layout', async (context) => {
+  const directory = await scratch(context)
+  const home = join(directory, 'home')
+  await mkdir(home)
+  await writeFile(join(home, 'mine'), '')
+  const write = (path: string) => ociLayout(path, 'a').write(image('x'), () => {}, signal)
+  await assert.rejects(write(home), /holds something else than an OCI layout/)
+  await assert.rejects(write(join(home, 'mine')), /is a file, and must be a directory/)
+  assert.deepEqual(await readdir(home), ['mine'])
+  await writeFile(join(home, 'oci-layout'), '{}')
+  await writeFile(join(home, 'index.json'), '{"manifests":1}')
+  await assert.rejects(write(home), /is no index of an OCI layout/)
+})

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import { skipUnless } from '#test/clients/availability.ts'
+import { startNixery as startServer, type NixeryServer } from '#test/clients/nixery-server.ts'
+import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'
+import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
+import { runNixery, startNixery } from './run-nixery.ts'
+
+suite('nixery watch', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
+  const resources = new AsyncDisposableStack()
+  let scratch: ScratchDirectory
+  let settings: NodeJS.ProcessEnv
+  let server: NixeryServer
+
+  before(async () => {
+    scratch = resources.use(await makeScratchDirectory())
+    const set = join(scratch.path, 'set')
+    await mkdir(set)
+    await prepareAwkwardSet(set)
+    settings = {
+      NIXERY_STATE_DIRECTORY: join(scratch.path, 'state'),
+      NIXERY_PKGS_PATH: set,
+      NIX_TIMEOUT: '20',
+    }
+    server = resources.use(await startServer(settings))
+  })
+  after(() => resources.disposeAsync())
+
+  const watch = (...args: readonly string[]) =>
+    runNixery(['watch', '--server', `http://${server.address}`, ...args])
+
+  test('orders an image, and shows how its last build went', async () => {
+    const ordered = await watch('tool/greeting', '--order')
+    assert.equal(ordered.exitCode, 0, ordered.stderr)
+    assert.match(ordered.stderr, /linux\/\w+: layer \d+ of \d+ packed: /)
+    const digest = ordered.stdout.trim()
+    assert.match(digest, /^sha256:[0-9a-f]{64}$/)
+    const again = await watch('greeting/tool')
+    assert.deepEqual([again.exitCode, again.stdout.trim()], [0, digest])
+  })
+
+  test('follows a pull to its bitter end, with the message of the registry', async () => {
+    const pull = fetch(`http://${server.address}/v2/hangs/manifests/latest`)
+    const id = await runningBuild(server)
+    const [byName, byId, pulled] = await Promise.all([watch('hangs'), watch(id, '--json'), pull])
+    const { errors } = (await pulled.json()) as { errors: Array<{ message: string }> }
+    assert.equal(byName.exitCode, 3)
+    assert.ok(byName.stderr.endsWith(`nixery: ${errors[0]?.message}\n`), byName.stderr)
+    assert.equal(byId.exitCode, 3)
+    const result = JSON.parse(byId.stdout.trim().split('\n').at(-1) ?? '') as { status: string }
+    assert.equal(result.status, 'failed')
+  })
+
+  test('shows the log of a failed order', async () => {
+    const { exitCode, stderr } = await watch('fails', '--order')
+    assert.equal(exitCode, 3)
+    assert.match(stderr, /^fails-1\.0> /m)
+    assert.match(stderr, /^nixery: fails-1\.0 failed to build: .* \(build [0-9a-f]{12}\)$/m)
+  })
+
+  test('gives up its order with Ctrl-C', async () => {
+    const args = ['watch', 'hangs', '--order', '--server', `http://${server.address}`]
+    const watching = startNixery(args, {})
+    await watching.saying(/building hangs-1\.0/)
+    watching.interrupt()
+    assert.equal(await watching.ended, 130, watching.output())
+    const last = await watch('hangs')
+    assert.equal(last.exitCode, 1)
+    assert.match(last.stderr, /nixery: cancelled/)
+  })
+
+  test('says what is wrong with the server', async () => {
+    const unknown = await watch('nothing')
+    assert.equal(unknown.exitCode, 1)
+    assert.match(unknown.stderr, /knows of no build of nothing: .*--order/)
+    await using silent = await startServer({ ...settings, NIXERY_WEB: 'off' })
+    const off = await runNixery(['watch', 'x', '--server', `http://${silent.address}`])
+    assert.equal(off.exitCode, 1)
+    assert.match(off.stderr, /tells nothing of its builds: it has NIXERY_WEB=off/)
+
+    const other = createServer((_, response) => response.end('<html>'))
+    other.listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const strange = await runNixery(['watch', 'x', '--server', `http://127.0.0.1:${port}`])
+    other.close()
+    assert.equal(strange.exitCode, 1)
+    assert.match(strange.stderr, /no Nixery answers at http:\/\/127\.0\.0\.1:\d+: .*--server/)
+    const gone = await runNixery(['watch', 'x', '--server', `http://127.0.0.1:${port}`])
+    assert.equal(gone.exitCode, 1)
+    assert.match(gone.stderr, /^nixery: \S+ cannot be reached/)
+  })
+})
+
+/** The id of the build that a pull has just started. */
+async function runningBuild(server: NixeryServer): Promise<string> {
+  for (;;) {
+    const response = await fetch(`http://${server.address}/api/v1/builds`)
+    const { builds } = (await response.json()) as { builds: Array<{ id: string; status: string }> }
+    const running = builds.find(({ status }) => status === 'running')
+    if (running !== undefined) return running.id
+  }
+}
