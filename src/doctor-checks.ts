@@ -150,6 +150,8 @@ async function checkStorage(config: Config, signal: AbortSignal): Promise<readon
 /** Whether a directory that a setting names can be used, or made. */
 async function checkDirectory(setting: string, path: string): Promise<readonly Finding[]> {
   const existing = await nearestDirectory(path)
+  if (!(await stat(existing)).isDirectory())
+    return [fail(`${existing} is a file`, `set ${setting} to a directory`)]
   if (!(await mayWrite(existing)))
     return [
       fail(
@@ -225,7 +227,9 @@ function describeDisk(what: string, path: string, disk: StatsFs): Finding {
 /** Asks each source for `latest`, and the mirror of the bundled set for its newest state. */
 async function checkSources(config: Config, signal: AbortSignal): Promise<readonly Finding[]> {
   const findings: Finding[] = []
-  const stored = await newestDebianPackageSet(config.stateDirectory)
+  const { stateDirectory } = config
+  const isThere = (await nearestDirectory(stateDirectory)) === stateDirectory
+  const stored = isThere ? await newestDebianPackageSet(stateDirectory) : undefined
   const servesBundled = config.sourcesFile === undefined && config.source.kind === 'bundled'
   if (servesBundled) findings.push(...(await checkBundledSet(config, stored, signal)))
   if (servesOnlyBundled(config)) return findings

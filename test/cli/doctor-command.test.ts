@@ -63,6 +63,7 @@ suite('nixery doctor', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
     const other = createServer((_, response) => response.end('hello'))
     other.listen(0, '127.0.0.1')
     await once(other, 'listening')
+    await using _closing = { [Symbol.asyncDispose]: async () => void other.close() }
     const { port } = other.address() as AddressInfo
     const found = await diagnose({
       PORT: String(port),
@@ -75,7 +76,6 @@ suite('nixery doctor', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
       NIXERY_NIX_BIN: scratch.path,
       NIXERY_REFRESH_HOURS: '5',
     })
-    other.close()
     assert.match(found.of('port')[0]?.message ?? '', /taken by something that is no registry/)
     for (const subject of ['port', 'state', 'Nix', 'packages'])
       assert.ok(
