@@ -6,6 +6,15 @@ import { projectRoot } from './project-root.js'
 import { nodeExitCode } from './run-node.js'
 import { setUp } from './set-up.js'
 
+// What the machine serves otherwise is no part of the image.
+const otherSources = [
+  'NIXERY_CHANNEL',
+  'NIXERY_PKGS_REPO',
+  'NIXERY_SOURCES',
+  'NIXERY_TAGS',
+  'NIXERY_ANY_COMMIT',
+]
+
 // `npm run image`: `nixery build` of the service itself, with the arguments of that command.
 const given = process.argv.slice(2)
 const arguments_ = given.length > 0 ? given : ['--output', 'docker-archive:nixery.tar']
@@ -16,9 +25,7 @@ const set = mkdtempSync(join(tmpdir(), 'nixery-image-'))
 try {
   process.exitCode = await nodeExitCode([join(service, 'gather-set.ts'), set])
   if (process.exitCode === 0) {
-    // What else the machine serves is no part of it.
-    for (const name of ['NIXERY_CHANNEL', 'NIXERY_PKGS_REPO', 'NIXERY_SOURCES', 'NIXERY_TAGS'])
-      delete process.env[name]
+    for (const name of otherSources) delete process.env[name]
     process.env.NIXERY_PKGS_PATH = set
     process.env.NIXERY_IMAGES_DIR = join(service, 'images')
     const main = join(projectRoot, 'src', 'main.ts')
