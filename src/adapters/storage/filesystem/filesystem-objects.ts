@@ -27,7 +27,7 @@ import type { ListedObject, ObjectStore, ObjectUpload } from '../object-store.ts
 import { storageFolders } from '../storage-layout.ts'
 import { isLocal, watchDirectories } from './directory-watch.ts'
 import { DiskGauge } from './disk-gauge.ts'
-import { openFile } from './open-file.ts'
+import { openFile, openToRead } from './open-file.ts'
 
 // Each read is a buffer of its own. Below 128 KiB the processor time per byte rises, above 256 KiB only
 // the memory does.
@@ -67,12 +67,12 @@ export async function openFilesystemObjects(root: string): Promise<ObjectStore> 
     },
 
     async open(key, range) {
-      const file = await guardFilesystem(`cannot open ${key}`, () =>
-        unlessMissing(open(pathOf(key))),
-      )
+      const descriptor = await openToRead(pathOf(key), key)
       // Not bound to the caller's signal: a stream that is aborted before anybody listens to it
       // throws its error at the process.
-      return file && createReadStream('', { fd: file, ...range, highWaterMark: readBytes })
+      return descriptor === undefined
+        ? undefined
+        : createReadStream('', { fd: descriptor, ...range, highWaterMark: readBytes })
     },
 
     async read(key, mostBytes) {

@@ -15,10 +15,13 @@ const closeDescriptor = promisify(close)
 
 /** A file by its descriptor: Node's own handles cost several times as much for each read. */
 export async function openFile(path: string, key: string): Promise<BlobFile | undefined> {
-  const descriptor = await guardFilesystem(`cannot open ${key}`, () =>
-    unlessMissing(openDescriptor(path, 'r')),
-  )
+  const descriptor = await openToRead(path, key)
   return descriptor === undefined ? undefined : new DescribedFile(descriptor, key)
+}
+
+/** The descriptor of a file, if it is there. Node ends the process when it finds a handle among the garbage. */
+export function openToRead(path: string, key: string): Promise<number | undefined> {
+  return guardFilesystem(`cannot open ${key}`, () => unlessMissing(openDescriptor(path, 'r')))
 }
 
 class DescribedFile implements BlobFile {
