@@ -41,7 +41,8 @@ test('checkFile() follows the dependency direction', () => {
 test('boundaries.ts fails on a planted violation and passes without it', () => {
   const root = mkdtempSync(join(tmpdir(), 'nixery-boundaries-'))
   try {
-    for (const room of ['src', 'package-sets', 'web']) cpSync(room, join(root, room), { recursive: true })
+    for (const room of ['src', 'package-sets', 'web'])
+      cpSync(room, join(root, room), { recursive: true })
     assert.match(
       execFileSync(process.execPath, [script], { cwd: root, encoding: 'utf8' }),
       /, 0 violations/,

@@ -67,8 +67,12 @@ test('place() waits for the image of the name, and tells of its builds', async (
   const { orders, place, asked } = setUp()
   const { order, token } = place('shell/git')
   assert.deepEqual(order, {
-    ...{ id: 'order-1', name: 'shell/git', tag: 'latest', placedAtMs: 7 },
-    ...{ status: 'waiting', builds: [] },
+    id: 'order-1',
+    name: 'shell/git',
+    tag: 'latest',
+    placedAtMs: 7,
+    status: 'waiting',
+    builds: [],
   })
   assert.equal(token, 'token-1')
   assert.deepEqual(asked[0]?.request, { name: 'shell/git', tag: 'latest', acceptsIndex: true })

@@ -24,7 +24,12 @@ const root = join(import.meta.dirname, '..', '..')
 /** All pages that show commands, below the project. */
 export function listPages(): readonly string[] {
   const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
-  return ['README.md', 'CONTRIBUTING.md', 'deploy/README.md', ...docs.sort().map((name) => `docs/${name}`)]
+  return [
+    'README.md',
+    'CONTRIBUTING.md',
+    'deploy/README.md',
+    ...docs.sort().map((name) => `docs/${name}`),
+  ]
 }
 
 export function readPageBlocks(page: string): readonly PageBlock[] {

@@ -98,7 +98,10 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
     assert.match(wrong.stderr, /^nixery: --grace 1s must be at least 30m, .*\n\nusage: /)
     const unknown = await runCommand(node, [join(projectRoot, 'src/main.ts'), 'gcc'])
     assert.equal(unknown.exitCode, 2)
-    assert.match(unknown.stderr, /^nixery: there is no command gcc; did you mean gc\?\n\nusage: nixery COMMAND /)
+    assert.match(
+      unknown.stderr,
+      /^nixery: there is no command gcc; did you mean gc\?\n\nusage: nixery COMMAND /,
+    )
     const absent = join(scratch.path, 'absent')
     const refused = await gc(absent, '--max-size', '1KiB')
     assert.equal(refused.exitCode, 1)

@@ -84,10 +84,7 @@ test('runVerify() gives every finding a line, mends what it is told to, and is c
   )
   const repaired = await run('--repair')
   assert.equal(repaired.code, 1)
-  assert.match(
-    repaired.out,
-    /; no image needs it; moved into quarantine$/m,
-  )
+  assert.match(repaired.out, /; no image needs it; moved into quarantine$/m)
   assert.match(repaired.out, /; 1 blob moved into quarantine; removed 0 images, 0 cached layers$/m)
   assert.equal((await run()).code, 0)
 })
