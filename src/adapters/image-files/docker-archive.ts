@@ -1,8 +1,10 @@
 import { createWriteStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createZstdDecompress } from 'node:zlib'
+import { unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
 import type { Descriptor } from '#core/oci/descriptor.ts'
 import { digestHex, type Digest } from '#core/oci/digest.ts'
 import { mediaTypes } from '#core/oci/media-types.ts'
@@ -30,13 +32,27 @@ export function dockerArchive(path: string, { name, tag }: ArchiveName): ImageDe
         throw new UnfitDestination(
           `a docker-archive holds one platform, and the image has ${image.manifests.length}: choose one with --platform, or write an OCI layout`,
         )
+      const kind = path === '-' ? 'output' : await kindOf(path)
+      if (kind === 'output' && process.stdout.isTTY)
+        throw new UnfitDestination(
+          'standard output is a terminal, which shows no archive: name a file, or lead it into a command',
+        )
       const counted = countBytes(image.blobs, onProgress)
       const entries = archiveEntries(image, `${name}:${tag}`, tag, counted, signal)
       const writeTo = (file: Writable) => pipeline(Readable.from(entries), file, { signal })
-      if (path === '-') await writeTo(process.stdout)
+      if (kind === 'output') await writeTo(process.stdout)
+      // A file in its place would end what it is: `/dev/null`, a pipe.
+      else if (kind === 'device') await writeTo(createWriteStream(path))
       else await writeWhole(path, (unfinished) => writeTo(createWriteStream(unfinished)))
     },
   }
+}
+
+async function kindOf(path: string): Promise<'file' | 'device'> {
+  const found = await unlessMissing(stat(path))
+  if (found?.isDirectory() === true)
+    throw new UnfitDestination(`${path} is a directory, and must be a file`)
+  return found === undefined || found.isFile() ? 'file' : 'device'
 }
 
 async function* archiveEntries(

@@ -77,6 +77,28 @@ test('ociLayout() leaves no half image behind', async (context) => {
   )
   assert.deepEqual(await readdir(join(directory, 'blobs', 'sha256')), [])
   assert.ok(!(await readdir(directory)).includes('index.json'))
+  const whole = image('three')
+  await ociLayout(directory, 'a').write(whole, () => {}, signal)
+  assert.deepEqual(await tagsIn(directory), [['a', whole.root.digest]])
+})
+
+test('ociLayout() keeps an image that came meanwhile', async (context) => {
+  const directory = join(await scratch(context), 'both')
+  const { promise: isWritten, resolve } = Promise.withResolvers<void>()
+  const slow = image('slow', () =>
+    Readable.from(
+      (async function* () {
+        await isWritten
+        yield Buffer.from('slow')
+      })(),
+    ),
+  )
+  const slowly = ociLayout(directory, 'slow').write(slow, () => {}, signal)
+  await ociLayout(directory, 'quick').write(image('quick'), () => {}, signal)
+  resolve()
+  await slowly
+  const tags = (await tagsIn(directory)).map(([tag]) => tag)
+  assert.deepEqual(tags, ['quick', 'slow'])
 })
 
 test('ociLayout() touches nothing that is no layout', async (context) => {

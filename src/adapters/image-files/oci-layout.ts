@@ -31,14 +31,14 @@ const referenceName = 'org.opencontainers.image.ref.name'
 /**
  * An OCI image layout (image-spec 1.1, image-layout.md), new or with other images in it:
  *
- *     oci-layout                 says that it is one
+ *     oci-layout                 says that it is one; written first, so that what ends early can be repeated
  *     index.json                 the image under its tag; written last
  *     blobs/sha256/<hex>         manifests, configs, layers
  */
 export function ociLayout(directory: string, tag: string): ImageDestination {
   return {
     async write(image, onProgress, signal) {
-      const index = await openLayout(directory)
+      await openLayout(directory)
       const blobDirectory = join(directory, 'blobs', 'sha256')
       await mkdir(blobDirectory, { recursive: true })
       const counted = countBytes(image.blobs, onProgress)
@@ -55,9 +55,8 @@ export function ociLayout(directory: string, tag: string): ImageDestination {
         await writeWhole(pathOf(blobDirectory, document.digest), (unfinished) =>
           writeFile(unfinished, document.bytes),
         )
-      await writeWhole(join(directory, 'oci-layout'), (unfinished) =>
-        writeFile(unfinished, layoutMark),
-      )
+      // As it is now: another image may have come while the blobs were written.
+      const index = await readIndex(directory)
       await writeWhole(join(directory, 'index.json'), (unfinished) =>
         writeFile(unfinished, JSON.stringify(withImage(index, image.root, tag))),
       )
@@ -88,18 +87,33 @@ export function withImage(
   }
 }
 
-/** What is in the layout; nothing for a directory that is empty or not there. */
-async function openLayout(directory: string): Promise<LayoutIndex | undefined> {
+/** Makes a layout of a directory that is empty or not there; refuses what is something else. */
+async function openLayout(directory: string): Promise<void> {
   const found = await unlessMissing(stat(directory))
-  if (found === undefined) return undefined
-  if (!found.isDirectory())
+  if (found !== undefined && !found.isDirectory())
     throw new UnfitDestination(`${directory} is a file, and must be a directory`)
+  await mkdir(directory, { recursive: true })
   const names = await readdir(directory)
-  if (names.length === 0) return undefined
-  if (!names.includes('oci-layout'))
+  if (names.includes('oci-layout')) await readIndex(directory)
+  else if (names.length === 0) await markLayout(directory)
+  else
     throw new UnfitDestination(
       `${directory} holds something else than an OCI layout: choose a directory that is empty or not there`,
     )
+}
+
+/** In one call, so that nobody sees the directory with something else in it. */
+async function markLayout(directory: string): Promise<void> {
+  try {
+    await writeFile(join(directory, 'oci-layout'), layoutMark, { flag: 'wx' })
+  } catch (error) {
+    // Another image came first.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  }
+}
+
+/** What is in the layout; nothing before its first image is whole. */
+async function readIndex(directory: string): Promise<LayoutIndex | undefined> {
   const text = await unlessMissing(readFile(join(directory, 'index.json'), 'utf8'))
   if (text === undefined) return undefined
   const index = indexSchema.safeParse(parseJson(text))
