@@ -4,7 +4,7 @@ import type { ImageContent, ImageDocument } from '#engine/image-content.ts'
 import type { Clock } from '#engine/ports/clock.ts'
 import type { ImageDestination } from '#engine/ports/image-destination.ts'
 import { runInLanes } from '#engine/run-in-lanes.ts'
-import { apiHost, RegistryRefusal, RegistrySession } from './registry-session.ts'
+import { apiHost, readSome, RegistryRefusal, RegistrySession } from './registry-session.ts'
 import type { RegistryLogin } from './stored-logins.ts'
 
 export interface RegistryDestinationOptions {
@@ -31,9 +31,12 @@ const retryDelaysMs = [1_000, 4_000, 15_000]
 export function registryDestination(options: RegistryDestinationOptions): ImageDestination {
   return {
     async write(image, onProgress, signal) {
-      const { host, repository } = options
+      const { host, repository, insecure } = options
+      const scheme = insecure || isLocal(host) ? 'http' : 'https'
+      const { origin } = new URL(`${scheme}://${apiHost(host)}`)
       const login = await options.findLogin(signal)
-      const push = new Push(options, new RegistrySession({ host, repository, login }))
+      const session = new RegistrySession({ host, origin, repository, login })
+      const push = new Push(options, session, `${origin}/v2/${repository}`)
       await push.run(image, countBytes(image.blobs, onProgress), signal)
     },
   }
@@ -44,12 +47,10 @@ class Push {
   readonly #session: RegistrySession
   readonly #base: string
 
-  constructor(options: RegistryDestinationOptions, session: RegistrySession) {
-    const { host, repository, insecure } = options
+  constructor(options: RegistryDestinationOptions, session: RegistrySession, base: string) {
     this.#options = options
     this.#session = session
-    const scheme = insecure || isLocal(host) ? 'http' : 'https'
-    this.#base = `${scheme}://${apiHost(host)}/v2/${repository}`
+    this.#base = base
   }
 
   async run(image: ImageContent, counted: CountedBytes, signal: AbortSignal): Promise<void> {
@@ -182,19 +183,6 @@ function isPassing(error: unknown): boolean {
 export function isLocal(host: string): boolean {
   const { hostname } = new URL(`http://${host}`)
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d+){3}$/.test(hostname)
-}
-
-// Registries answer errors with a few hundred bytes; something else may answer with a page.
-const mostErrorBytes = 64 * 1024
-
-async function readSome(response: Response): Promise<string> {
-  let text = ''
-  const decoder = new TextDecoder()
-  for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk as Uint8Array, { stream: true })
-    if (text.length > mostErrorBytes) break
-  }
-  return text
 }
 
 /** The first error of `{"errors":[{"code","message"}]}` (distribution-spec, "Error Codes"). */

@@ -24,7 +24,10 @@ export interface RegistryCall {
 }
 
 export interface SessionOptions {
+  /** As people call it, and as its logins are kept. */
   readonly host: string
+  /** Where it answers: `https://registry.example`. Logins go there, and where it says that tokens are. */
+  readonly origin: string
   readonly repository: string
   readonly login: RegistryLogin | undefined
 }
@@ -44,7 +47,9 @@ export class RegistrySession {
   /** Logs in when the registry asks for it, once; its other answers are the caller's. */
   async call(call: RegistryCall, signal: AbortSignal): Promise<Response> {
     const response = await this.#send(call, signal)
-    if (response.status !== 401) return response
+    // Whom a registry sends its clients on to must not ask for their logins.
+    const isAsked = response.status === 401 && this.#isRegistry(response.url)
+    if (!isAsked) return response
     await response.body?.cancel()
     const challenge = parseAuthChallenge(response.headers.get('www-authenticate') ?? '')
     this.#authorization = await this.#authorize(challenge, signal)
@@ -76,7 +81,11 @@ export class RegistrySession {
 
   /** An upload may be sent elsewhere, where nobody must see a login. */
   #authorizationFor(url: URL): string | undefined {
-    return url.host === apiHost(this.#options.host) ? this.#authorization : undefined
+    return this.#isRegistry(url) ? this.#authorization : undefined
+  }
+
+  #isRegistry(url: URL | string): boolean {
+    return new URL(url).origin === this.#options.origin
   }
 
   async #authorize(challenge: AuthChallenge | undefined, signal: AbortSignal): Promise<string> {
@@ -94,7 +103,9 @@ export class RegistrySession {
     { realm, service, scope }: AuthChallenge & { readonly kind: 'bearer' },
     signal: AbortSignal,
   ): Promise<string> {
-    const { host, repository, login } = this.#options
+    const { host, origin, repository, login } = this.#options
+    if (login !== undefined && origin.startsWith('https:') && !realm.startsWith('https:'))
+      throw new RegistryRefusal(`${host} wants its login to be sent without TLS`, 401)
     const wanted = new URLSearchParams({
       ...(service !== undefined && { service }),
       scope: scope ?? `repository:${repository}:pull,push`,
@@ -104,6 +115,8 @@ export class RegistrySession {
       login?.kind === 'identity-token'
         ? await fetch(realm, {
             method: 'POST',
+            // A body goes along with a redirect to anywhere.
+            redirect: 'error',
             body: new URLSearchParams([
               ...wanted,
               ['grant_type', 'refresh_token'],
@@ -121,11 +134,34 @@ export class RegistrySession {
         `${host} gives no token for ${repository} (${response.status}): docker login ${host}`,
         response.status,
       )
-    const answer = tokenSchema.safeParse(await response.json())
+    const answer = tokenSchema.safeParse(parseJson(await readSome(response)))
     const token = answer.data?.token ?? answer.data?.access_token
     if (token === undefined) throw new RegistryRefusal(`${host} gives no token`, response.status)
     return token
   }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The schema refuses it like everything else that is no token.
+    return undefined
+  }
+}
+
+// Registries answer with some hundred bytes, tokens have some thousand; something else may answer with a page.
+const mostAnswerBytes = 64 * 1024
+
+/** An answer as text, or its beginning. */
+export async function readSome(response: Response): Promise<string> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true })
+    if (text.length > mostAnswerBytes) break
+  }
+  return text
 }
 
 const tokenSchema = z.object({ token: z.string().optional(), access_token: z.string().optional() })
