@@ -11,6 +11,7 @@ async function diagnose(
   checks: readonly DoctorCheck[],
   args: readonly string[] = [],
   clock = createManualClock(),
+  signal = new AbortController().signal,
 ) {
   let out = ''
   let err = ''
@@ -22,7 +23,7 @@ async function diagnose(
       stderr: { write: (text: string) => (err += text) },
       environment: {},
     },
-    new AbortController().signal,
+    signal,
   )
   return { running, read: () => ({ out, err }) }
 }
@@ -68,4 +69,21 @@ test('runDoctor() prints JSON for programs', async () => {
     warnings: 0,
     findings: [{ subject: 'disk', level: 'ok', message: 'large' }],
   })
+})
+
+test('runDoctor() ends with the reason of its signal, whatever the other checks do', async () => {
+  const stopping = new AbortController()
+  const rejected = (signal: AbortSignal) =>
+    new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error))
+    })
+  const { running } = await diagnose(
+    [check('one', rejected), check('two', rejected)],
+    [],
+    createManualClock(),
+    stopping.signal,
+  )
+  const ended = assert.rejects(running, /interrupted/)
+  stopping.abort(new Error('interrupted'))
+  await ended
 })

@@ -57,6 +57,8 @@ export async function runDoctor(
   }
   const checks = await tools.checks()
   const running = checks.map((check) => runCheck(check, tools, signal))
+  // When one throws, nobody waits for those after it.
+  for (const each of running) each.catch(() => {})
   const all: Array<Finding & { readonly subject: string }> = []
   // In their order, each as soon as those before it are done.
   for (const [index, check] of checks.entries())
