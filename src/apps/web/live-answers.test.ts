@@ -35,7 +35,9 @@ async function startLive(context: TestContext, live: LiveText) {
   const clock = createManualClock()
   const ending = new AbortController()
   const answers = new LiveAnswers(1)
+  const responses: ServerResponse[] = []
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    responses.push(response)
     const { signal } = new AbortController()
     const exchange = { request, response, signal, path: '/', noted: {} }
     answers.send(exchange, 'text/event-stream', live, { clock, ending: ending.signal })
@@ -46,7 +48,7 @@ async function startLive(context: TestContext, live: LiveText) {
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
   context.after(() => client.destroy())
   client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
-  return { answers, client, clock, ending }
+  return { answers, client, clock, ending, server, responses }
 }
 
 /** Reads until the text has come; gives the end of what was read. */
@@ -112,6 +114,27 @@ test('LiveAnswers keeps nothing for a client that does not read, and cuts it off
   assert.equal(answers.hasRoom, false)
   for (let beats = 0; beats < 4; beats += 1) clock.advance(heartbeatMs)
   while (!answers.hasRoom) await settle()
+})
+
+test('LiveAnswers leaves a client that does not take the end to the limit of the server', async (context) => {
+  const live = createText()
+  const { answers, client, server, responses } = await startLive(context, live)
+  server.setTimeout(100)
+  client.pause()
+  while (responses.length === 0) await settle()
+  const [response] = responses
+  // Until the buffers of the kernel are full, and that of the response is not.
+  for (let settled = 0; settled < 50;) {
+    const isTaken = response!.writableLength === 0
+    settled = isTaken ? 0 : settled + 1
+    if (isTaken) live.add('x'.repeat(8 * 1024))
+    await settle()
+  }
+  assert.equal(response!.writableNeedDrain, false)
+  live.finish()
+  assert.equal(answers.hasRoom, false)
+  while (!answers.hasRoom) await settle()
+  assert.equal(response!.writableFinished, false)
 })
 
 test('LiveAnswers forgives a client that reads slowly', async (context) => {

@@ -67,16 +67,17 @@ export class LiveAnswers {
       this.#open -= 1
     })
     // A quiet log has no heartbeat, and the limit of the server is for clients that take nothing.
+    const stallMs = response.socket?.timeout ?? 0
     response.socket?.setTimeout(0)
     response.flushHeaders()
-    sendLive(response, live, options)
+    sendLive(response, live, { ...options, stallMs })
   }
 }
 
 function sendLive(
   response: Exchange['response'],
   live: LiveText,
-  { clock, ending }: LiveOptions,
+  { clock, ending, stallMs }: LiveOptions & { readonly stallMs: number },
 ): void {
   const over = new AbortController()
   let stalledBeats = 0
@@ -84,6 +85,8 @@ function sendLive(
 
   function end(lastWords?: string): void {
     leave()
+    // Nobody beats any more: a client that does not take the rest would keep its place for ever.
+    response.socket?.setTimeout(stallMs)
     if (!response.writableEnded) response.end(lastWords)
   }
 
