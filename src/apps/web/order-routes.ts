@@ -144,6 +144,8 @@ function parseJson(text: string): unknown {
 
 /** What the registry would say to a pull of it. */
 function findWrongName({ name, tag = 'latest' }: OrderRequest): string | undefined {
+  // Half a character, which JSON can hold, has no place in a URL.
+  if (!`${name} ${tag}`.isWellFormed()) return 'an order takes names and tags of whole characters'
   const path = name.split('/').map(encodeURIComponent).join('/')
   const route = parseRoute(`/v2/${path}/manifests/${encodeURIComponent(tag)}`)
   if (route.kind === 'malformed') return route.message

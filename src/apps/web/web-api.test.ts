@@ -212,6 +212,8 @@ test('orders are read strictly', async (context) => {
     ['{"name":"Git"}', 400, /name/],
     ['{"name":""}', 400, /name/],
     ['{"name":"../x"}', 400, /name/],
+    [String.raw`{"name":"\ud800"}`, 400, /whole characters/],
+    [String.raw`{"name":"git","tag":"\udc00"}`, 400, /whole characters/],
     ['{"name":"git","tag":"a/b"}', 400, /./],
     [`{"name":"git","tag":"sha256:${'0'.repeat(64)}"}`, 400, /no digest/],
     [JSON.stringify({ name: 'g'.repeat(5000) }), 413, /at most 4096 bytes/],
