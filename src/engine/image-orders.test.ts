@@ -179,3 +179,16 @@ test('place() keeps within its bounds', async () => {
   assert.equal(orders.find('order-2')?.status, 'served')
   place('c')
 })
+
+test('place() forgets what ended first, whenever it was placed', async () => {
+  const { orders, place, asked } = setUp({ waiting: 2, ended: 1 })
+  place('slow')
+  place('quick')
+  const [slow, quick] = asked
+  quick!.end(served('sha256:1'))
+  await settle()
+  slow!.end(served('sha256:2'))
+  await settle()
+  assert.equal(orders.find('order-1')?.status, 'served')
+  assert.equal(orders.find('order-2'), undefined)
+})

@@ -82,6 +82,9 @@ export function createImageOrders(tools: OrderTools, bounds = usualOrderBounds):
     if (!isWaiting(entry)) return
     entry.order = { ...entry.order, ...result }
     entry.begun.resolve()
+    // In the order in which they end: one that took long would be forgotten as it ends.
+    kept.delete(entry.order.id)
+    kept.set(entry.order.id, entry)
     const ended = [...kept.values()].filter((other) => !isWaiting(other))
     for (const { order } of ended.slice(0, -bounds.ended)) kept.delete(order.id)
   }
