@@ -57,12 +57,16 @@ export async function openWeb(
   }
 }
 
-/** What is known without asking anybody. */
-function describeSource(sources: PackageSources, name: string): ServedSource {
+// Where something is on this machine is for its operator alone, as in messages.
+const placeOnThisMachine = /^(?:file:|[/.~])/i
+
+/** What strangers may know of a source, without asking anybody. */
+export function describeSource(sources: PackageSources, name: string): ServedSource {
   const pin = sources.get(name)?.recall?.('latest')
   if (pin?.kind !== 'pinned') return { name }
   const { revision, origin } = pin.pinned
-  return { name, revision, ...(origin !== undefined && { origin }) }
+  const isTold = origin !== undefined && !placeOnThisMachine.test(origin)
+  return { name, revision, ...(isTold && { origin }) }
 }
 
 function readVersion(): string {
