@@ -82,9 +82,29 @@ async function orderly(run: () => Promise<number>): Promise<number> {
     return await run()
   } catch (error) {
     const line = error instanceof ConfigError ? error.message : describeError(error)
-    process.stderr.write(`nixery: ${line}\n`)
+    const { printable } = await import('#apps/cli/printable.ts')
+    // Servers have a say in it.
+    process.stderr.write(`nixery: ${printable(line)}\n`)
     return 1
   }
 }
 
+/**
+ * Ends in order when nobody takes the output any more, as in `nixery build --json | head -1`, or when its
+ * disk is full: what was not read is no success.
+ */
+function endWithoutOutput(error: Error): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.off('error', endWithoutOutput)
+    // The first one said it.
+    stream.on('error', () => {})
+  }
+  if (!('code' in error && error.code === 'EPIPE'))
+    process.stderr.write(`nixery: the output cannot be written: ${error.message}\n`)
+  process.once('exit', () => (process.exitCode = 1))
+  // Heard by commands that have something to end.
+  process.emit('SIGTERM')
+}
+
+for (const stream of [process.stdout, process.stderr]) stream.on('error', endWithoutOutput)
 process.exitCode = await main(process.argv.slice(2))
