@@ -98,7 +98,10 @@ class Push {
     )
     await this.#require(begun, [202], 'beginning an upload')
     // Relative or absolute, with a query of its own or without.
-    const url = new URL(begun.headers.get('location') ?? '', begin)
+    const location = begun.headers.get('location')
+    const url = location === null ? null : URL.parse(location, begin)
+    if (url === null)
+      throw new RegistryRefusal(`${this.#options.host} does not say where it takes a layer`, 202)
     url.searchParams.set('digest', digest)
     const headers = {
       'Content-Type': 'application/octet-stream',
