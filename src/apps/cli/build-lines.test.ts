@@ -6,7 +6,7 @@ import {
   type ProgressEvent,
   type RecordedEvent,
 } from '#core/api/build-progress.ts'
-import { cut, describeEvent, formatBuild } from './build-lines.ts'
+import { cut, describeEnd, describeEvent, formatBuild } from './build-lines.ts'
 
 const queued: BuildProgress = {
   id: '0123456789ab',
@@ -108,4 +108,11 @@ test('describeEvent() gives steps, and nothing that moves', () => {
 test('cut() counts what a terminal shows', () => {
   assert.equal(cut('abcdef', 4), 'abc~')
   assert.equal(cut('漢字', 4), '??')
+})
+
+test('describeEvent() and describeEnd() pass on no commands of a server', () => {
+  const hostile: BuildProgress = { ...queued, id: 'a\u001B[2Jb', status: 'failed' }
+  const event = record({ kind: 'started' }, 0)
+  assert.equal(describeEvent(hostile, event), 'build ab of revision r1 started')
+  assert.equal(describeEnd(hostile), 'shell/git linux/amd64: failed, build ab')
 })

@@ -156,7 +156,7 @@ export function describeEvent(
   const of = progress.layers.length
   switch (event.kind) {
     case 'started':
-      return `build ${progress.id} of revision ${printable(progress.revision)} started`
+      return `build ${printable(progress.id)} of revision ${printable(progress.revision)} started`
     case 'evaluated':
       return `evaluated: ${counted(event.derivations, 'derivation')}`
     case 'builder-started':
@@ -195,6 +195,7 @@ function describeFinished({ layers, sizeBytes, startedAtMs, endedAtMs }: BuildPr
 
 export function describeEnd(progress: BuildProgress): string {
   const title = `${printable(progress.name)} ${printable(progress.platform)}`
-  const facts = progress.status === 'finished' ? describeFinished(progress) : `build ${progress.id}`
+  const facts =
+    progress.status === 'finished' ? describeFinished(progress) : `build ${printable(progress.id)}`
   return `${title}: ${progress.status}, ${facts}`
 }

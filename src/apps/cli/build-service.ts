@@ -96,7 +96,7 @@ export class BuildService {
   ): Promise<readonly string[]> {
     const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` }
     const response = await this.#send(`api/v1/builds/${id}/log`, { headers }, signal)
-    const text = await response.text()
+    const text = await readText(response)
     return response.ok ? text.split('\n').filter((line) => line !== '') : []
   }
 
@@ -182,9 +182,26 @@ function withSlash(url: URL): URL {
   return url.pathname.endsWith('/') ? url : new URL(`${url.pathname}/`, url)
 }
 
+// A service keeps 200,000 characters of a log; a list of builds and a build of 10,000 paths are as long.
+const longestAnswer = 8 * 1024 * 1024
+
+async function readText(response: Response): Promise<string> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true })
+    if (text.length > longestAnswer)
+      throw new ServiceRefusal(
+        `${new URL(response.url).origin} answers without end`,
+        response.status,
+      )
+  }
+  return text
+}
+
 async function readJson(response: Response): Promise<unknown> {
   try {
-    return await response.json()
+    return JSON.parse(await readText(response))
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error
