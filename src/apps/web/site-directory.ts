@@ -51,7 +51,8 @@ async function addFiles(
   directory: string,
   prefix: string,
 ): Promise<void> {
-  const entries = (await unlessGone(readdir(directory, { withFileTypes: true }))) ?? []
+  const reading = readdir(directory, { withFileTypes: true })
+  const entries = (await (directory === root ? unlessGone(reading) : unlessHidden(reading))) ?? []
   for (const entry of entries) {
     if (entry.name.startsWith('.') || files.size >= mostFiles) continue
     const path = join(directory, entry.name)
@@ -65,18 +66,24 @@ async function addFiles(
 }
 
 async function linkedFile(root: string, path: string): Promise<string | undefined> {
-  const target = await unlessGone(realpath(path))
+  const target = await unlessHidden(realpath(path))
   if (target === undefined || !target.startsWith(root + sep)) return undefined
-  return (await unlessGone(stat(target)))?.isFile() === true ? target : undefined
+  return (await unlessHidden(stat(target)))?.isFile() === true ? target : undefined
 }
 
+const goneCodes = ['ENOENT', 'ENOTDIR', 'ELOOP']
+
 /** What is removed meanwhile, or leads nowhere, is not there. */
-async function unlessGone<T>(looking: Promise<T>): Promise<T | undefined> {
+async function unlessGone<T>(looking: Promise<T>, codes = goneCodes): Promise<T | undefined> {
   try {
     return await looking
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code)) return undefined
+    if (codes.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
   }
+}
+
+/** Nor is what the service may not read, such as the `lost+found` of a volume. */
+function unlessHidden<T>(looking: Promise<T>): Promise<T | undefined> {
+  return unlessGone(looking, [...goneCodes, 'EACCES'])
 }

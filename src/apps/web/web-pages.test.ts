@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
@@ -190,3 +190,28 @@ test('an operator’s directory that does not exist is 404', async (context) => 
   const { send } = await startPages(context, { own: true, missing: true })
   assert.equal((await send('GET', '/', html)).status, 404)
 })
+
+test('what the service may not read of an operator’s directory keeps nothing else back', async (context) => {
+  const { send, at, write } = await startPages(context, { own: true })
+  await write('own/lost+found/page.html', 'lost')
+  await symlink(at('own/lost+found/page.html'), at('own/lost.html'))
+  await chmod(at('own/lost+found'), 0)
+  await chmod(at(), 0o755)
+  const becomeSelf = becomeAnybody()
+  try {
+    assert.equal((await send('GET', '/')).body, 'own page')
+    assert.equal((await send('GET', '/lost.html')).status, 404)
+    assert.equal((await send('GET', '/lost+found/page.html')).status, 404)
+  } finally {
+    becomeSelf()
+    await chmod(at('own/lost+found'), 0o700)
+  }
+})
+
+/** Root may read everything. Gives what makes the process itself again. */
+function becomeAnybody(): () => void {
+  const own = process.geteuid?.()
+  if (own !== 0) return () => {}
+  process.seteuid?.(65_534)
+  return () => process.seteuid?.(own)
+}
