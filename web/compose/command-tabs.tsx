@@ -1,7 +1,7 @@
 import type { TargetedKeyboardEvent } from 'preact'
 import { useId, useRef, useState } from 'preact/hooks'
 import { CopyButton } from '../page/copy-button.tsx'
-import { formatReference, pullCommands } from './pull-commands.ts'
+import { formatReference, programBlank, pullCommands } from './pull-commands.ts'
 
 interface Properties {
   readonly components: readonly string[]
@@ -52,12 +52,29 @@ export function CommandTabs({ components, tag }: Properties) {
           <code>
             {before}
             <Reference reference={reference} />
-            {after}
+            <After text={after} />
           </code>
         </pre>
         <CopyButton text={before + reference + after} />
+        {after.includes(programBlank) && (
+          <p class="hint">
+            Name the program: without <code>shell</code> an image starts nothing by itself.
+          </p>
+        )}
       </div>
     </div>
+  )
+}
+
+function After({ text }: { readonly text: string }) {
+  const [start, end] = text.split(programBlank)
+  if (end === undefined) return text
+  return (
+    <>
+      {start}
+      <mark>{programBlank}</mark>
+      {end}
+    </>
   )
 }
 
