@@ -146,7 +146,7 @@ function Footer({ service }: { readonly service: Answer<ServiceInfo> }) {
       {service.kind === 'failed' && <span class="bad">{printable(service.message)}</span>}
       <nav aria-label="Documentation">
         <a href="/docs/">Documentation</a>
-        <a href="/docs/images.html">Names</a>
+        <a href="/docs/naming.html">Names</a>
         <a href="/api/v1/openapi.json">API</a>
       </nav>
     </footer>
