@@ -67,6 +67,7 @@ test('parseBuildArguments() says in one line what is wrong', () => {
     ['git --output docker-archive:f:UPPER', /must name a file/],
     ['git --output docker://host', /must name a registry and a repository/],
     ['git --output docker://user@host/x', /must name a registry and a repository/],
+    ['git --json --output docker-archive:-', /^--json and the archive both take standard output/],
     ['git --insecure', /^--insecure is for a registry/],
     ['git --output', /^--output must have a value$/],
   ]

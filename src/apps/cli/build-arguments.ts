@@ -94,6 +94,8 @@ export function parseBuildArguments(args: readonly string[]): BuildArguments {
     )
   if (values.insecure && output?.output.kind !== 'registry')
     return wrong('--insecure is for a registry: --output docker://HOST/NAME')
+  if (values.json && output?.output.kind === 'docker-archive' && output.output.path === '-')
+    return wrong('--json and the archive both take standard output: name a file for the archive')
   const { insecure, quiet, json } = values
   return {
     kind: 'build',
