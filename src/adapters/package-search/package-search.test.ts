@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { PackageSource, PinOutcome } from '#engine/ports/package-source.ts'
@@ -287,4 +287,14 @@ test('close() ends what is being listed and leaves nothing of it', async () => {
   assert.deepEqual(await readdir(unfinished), [])
   assert.deepEqual(search.events, [])
   assert.equal(await search.names('one'), 'listing')
+})
+
+test('a directory that is lost is told to those who search, and lets the service end', async () => {
+  await using directory = await makeScratchDirectory()
+  const search = await start(directory.path, movingSource('', 'one'))
+  await rm(directory.path, { recursive: true })
+  assert.equal(await search.names('one'), 'listing')
+  await untilTold(search, ['failed', 'failed'])
+  assert.match(String(await search.names('one')), /^the packages cannot be listed now/)
+  await search.close()
 })

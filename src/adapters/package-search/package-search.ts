@@ -169,10 +169,14 @@ class SearchedSource {
     this.#index = undefined
   }
 
-  /** What a process listed before, whatever the source has become. */
+  /** What a process listed before, whatever the source has become; what cannot be read is listed anew. */
   async #restore(): Promise<void> {
-    const path = await this.#tools.files.newest(this.#view)
-    if (path !== undefined) await this.#open(path)
+    try {
+      const path = await this.#tools.files.newest(this.#view)
+      if (path !== undefined) await this.#open(path)
+    } catch (error) {
+      this.#tools.report({ kind: 'failed', source: this.#name, error })
+    }
   }
 
   async #check(): Promise<void> {
