@@ -118,5 +118,8 @@ function filesBelow(root, path) {
   if (statSync(join(root, path)).isFile()) return [path]
   return readdirSync(join(root, path))
     .sort()
-    .flatMap((name) => filesBelow(root, join(path, name)))
+    .map((name) => join(path, name))
+    // Editors mark a file that they have open with a link to nowhere.
+    .filter((each) => existsSync(join(root, each)))
+    .flatMap((each) => filesBelow(root, each))
 }

@@ -52,6 +52,13 @@ test('outdatedBundles() names one whose output was removed, and none whose input
   assert.deepEqual(outdatedBundles(root, [bundle]), [])
 })
 
+test('outdatedBundles() looks at no link to nowhere, as editors make them', (t) => {
+  const { root } = makeProject(t)
+  buildBundle(bundle, root)
+  symlinkSync('somebody@host.1', join(root, 'pages', '.#one.md'))
+  assert.deepEqual(outdatedBundles(root, [bundle]), [])
+})
+
 function makeProject(t) {
   const root = mkdtempSync(join(tmpdir(), 'nixery-build-'))
   t.after(() => rmSync(root, { recursive: true }))
