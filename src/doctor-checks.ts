@@ -314,7 +314,8 @@ async function existingState(
 ): Promise<string> {
   if ((await nearestDirectory(stateDirectory)) === stateDirectory) return stateDirectory
   const directory = await mkdtemp(join(tmpdir(), 'nixery-doctor-'))
-  stack.defer(() => rm(directory, { recursive: true, force: true }))
+  // A git that was ended may write for a moment more: that is no fault to tell of.
+  stack.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 10 }))
   return directory
 }
 
