@@ -11,6 +11,11 @@ export class RequestFailure extends Error {
   }
 }
 
+/** Whether the service knows nothing of what it was asked for, as after a restart. */
+export function isUnknown(error: unknown): boolean {
+  return error instanceof RequestFailure && error.status === 404
+}
+
 export interface RequestOptions {
   readonly method?: 'GET' | 'POST' | 'DELETE'
   readonly body?: unknown

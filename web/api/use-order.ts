@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { PlacedOrder } from '#core/api/image-order.ts'
+import { isUnknown } from './request-json.ts'
 import { cancelOrder, findOrderOf, refreshOrder } from './placed-orders.ts'
 
 // The builds themselves are followed at once; this only finds those of more platforms.
@@ -18,8 +19,9 @@ export function useOrder(buildId: string): OwnOrder {
   useEffect(() => {
     if (!waits || placed === undefined) return
     const timer = setInterval(() => {
-      refreshOrder(placed).then(setPlaced, () => {
-        // Asked again soon; the page says itself when the service cannot be reached.
+      refreshOrder(placed).then(setPlaced, (error: unknown) => {
+        // Else it is asked again soon; the page says itself when the service cannot be reached.
+        if (isUnknown(error)) clearInterval(timer)
       })
     }, pollMs)
     return () => clearInterval(timer)

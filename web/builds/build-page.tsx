@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { isOver, type BuildProgress } from '#core/api/build-progress.ts'
 import type { ImageOrder } from '#core/api/image-order.ts'
 import type { ServiceInfo } from '#core/api/service-info.ts'
+import { isUnknown } from '../api/request-json.ts'
 import { useOrder, type OwnOrder } from '../api/use-order.ts'
 import { CommandTabs } from '../compose/command-tabs.tsx'
 import { compositionOf, formatQuery } from '../compose/composition.ts'
@@ -29,7 +30,16 @@ export function BuildPage({ id, service }: Properties) {
   const order = useOrder(id)
   const token = order.placed?.token
   const { progress, connection, refusal } = useBuild(id, token)
-  if (progress === undefined) return <Unwatched id={id} refusal={refusal} connection={connection} />
+  if (progress === undefined)
+    return (
+      <Unwatched
+        id={id}
+        refusal={refusal}
+        connection={connection}
+        order={order.placed?.order}
+        service={service}
+      />
+    )
   const isEnded = isOver(progress)
   return (
     <>
@@ -55,8 +65,7 @@ export function BuildPage({ id, service }: Properties) {
       </p>
       {connection === 'lost' && (
         <p role="alert" class="banner">
-          The connection to the service was lost. The build goes on; this page tries to come back to
-          it.
+          The connection to the service was lost; trying again.
         </p>
       )}
       {connection === 'closed' && refusal !== undefined && (
@@ -97,9 +106,11 @@ interface UnwatchedProperties {
   readonly id: string
   readonly refusal: string | undefined
   readonly connection: WatchedBuild['connection']
+  readonly order: ImageOrder | undefined
+  readonly service: ServiceInfo | undefined
 }
 
-function Unwatched({ id, refusal, connection }: UnwatchedProperties) {
+function Unwatched({ id, refusal, connection, order, service }: UnwatchedProperties) {
   return (
     <>
       <Heading title="Build">
@@ -112,6 +123,13 @@ function Unwatched({ id, refusal, connection }: UnwatchedProperties) {
             The service remembers the last builds and forgets them when it starts anew. Look at the{' '}
             <a href="/builds">builds that it knows</a>.
           </p>
+          {order !== undefined && (
+            <p class="actions">
+              <a class="button" href={composePath(order.name, order.tag, service)}>
+                Order {printable(order.name)} again
+              </a>
+            </p>
+          )}
         </>
       )}
       {refusal === undefined && connection === 'lost' && (
@@ -122,6 +140,12 @@ function Unwatched({ id, refusal, connection }: UnwatchedProperties) {
       {refusal === undefined && connection === 'connecting' && <p class="hint">Loading …</p>}
     </>
   )
+}
+
+/** Where the same image is put together again. */
+function composePath(name: string, tag: string, service: ServiceInfo | undefined): string {
+  const sources = (service?.sources ?? []).map((source) => source.name)
+  return `/?${formatQuery({ ...compositionOf(name, sources), tag })}`
 }
 
 /** The time so far, or that it took. */
@@ -165,13 +189,12 @@ function Result({ progress, order, service }: ResultProperties) {
         </p>
       </section>
     )
-  const sources = (service?.sources ?? []).map((source) => source.name)
   return (
     <section class="card problem" aria-labelledby="result">
       <h2 id="result">{status === 'failed' ? 'The build has failed' : 'The build ended early'}</h2>
       <p class="message">{printable(message ?? '')}</p>
       <p class="actions">
-        <a class="button" href={`/?${formatQuery({ ...compositionOf(name, sources), tag })}`}>
+        <a class="button" href={composePath(name, tag, service)}>
           Change the packages or try again
         </a>
       </p>
@@ -186,7 +209,7 @@ function Cancel({ order }: { readonly order: OwnOrder }) {
     try {
       await order.cancel()
     } catch (error) {
-      setState({ waits: false, problem: error instanceof Error ? error.message : String(error) })
+      setState({ waits: false, problem: describeProblem(error) })
     }
   }
   if (order.placed?.order.status === 'cancelled')
@@ -206,6 +229,11 @@ function Cancel({ order }: { readonly order: OwnOrder }) {
       </span>
     </p>
   )
+}
+
+function describeProblem(error: unknown): string {
+  if (isUnknown(error)) return 'The order is over: there is nothing to cancel any more.'
+  return error instanceof Error ? error.message : String(error)
 }
 
 interface OtherProperties {
@@ -337,7 +365,7 @@ function Packing({ progress }: { readonly progress: BuildProgress }) {
         </p>
         <progress aria-label="Layers" value={done} max={layers.length} />
       </div>
-      <LayerBars layers={layers} />
+      <LayerBars layers={layers} isEnded={isOver(progress)} />
     </>
   )
 }

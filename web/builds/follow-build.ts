@@ -6,12 +6,13 @@ import {
 } from '#core/api/build-progress.ts'
 import { readEventStream } from '../api/event-stream.ts'
 import { readText } from '../api/read-text.ts'
-import { RequestFailure } from '../api/request-json.ts'
+import { isUnknown, RequestFailure } from '../api/request-json.ts'
 
 /** What is known of a build that is being watched. */
 export interface WatchedBuild {
   readonly progress?: BuildProgress
-  readonly connection: 'connecting' | 'connected' | 'lost' | 'closed'
+  /** `forgotten`: the service was restarted while the build ran, which ended it. */
+  readonly connection: 'connecting' | 'connected' | 'lost' | 'closed' | 'forgotten'
   /** Why there is nothing to watch: an unknown build, or a service that tells nothing. */
   readonly refusal?: string
 }
@@ -43,6 +44,8 @@ export async function followBuild(
         return change({ connection: 'closed' })
     } catch (error) {
       if (signal.aborted) return
+      if (isUnknown(error) && build.progress !== undefined)
+        return change({ progress: endEarly(build.progress), connection: 'forgotten' })
       if (error instanceof RequestFailure && isFinal(error.status))
         return change({ connection: 'closed', refusal: error.message })
     }
@@ -75,6 +78,13 @@ async function* readProgress(
       progress = applyEvent(progress, JSON.parse(data) as RecordedEvent)
     if (progress !== undefined) yield progress
   }
+}
+
+/** What nobody knows any more has ended, as the page saw it, at the moment when it learns that. */
+function endEarly(progress: BuildProgress): BuildProgress {
+  const message = 'The service was restarted and has forgotten this build.'
+  const event = { kind: 'aborted', message } as const
+  return applyEvent(progress, { id: progress.lastEvent, atMs: Date.now(), event })
 }
 
 /** Whether asking again would give the same. */

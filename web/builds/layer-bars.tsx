@@ -7,18 +7,26 @@ import {
   layerRows,
   sumLayers,
   type NumberedLayer,
+  type ShownState,
 } from './layer-rows.ts'
 
-const stateWords: Record<LayerProgress['state'], string> = {
+const stateWords: Record<ShownState, string> = {
   waiting: 'waiting',
   packing: 'packing',
   packed: 'packed',
   reused: 'was there',
+  unpacked: 'not packed',
+}
+
+interface Properties {
+  readonly layers: readonly LayerProgress[]
+  /** Whether the build is over: nothing is waited for or packed any more. */
+  readonly isEnded: boolean
 }
 
 /** How far the layers of an image are: a bar for each large one, one for all small ones. */
-export function LayerBars({ layers }: { readonly layers: readonly LayerProgress[] }) {
-  const { large, small } = layerRows(layers)
+export function LayerBars({ layers, isEnded }: Properties) {
+  const { large, small } = layerRows(layers, isEnded)
   return (
     <>
       <ul class="layers">
@@ -62,7 +70,7 @@ function SmallLayers({ layers }: { readonly layers: readonly NumberedLayer[] }) 
   )
 }
 
-function describeSize({ state, narSizeBytes, sizeBytes }: LayerProgress): string {
+function describeSize({ state, narSizeBytes, sizeBytes }: NumberedLayer): string {
   const size = sizeBytes === undefined ? formatBytes(narSizeBytes) : formatBytes(sizeBytes)
   return `${size}, ${stateWords[state]}`
 }

@@ -9,7 +9,7 @@ function layer(narSizeBytes: number, changes: Partial<LayerProgress> = {}): Laye
 
 test('layerRows() gives every layer a place once, the large ones first', () => {
   const layers = Array.from({ length: 94 }, (_, index) => layer((index * 37) % 94))
-  const { large, small } = layerRows(layers)
+  const { large, small } = layerRows(layers, false)
   assert.equal(large.length, 12)
   const indexes = [...large, ...small].map(({ index }) => index)
   assert.deepEqual(
@@ -22,8 +22,21 @@ test('layerRows() gives every layer a place once, the large ones first', () => {
 
 test('layerRows() leaves no few small ones', () => {
   const layers = Array.from({ length: 15 }, (_, index) => layer(index))
-  assert.deepEqual(layerRows(layers).small, [])
-  assert.equal(layerRows([...layers, layer(1)]).small.length, 4)
+  assert.deepEqual(layerRows(layers, false).small, [])
+  assert.equal(layerRows([...layers, layer(1)], false).small.length, 4)
+})
+
+test('layerRows() leaves nothing at work when the build has ended', () => {
+  const packing = layer(40, { state: 'packing', archivedBytes: 20 })
+  const layers = [
+    packing,
+    layer(30),
+    layer(20, { state: 'packed' }),
+    layer(10, { state: 'reused' }),
+  ]
+  const states = layerRows(layers, true).large.map(({ state }) => state)
+  assert.deepEqual(states, ['unpacked', 'unpacked', 'packed', 'reused'])
+  assert.equal(fractionDone(layerRows(layers, true).large[0]!), 0)
 })
 
 test('sumLayers() counts what is done, never more than there is', () => {

@@ -6,7 +6,11 @@ export interface LayerRows {
   readonly small: readonly NumberedLayer[]
 }
 
-export interface NumberedLayer extends LayerProgress {
+/** `unpacked`: the build has ended before the layer was done. */
+export type ShownState = 'waiting' | 'packing' | 'packed' | 'reused' | 'unpacked'
+
+export interface NumberedLayer extends Omit<LayerProgress, 'state'> {
+  readonly state: ShownState
   /** Its place from the bottom of the image, from 0. */
   readonly index: number
 }
@@ -16,12 +20,17 @@ const mostLarge = 12
 const fewSmall = 3
 
 /** The largest layers in the order of their sizes, and the rest. The root layer, the last one, is small. */
-export function layerRows(layers: readonly LayerProgress[]): LayerRows {
-  const numbered = layers.map((layer, index) => ({ ...layer, index }))
+export function layerRows(layers: readonly LayerProgress[], isEnded: boolean): LayerRows {
+  const numbered = layers.map((layer, index): NumberedLayer => {
+    const state = isEnded && !isDone(layer) ? 'unpacked' : layer.state
+    return { ...layer, state, index }
+  })
   const sorted = numbered.toSorted((a, b) => b.narSizeBytes - a.narSizeBytes || a.index - b.index)
   const count = sorted.length <= mostLarge + fewSmall ? sorted.length : mostLarge
   return { large: sorted.slice(0, count), small: sorted.slice(count) }
 }
+
+type ShownLayer = Omit<NumberedLayer, 'index'>
 
 export interface LayersDone {
   readonly done: number
@@ -31,7 +40,7 @@ export interface LayersDone {
   readonly allBytes: number
 }
 
-export function sumLayers(layers: readonly LayerProgress[]): LayersDone {
+export function sumLayers(layers: readonly ShownLayer[]): LayersDone {
   return {
     done: layers.filter(isDone).length,
     reused: layers.filter(({ state }) => state === 'reused').length,
@@ -41,13 +50,14 @@ export function sumLayers(layers: readonly LayerProgress[]): LayersDone {
 }
 
 /** How far a layer is, from 0 to 1. */
-export function fractionDone(layer: LayerProgress): number {
+export function fractionDone(layer: ShownLayer): number {
   if (isDone(layer)) return 1
   return layer.narSizeBytes === 0 ? 0 : doneBytesOf(layer) / layer.narSizeBytes
 }
 
 /** How much of its store paths a layer has: archives are a little larger. */
-function doneBytesOf(layer: LayerProgress): number {
+function doneBytesOf(layer: ShownLayer): number {
+  if (layer.state === 'unpacked') return 0
   return isDone(layer) ? layer.narSizeBytes : Math.min(layer.archivedBytes, layer.narSizeBytes)
 }
 
@@ -58,7 +68,7 @@ export function describeLayer({ storePaths }: Pick<LayerProgress, 'storePaths'>)
   return others.length === 0 ? first : `${first} and ${others.length} more`
 }
 
-function isDone({ state }: LayerProgress): boolean {
+function isDone({ state }: Pick<ShownLayer, 'state'>): boolean {
   return state === 'packed' || state === 'reused'
 }
 
