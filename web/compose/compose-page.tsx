@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useId, useState } from 'preact/hooks'
 import type { ServiceInfo } from '#core/api/service-info.ts'
 import { BuildList } from '../builds/build-list.tsx'
 import { placeOrder } from '../api/placed-orders.ts'
@@ -7,10 +7,12 @@ import { Heading } from '../page/heading.tsx'
 import { navigate, replaceQuery } from '../page/location.ts'
 import { printable } from '../page/printable.ts'
 import { formatBuildPath, formatImagePath } from '../page/route.ts'
+import { shorten } from '../page/shorten.ts'
 import { CommandTabs } from './command-tabs.tsx'
 import {
   addPackage,
   componentsOf,
+  findObstacle,
   formatQuery,
   isTag,
   parseQuery,
@@ -21,7 +23,8 @@ import { PackageSearch } from './package-search.tsx'
 
 /** Puts an image together and shows how to pull it. */
 export function ComposePage({ service }: { readonly service: ServiceInfo | undefined }) {
-  const [composition, setComposition] = useState(() => parseQuery(location.search))
+  const [read] = useState(() => parseQuery(location.search))
+  const [composition, setComposition] = useState(read.composition)
   const change = (changes: Partial<Composition>) => setComposition({ ...composition, ...changes })
   useEffect(() => replaceQuery(formatQuery(composition)), [composition])
 
@@ -41,8 +44,10 @@ export function ComposePage({ service }: { readonly service: ServiceInfo | undef
           />
           <Chosen
             names={composition.packages}
+            components={componentsOf(composition)}
             onRemove={(name) => setComposition(removePackage(composition, name))}
           />
+          <LeftOut parts={read.leftOut} />
           <Choices composition={composition} service={service} onChange={change} />
         </section>
         <section class="card" aria-labelledby="pull">
@@ -63,10 +68,12 @@ export function ComposePage({ service }: { readonly service: ServiceInfo | undef
 
 interface ChosenProperties {
   readonly names: readonly string[]
+  /** With what meta-packages choose: typing one of those adds no package. */
+  readonly components: readonly string[]
   readonly onRemove: (name: string) => void
 }
 
-function Chosen({ names, onRemove }: ChosenProperties) {
+function Chosen({ names, components, onRemove }: ChosenProperties) {
   return (
     <div class="chosen">
       <h2>In the image</h2>
@@ -85,9 +92,31 @@ function Chosen({ names, onRemove }: ChosenProperties) {
         </ul>
       )}
       <p role="status" class="unseen">
-        {names.length === 0 ? '' : `In the image: ${names.join(', ')}`}
+        {components.length === 0 ? '' : `In the image: ${components.join(', ')}`}
       </p>
     </div>
+  )
+}
+
+// Enough to recognise them by; an address holds thousands of characters.
+const mostLeftOut = 8
+const longestLeftOut = 40
+
+/** What the address asks for and no image can have. */
+function LeftOut({ parts }: { readonly parts: readonly string[] }) {
+  if (parts.length === 0) return null
+  const more = parts.length - mostLeftOut
+  return (
+    <p role="alert" class="problem">
+      Left out, because no image name can hold it:{' '}
+      {parts.slice(0, mostLeftOut).map((part, index) => (
+        <>
+          {index > 0 && ', '}
+          <code>{printable(shorten(part, longestLeftOut))}</code>
+        </>
+      ))}
+      {more > 0 && ` and ${more} more`}
+    </p>
   )
 }
 
@@ -159,25 +188,32 @@ interface TagProperties {
 
 function TagChoice({ tag, onChange }: TagProperties) {
   const [text, setText] = useState(tag)
-  const isWrong = !isTag(text) && text !== ''
+  const id = useId()
+  const isWrong = !isTag(tag)
   return (
-    <label class="choice">
-      Tag
-      <input
-        type="text"
-        spellcheck={false}
-        autocapitalize="none"
-        maxLength={128}
-        aria-invalid={isWrong}
-        title="latest, or what the package source serves: a branch, a tag or a commit"
-        value={text}
-        onInput={(event) => {
-          const typed = event.currentTarget.value
-          setText(typed)
-          onChange(isTag(typed) ? typed : 'latest')
-        }}
-      />
-    </label>
+    <div>
+      <label class="choice">
+        Tag
+        <input
+          type="text"
+          spellcheck={false}
+          autocapitalize="none"
+          aria-invalid={isWrong}
+          aria-describedby={isWrong ? id : undefined}
+          title="latest, or what the package source serves: a branch, a tag or a commit"
+          value={text}
+          onInput={(event) => {
+            const typed = event.currentTarget.value
+            setText(typed)
+            onChange(typed || 'latest')
+          }}
+        />
+      </label>
+      <p id={id} role="alert" class="hint bad" hidden={!isWrong}>
+        {isWrong &&
+          'No tag: up to 128 letters, digits, and . _ - of which . and - do not come first.'}
+      </p>
+    </div>
   )
 }
 
@@ -188,7 +224,7 @@ function Pull({ composition }: { readonly composition: Composition }) {
   })
   const components = componentsOf(composition)
   const { tag } = composition
-  if (components.length === 0) return <p class="hint">Choose a package, or the shell.</p>
+  const obstacle = findObstacle(composition)
   const name = components.join('/')
 
   async function build(): Promise<void> {
@@ -206,6 +242,15 @@ function Pull({ composition }: { readonly composition: Composition }) {
     }
   }
 
+  if (obstacle !== undefined)
+    return (
+      <>
+        <p class="hint">{obstacle}</p>
+        <button type="button" class="main" disabled>
+          Build it now
+        </button>
+      </>
+    )
   return (
     <>
       <CommandTabs components={components} tag={tag} />

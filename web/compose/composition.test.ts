@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as registry from '#core/oci/route.ts'
 import {
   addPackage,
   componentsOf,
   compositionOf,
   emptyComposition,
+  findObstacle,
   formatQuery,
+  isTag,
   parseQuery,
   removePackage,
   spellPackage,
@@ -49,6 +52,33 @@ test('addPackage() adds each once, removePackage() takes it away', () => {
   assert.deepEqual(removePackage(twice, 'git').packages, [])
 })
 
+test('addPackage() takes a meta-package for the choice that it stands for', () => {
+  const bare = { ...emptyComposition, shell: false }
+  assert.deepEqual(addPackage(bare, 'shell'), emptyComposition)
+  assert.deepEqual(addPackage({ ...bare, platform: 'amd64' }, 'arm64'), {
+    ...bare,
+    platform: 'arm64',
+  })
+})
+
+test('findObstacle() finds what the service would refuse', () => {
+  const packages = ['a'.repeat(127), 'b'.repeat(127)]
+  const longest = { ...emptyComposition, shell: false, packages }
+  assert.equal(findObstacle(longest), undefined)
+  assert.match(findObstacle({ ...longest, shell: true }) ?? '', /261 characters/)
+  assert.match(findObstacle({ ...full, tag: 'a b' }) ?? '', /tag/)
+  assert.match(findObstacle({ ...emptyComposition, shell: false }) ?? '', /Choose/)
+})
+
+test('names and tags are what the service takes for them', () => {
+  const texts = ['a', 'A', '-a', 'a-', 'a--b', 'a.b', 'a..b', 'a__b', 'a___b', '_', '1', 'é', '']
+  for (const text of [...texts, 'a b', 'a/b', 'x'.repeat(128), 'x'.repeat(129), 'x'.repeat(256)]) {
+    assert.equal(isTag(text), registry.isTag(text), text)
+    const name = spellPackage(text)
+    assert.ok(name === undefined || registry.isRepositoryName(name), text)
+  }
+})
+
 const spellings: readonly (readonly [string, string | undefined])[] = [
   [' htop ', 'htop'],
   ['python3Packages.numpy', 'python3packages.numpy'],
@@ -67,12 +97,22 @@ for (const [text, expected] of spellings) {
 
 test('parseQuery() reads what formatQuery() wrote', () => {
   for (const composition of [full, emptyComposition, { ...full, shell: false, platform: '' }]) {
-    assert.deepEqual(parseQuery(formatQuery(composition as Composition)), composition)
+    const query = formatQuery(composition as Composition)
+    assert.deepEqual(parseQuery(query), { composition, leftOut: [] })
   }
   assert.equal(formatQuery(emptyComposition), '')
 })
 
-test('parseQuery() leaves out what makes no sense', () => {
+test('parseQuery() tells what it leaves out, and keeps a wrong tag', () => {
   const query = 'packages=git,<b>+HTOP&platform=vax&source=../x&tag=a/b&shell=maybe'
-  assert.deepEqual(parseQuery(query), { ...emptyComposition, packages: ['git', 'htop'] })
+  assert.deepEqual(parseQuery(query), {
+    composition: { ...emptyComposition, packages: ['git', 'htop'], tag: 'a/b' },
+    leftOut: ['../x', 'vax', '<b>'],
+  })
+})
+
+test('parseQuery() reads meta-packages that come first as a name does', () => {
+  const { composition } = parseQuery('shell=off&packages=shell+arm64+git+shell')
+  const expected = { ...emptyComposition, platform: 'arm64', packages: ['git', 'shell'] }
+  assert.deepEqual(composition, expected)
 })

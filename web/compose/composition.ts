@@ -10,6 +10,7 @@ export interface Composition {
   readonly shell: boolean
   /** As they are spelled in a repository name, each once. */
   readonly packages: readonly string[]
+  /** As somebody typed it, so not always one: `isTag` tells. */
   readonly tag: string
 }
 
@@ -36,19 +37,30 @@ export function componentsOf({
 export function compositionOf(name: string, sources: readonly string[]): Composition {
   const [first = '', ...others] = name.split('/')
   const hasSource = first !== '' && sources.includes(first)
-  const components = hasSource ? others : [first, ...others]
-  const end = components.findIndex((part) => !metaPackages.includes(part))
-  const metas = end === -1 ? components : components.slice(0, end)
   return {
     source: hasSource ? first : '',
-    platform: metas.includes('arm64') ? 'arm64' : metas.includes('amd64') ? 'amd64' : '',
-    shell: metas.includes('shell'),
-    packages: end === -1 ? [] : [...new Set(components.slice(end))],
+    ...readComponents(hasSource ? others : [first, ...others]),
     tag: 'latest',
   }
 }
 
+/** The first component that is no meta-package ends them, as in the service. */
+function readComponents(
+  components: readonly string[],
+): Pick<Composition, 'platform' | 'shell' | 'packages'> {
+  const end = components.findIndex((part) => !metaPackages.includes(part))
+  const metas = end === -1 ? components : components.slice(0, end)
+  return {
+    platform: metas.includes('arm64') ? 'arm64' : metas.includes('amd64') ? 'amd64' : '',
+    shell: metas.includes('shell'),
+    packages: end === -1 ? [] : [...new Set(components.slice(end))],
+  }
+}
+
+/** Adds a package once; the name of a meta-package is taken for the choice that it stands for. */
 export function addPackage(composition: Composition, name: string): Composition {
+  if (name === 'shell') return { ...composition, shell: true }
+  if (name === 'amd64' || name === 'arm64') return { ...composition, platform: name }
   const packages = [...new Set([...composition.packages, name])]
   return { ...composition, packages }
 }
@@ -60,17 +72,27 @@ export function removePackage(composition: Composition, name: string): Compositi
 /** The name that somebody typed as a repository name spells it; `undefined` if none can. */
 export function spellPackage(text: string): string | undefined {
   const name = foldAttributeName(text.trim())
-  return componentPattern.test(name) && name.length <= longestComponent ? name : undefined
+  return componentPattern.test(name) && name.length <= longestName ? name : undefined
 }
 
 // distribution-spec, "Pulling manifests": the service reads whole names by the same rule.
 const componentPattern = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/
-// Of a whole repository name.
-const longestComponent = 255
+const longestName = 255
 const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
 
 export function isTag(text: string): boolean {
   return tagPattern.test(text)
+}
+
+/** Why nobody can pull the composition, as a sentence for people; `undefined` when everybody can. */
+export function findObstacle(composition: Composition): string | undefined {
+  const components = componentsOf(composition)
+  if (components.length === 0) return 'Choose a package, or the shell.'
+  if (!isTag(composition.tag)) return 'Mend the tag: no image can have this one.'
+  const { length } = components.join('/')
+  return length <= longestName
+    ? undefined
+    : `The name has ${length} characters and can have ${longestName}: take a package away.`
 }
 
 /** The part of an address that brings the composition back. */
@@ -85,18 +107,33 @@ export function formatQuery({ source, platform, shell, packages, tag }: Composit
   return query.toString()
 }
 
-/** Reads what anybody may have written into an address: what makes no sense is left out. */
-export function parseQuery(query: string): Composition {
+/** A composition that somebody wrote into an address. */
+export interface ReadQuery {
+  readonly composition: Composition
+  /** The parts that no name can hold. */
+  readonly leftOut: readonly string[]
+}
+
+/** Reads what anybody may have written into an address. A wrong tag is kept, for it to be mended. */
+export function parseQuery(query: string): ReadQuery {
   const values = new URLSearchParams(query)
-  const words = (values.get('packages') ?? '').split(/[\s,/]+/)
-  const names = words.map(spellPackage).filter((name) => name !== undefined)
-  const platform = values.get('platform')
-  const tag = values.get('tag') ?? ''
+  const source = values.get('source') ?? ''
+  const platform = values.get('platform') ?? ''
+  const isPlatform = platform === 'amd64' || platform === 'arm64'
+  const words = (values.get('packages') ?? '').split(/[\s,/]+/).filter((word) => word !== '')
+  const named = readComponents(words.map(spellPackage).filter((name) => name !== undefined))
   return {
-    source: spellPackage(values.get('source') ?? '') ?? '',
-    platform: platform === 'amd64' || platform === 'arm64' ? platform : '',
-    shell: values.get('shell') !== 'off',
-    packages: [...new Set(names)],
-    tag: isTag(tag) ? tag : 'latest',
+    composition: {
+      source: spellPackage(source) ?? '',
+      platform: isPlatform ? platform : named.platform,
+      shell: named.shell || values.get('shell') !== 'off',
+      packages: named.packages,
+      tag: values.get('tag') || 'latest',
+    },
+    leftOut: [
+      ...(source !== '' && spellPackage(source) === undefined ? [source] : []),
+      ...(platform === '' || isPlatform ? [] : [platform]),
+      ...words.filter((word) => spellPackage(word) === undefined),
+    ],
   }
 }

@@ -4,6 +4,7 @@ import type { PackageListing } from '#core/api/service-info.ts'
 import { useAnswer, type Answer } from '../api/use-answer.ts'
 import { formatCount } from '../page/quantities.ts'
 import { printable } from '../page/printable.ts'
+import { shorten } from '../page/shorten.ts'
 import { spellPackage } from './composition.ts'
 
 // People type a letter in about 150 ms; each pause would be a question.
@@ -12,16 +13,24 @@ const pauseMs = 200
 const mostResults = 30
 // Listing a source takes from a second to minutes.
 const listingPollMs = 2_000
+// The service answers no longer questions.
+const mostAsked = 200
+// More than any name has, so that a longer one is refused and not cut to one that nobody meant.
+const mostTyped = 1_000
+// Of a refused name: enough to recognise it by.
+const mostRepeated = 40
 
 interface Properties {
   readonly label: string
   readonly source: string
+  /** Packages that are not offered, because they are in the image. */
   readonly chosen: readonly string[]
+  readonly onType?: () => void
   readonly onAdd: (name: string) => void
 }
 
 /** A text field with the packages that match it; anything else may be added as it was typed. */
-export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
+export function PackageSearch({ label, source, chosen, onType, onAdd }: Properties) {
   const [text, setText] = useState('')
   const [active, setActive] = useState(-1)
   const [problem, setProblem] = useState('')
@@ -39,6 +48,7 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
   function type(text: string): void {
     setText(text)
     setProblem('')
+    onType?.()
     // What was chosen among the packages of other words is not what is meant now.
     setActive(-1)
   }
@@ -47,8 +57,12 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
     const name = spellPackage(typed)
     if (name === undefined) {
       setProblem(
-        `“${typed}” cannot be part of an image name: letters, digits, and . _ - between them.`,
+        `“${printable(shorten(typed, mostRepeated))}” cannot be part of an image name: up to 255 letters, digits, and single . _ - between them.`,
       )
+      return
+    }
+    if (chosen.includes(name)) {
+      setProblem(`${name} is in the image already.`)
       return
     }
     type('')
@@ -80,7 +94,7 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
           autocomplete="off"
           autocapitalize="none"
           spellcheck={false}
-          maxLength={255}
+          maxLength={mostTyped}
           placeholder="git, htop, python3 …"
           aria-expanded={packages.length > 0}
           aria-controls={`${id}-list`}
@@ -105,6 +119,7 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
             id={`${id}-${index}`}
             role="option"
             aria-selected={index === active}
+            aria-disabled={chosen.includes(found.name)}
             onMouseDown={(event) => {
               // The field keeps the focus.
               event.preventDefault()
@@ -113,7 +128,7 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
           >
             <span class="name">{printable(found.name)}</span>
             <span class="version">{printable(found.version ?? '')}</span>
-            {chosen.includes(found.name) && <span class="badge">chosen</span>}
+            {chosen.includes(found.name) && <span class="badge">in the image</span>}
             <span class="description">{printable(found.description ?? '')}</span>
           </li>
         ))}
@@ -123,7 +138,11 @@ export function PackageSearch({ label, source, chosen, onAdd }: Properties) {
 }
 
 function usePackages(source: string, words: string): Answer<PackageListing> {
-  const query = new URLSearchParams({ q: words, source, limit: String(mostResults) })
+  const query = new URLSearchParams({
+    q: words.slice(0, mostAsked),
+    source,
+    limit: String(mostResults),
+  })
   const address = words === '' ? undefined : `/api/v1/packages?${query}`
   return useAnswer<PackageListing>(address, {
     delayMs: pauseMs,

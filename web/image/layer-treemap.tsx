@@ -2,6 +2,7 @@ import { hierarchy, treemap, treemapSquarify } from 'd3-hierarchy'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { printable } from '../page/printable.ts'
 import { formatBytes } from '../page/quantities.ts'
+import { shorten } from '../page/shorten.ts'
 import type { NamedLayer } from './named-layer.ts'
 import { layerShade, shadeWords } from './layer-shade.ts'
 
@@ -106,10 +107,6 @@ function layOut(layers: readonly NamedLayer[], width: number, height: number): r
 
 function describe({ title, sizeBytes, sharedCount }: NamedLayer): string {
   return `${printable(title)}\n${formatBytes(sizeBytes)}, ${shadeWords[layerShade(sharedCount)]}`
-}
-
-function shorten(text: string, letters: number): string {
-  return text.length <= letters ? text : `${text.slice(0, Math.max(letters - 1, 1))}…`
 }
 
 function useWidth(frame: { readonly current: HTMLElement | null }): number {
