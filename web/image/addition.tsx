@@ -1,30 +1,55 @@
 import { useState } from 'preact/hooks'
 import type { AdditionView, ImageView } from '#core/api/image-view.ts'
+import { metaPackages, shellPackages } from '#core/request/image-request.ts'
 import { useAnswer } from '../api/use-answer.ts'
 import { CommandTabs } from '../compose/command-tabs.tsx'
+import { addPackage, formatQuery, type Composition } from '../compose/composition.ts'
 import { PackageSearch } from '../compose/package-search.tsx'
 import { printable } from '../page/printable.ts'
 import { formatBytes, formatCount } from '../page/quantities.ts'
 
 interface Properties {
   readonly image: ImageView
-  /** Of the image's packages. */
-  readonly source: string
+  /** What the image's name asks for. */
+  readonly composition: Composition
 }
 
 /** What the image would become with one more package. */
-export function Addition({ image, source }: Properties) {
+export function Addition({ image, composition }: Properties) {
   const [added, setAdded] = useState<string | undefined>()
+  const { source, shell, packages } = composition
   return (
     <>
       <PackageSearch
         label="What would change with one more package?"
         source={source}
-        chosen={image.name.split('/')}
+        chosen={shell ? [...shellPackages, ...packages] : packages}
+        // What was said of another package is not what is asked now.
+        onType={() => setAdded(undefined)}
         onAdd={setAdded}
       />
-      {added !== undefined && <Change key={added} image={image} added={added} />}
+      {added !== undefined &&
+        (metaPackages.includes(added) ? (
+          <Choice chosen={added} composition={composition} />
+        ) : (
+          <Change key={added} image={image} added={added} />
+        ))}
     </>
+  )
+}
+
+interface ChoiceProperties {
+  readonly chosen: string
+  readonly composition: Composition
+}
+
+/** Meta-packages come first in a name: behind its packages they would mean packages of that name. */
+function Choice({ chosen, composition }: ChoiceProperties) {
+  return (
+    <p role="status">
+      <strong>{chosen}</strong> is a choice for the whole image and no package.{' '}
+      <a href={`/?${formatQuery(addPackage(composition, chosen))}`}>Compose the image with it</a>
+    </p>
   )
 }
 

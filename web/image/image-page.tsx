@@ -3,7 +3,7 @@ import type { ImageView } from '#core/api/image-view.ts'
 import type { ServiceInfo } from '#core/api/service-info.ts'
 import { useAnswer } from '../api/use-answer.ts'
 import { CommandTabs } from '../compose/command-tabs.tsx'
-import { compositionOf, formatQuery } from '../compose/composition.ts'
+import { compositionOf, formatQuery, type Composition } from '../compose/composition.ts'
 import { Heading } from '../page/heading.tsx'
 import { printable } from '../page/printable.ts'
 import { Revision } from '../page/revision.tsx'
@@ -33,7 +33,7 @@ export function ImagePage({ name, tag, platform, service }: Properties) {
     againAfterMs: ({ sharing }) => (sharing === 'counting' ? countingPollMs : undefined),
   })
   const sources = (service?.sources ?? []).map((source) => source.name)
-  const composition = compositionOf(name, sources)
+  const composition = { ...compositionOf(name, sources), tag }
   return (
     <>
       <Heading title={`Image ${printable(name)}`}>
@@ -45,18 +45,25 @@ export function ImagePage({ name, tag, platform, service }: Properties) {
         <p class="problem">{printable(answer.message)}</p>
       )}
       {answer.kind === 'failed' && answer.status === 404 && (
-        <p class="empty">
-          There is nothing to show yet: {printable(answer.message)}.{' '}
-          <a href={`/?${formatQuery({ ...composition, tag })}`}>Build it on the first page</a>, and
-          look again.
-        </p>
+        <div class="empty">
+          <p>{printable(answer.message)}</p>
+          <a class="button" href={`/?${formatQuery(composition)}`}>
+            Compose this image
+          </a>
+        </div>
       )}
-      {answer.kind === 'loaded' && <Shown image={answer.value} source={composition.source} />}
+      {answer.kind === 'loaded' && <Shown image={answer.value} composition={composition} />}
     </>
   )
 }
 
-function Shown({ image, source }: { readonly image: ImageView; readonly source: string }) {
+interface ShownProperties {
+  readonly image: ImageView
+  /** What its name asks for. */
+  readonly composition: Composition
+}
+
+function Shown({ image, composition }: ShownProperties) {
   const [chosen, setChosen] = useState<number | undefined>()
   const layers = useMemo(() => nameLayers(image), [image])
   const { closure } = image
@@ -85,7 +92,7 @@ function Shown({ image, source }: { readonly image: ImageView; readonly source: 
       </section>
       <section aria-labelledby="addition">
         <h2 id="addition">Add to it</h2>
-        <Addition image={image} source={source} />
+        <Addition image={image} composition={composition} />
       </section>
       <section aria-labelledby="closure">
         <h2 id="closure">What is in it, and why</h2>
