@@ -76,10 +76,15 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
       await page.getByRole('heading', { name: 'Needs (0)' }).waitFor()
       await takePicture('opened-image-light')
 
-      await page.getByRole('combobox', { name: /one more package/ }).fill('quick')
+      const addition = page.getByRole('combobox', { name: /one more package/ })
+      await addition.fill('quick')
       await page.keyboard.press('Enter')
       await page.getByText('quick is not on the service’s machine yet').waitFor()
       await command.getByText(`docker pull ${host}/slow/quick`).waitFor()
+      await addition.fill('slow')
+      await page.keyboard.press('Enter')
+      await page.getByText('slow is in the image already').waitFor()
+      assert.equal(await page.getByText('quick is not on').count(), 0)
       assert.deepEqual(faults, [])
     },
   )
@@ -140,6 +145,38 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     assert.deepEqual(faults, [])
   })
 
+  test('orders nothing else than what was asked for', async () => {
+    await using opened = await open()
+    const { page, faults, takePicture } = opened
+    const build = page.getByRole('button', { name: 'Build it now' })
+    const tag = page.getByRole('textbox', { name: 'Tag' })
+    const search = page.getByRole('combobox', { name: 'Search packages' })
+
+    await page.goto(`/?packages=${'x'.repeat(300)}+<script>+quick&tag=v1/beta`)
+    await page.getByRole('button', { name: 'Remove quick' }).waitFor()
+    await page.getByRole('alert').filter({ hasText: 'Left out' }).getByText('<script>').waitFor()
+    await page.getByRole('alert').filter({ hasText: 'No tag' }).waitFor()
+    assert.equal(await tag.inputValue(), 'v1/beta')
+    assert.equal(await build.isDisabled(), true)
+    assert.equal(await page.getByRole('button', { name: 'Copy' }).count(), 0)
+    await takePicture('refused-light')
+    assert.deepEqual(await findBarriers(page), [])
+    await tag.fill('v1')
+    assert.equal(await build.isDisabled(), false)
+    await page.getByRole('tabpanel').getByText('/shell/quick:v1').waitFor()
+
+    await search.fill('y'.repeat(300))
+    await search.press('Enter')
+    await page.getByText('cannot be part of an image name').waitFor()
+    await search.fill('arm64')
+    await search.press('Enter')
+    await page.getByRole('tabpanel').getByText('/arm64/shell/quick:v1').waitFor()
+    await search.fill('quick')
+    await search.press('Enter')
+    await page.getByText('quick is in the image already').waitFor()
+    assert.deepEqual(faults, [])
+  })
+
   test('comes back to a build after an interruption, and cancels it', async () => {
     await using line = await openLine(service.url)
     await using opened = await browser.openPage(line.url)
@@ -155,6 +192,24 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     line.mend()
     await banner.waitFor({ state: 'detached' })
     await page.getByText('hangs-1.0> working on it').waitFor()
+
+    // As a service answers that was restarted.
+    const ofBuild = /\/api\/v1\/(builds|orders)\/[0-9a-f]{12}/
+    await page.route(ofBuild, (route) => route.fulfill({ status: 404, json: { title: 'Unknown' } }))
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByText('The order is over').waitFor()
+    line.cut()
+    await banner.waitFor()
+    line.mend()
+    await page.getByText('The service was restarted and has forgotten this build').waitFor()
+    await page.getByText('hangs-1.0> working on it').waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Cancel' }).count(), 0)
+    assert.equal(await page.locator('.badge.running, .steps > .current').count(), 0)
+    await takePicture('forgotten-light')
+    const again = page.getByRole('link', { name: /try again/ })
+    assert.equal(await again.getAttribute('href'), '/?shell=off&packages=hangs')
+    await page.unroute(ofBuild)
+    await page.reload()
 
     await page.getByRole('button', { name: 'Cancel' }).click()
     await page.getByRole('heading', { name: 'The build ended early' }).waitFor({ timeout: buildMs })
