@@ -1,6 +1,7 @@
 import { describeError } from '#adapters/log/described-error.ts'
 import { trustCertificates } from './trusted-certificates.ts'
 import { ConfigError, readConfig } from './config.ts'
+import { proxySettings } from './proxy-settings.ts'
 
 // Every command loads what it needs and no more: most of a start is loading modules.
 
@@ -77,7 +78,7 @@ async function orderly(run: () => Promise<number>): Promise<number> {
   try {
     // Nix and git look for both by themselves, Node's fetch only when it is told to.
     // An import would also load the client of web sockets, which takes as long as Node itself.
-    process.getBuiltinModule('node:http').setGlobalProxyFromEnv()
+    process.getBuiltinModule('node:http').setGlobalProxyFromEnv(proxySettings(process.env))
     trustCertificates(process.env)
     return await run()
   } catch (error) {
