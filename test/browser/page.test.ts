@@ -155,7 +155,7 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     await page.goto(`/?packages=${'x'.repeat(300)}+<script>+quick&tag=v1/beta`)
     await page.getByRole('button', { name: 'Remove quick' }).waitFor()
     await page.getByRole('alert').filter({ hasText: 'Left out' }).getByText('<script>').waitFor()
-    await page.getByRole('alert').filter({ hasText: 'No tag' }).waitFor()
+    await page.getByRole('alert').filter({ hasText: 'This is no tag' }).waitFor()
     assert.equal(await tag.inputValue(), 'v1/beta')
     assert.equal(await build.isDisabled(), true)
     assert.equal(await page.getByRole('button', { name: 'Copy' }).count(), 0)

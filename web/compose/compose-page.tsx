@@ -211,7 +211,7 @@ function TagChoice({ tag, onChange }: TagProperties) {
       </label>
       <p id={id} role="alert" class="hint bad" hidden={!isWrong}>
         {isWrong &&
-          'No tag: up to 128 letters, digits, and . _ - of which . and - do not come first.'}
+          'This is no tag: up to 128 letters, digits, and . _ - but neither . nor - at its start.'}
       </p>
     </div>
   )
