@@ -116,10 +116,12 @@ function fingerprintOf(root, { inputs, command }) {
 
 function filesBelow(root, path) {
   if (statSync(join(root, path)).isFile()) return [path]
-  return readdirSync(join(root, path))
-    .sort()
-    .map((name) => join(path, name))
-    // Editors mark a file that they have open with a link to nowhere.
-    .filter((each) => existsSync(join(root, each)))
-    .flatMap((each) => filesBelow(root, each))
+  return (
+    readdirSync(join(root, path))
+      .sort()
+      .map((name) => join(path, name))
+      // Editors mark a file that they have open with a link to nowhere.
+      .filter((each) => existsSync(join(root, each)))
+      .flatMap((each) => filesBelow(root, each))
+  )
 }
