@@ -2,6 +2,7 @@ import { describeError } from '#adapters/log/described-error.ts'
 import { trustCertificates } from './trusted-certificates.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { proxySettings } from './proxy-settings.ts'
+import { readVersion } from './read-version.ts'
 
 // Every command loads what it needs and no more: most of a start is loading modules.
 
@@ -30,7 +31,7 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
       return (await import('#apps/cli/run-completion.ts')).runCompletion(args, process)
     case '--version':
     case '-V':
-      process.stdout.write(`nixery ${await readVersion()}\n`)
+      process.stdout.write(`nixery ${readVersion()}\n`)
       return 0
     default:
       return refuseCommand(command)
@@ -65,12 +66,6 @@ async function refuseCommand(command: string | undefined): Promise<number> {
   const { formatUnknownCommand } = await import('#apps/cli/commands.ts')
   process.stderr.write(formatUnknownCommand(command))
   return 2
-}
-
-async function readVersion(): Promise<string> {
-  const { readFile } = await import('node:fs/promises')
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { readonly version: string }).version
 }
 
 /** What keeps a command from its work becomes one line. */

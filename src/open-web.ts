@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
 import { orderTokens } from '#apps/web/order-tokens.ts'
@@ -11,6 +9,7 @@ import { createImageOrders, type OrderTools } from '#engine/image-orders.ts'
 import type { PackageSources } from '#engine/ports/package-source.ts'
 import type { Config } from './config.ts'
 import { openPackageSearch } from './open-package-search.ts'
+import { readVersion } from './read-version.ts'
 
 /** What the web services are made of. */
 export interface WebParts extends Pick<OrderTools, 'manifest' | 'near' | 'newOrderId'> {
@@ -67,9 +66,4 @@ export function describeSource(sources: PackageSources, name: string): ServedSou
   const { revision, origin } = pin.pinned
   const isTold = origin !== undefined && !placeOnThisMachine.test(origin)
   return { name, revision, ...(isTold && { origin }) }
-}
-
-function readVersion(): string {
-  const text = readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')
-  return String(Object(JSON.parse(text)).version)
 }

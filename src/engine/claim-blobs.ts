@@ -3,6 +3,7 @@ import { abortable } from './abortable.ts'
 import { OperatingError, type OperatingCode } from './operating-error.ts'
 import type { Clock } from './ports/clock.ts'
 import type { StorageUpkeep } from './ports/storage-upkeep.ts'
+import { pause } from './pause.ts'
 import { runInLanes } from './run-in-lanes.ts'
 
 /**
@@ -137,14 +138,4 @@ const unwritable: readonly OperatingCode[] = ['NO_SPACE', 'NO_PERMISSION', 'BUCK
 function toleratesUnwritable(error: unknown): false {
   if (error instanceof OperatingError && unwritable.includes(error.code)) return false
   throw error
-}
-
-async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const cancel = clock.after(delayMs, resolve)
-  try {
-    await abortable(promise, signal)
-  } finally {
-    cancel()
-  }
 }

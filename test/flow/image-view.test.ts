@@ -60,9 +60,9 @@ suite('views of stored images', { skip }, () => {
     await rm(directory, { recursive: true, force: true })
   })
 
-  /** An instance on a storage; its images are made of what the set has. */
-  function startInstance(storage: Storage) {
-    const tools = {
+  /** What an instance has without Nix. */
+  function toolsOn(storage: Storage) {
+    return {
       sources: new Map([['', setSource(set)]]),
       policy: strictPolicy,
       ...storageTools(storage),
@@ -71,6 +71,11 @@ suite('views of stored images', { skip }, () => {
       compression: { codec: 'gzip', level: 6 },
       ...plainNames,
     } as const
+  }
+
+  /** An instance on a storage; its images are made of what the set has. */
+  function startInstance(storage: Storage) {
+    const tools = toolsOn(storage)
     const steps = { ...tools, nix, packer, storeFiles: createStoreFiles }
     const builder = shareBuilds(
       runBuilds((target, observe, until) => buildImage(steps, target, observe, until), {
@@ -96,15 +101,7 @@ suite('views of stored images', { skip }, () => {
 
   /** What another instance shows that shares the storage, and has no Nix at all. */
   async function viewStored(storage: Storage, name: string): Promise<ImageView> {
-    const tools = {
-      sources: new Map([['', setSource(set)]]),
-      policy: strictPolicy,
-      ...storageTools(storage),
-      layerScheme: 'stable',
-      layerBudget: 94,
-      compression: { codec: 'gzip', level: 6 },
-      ...plainNames,
-    } as const
+    const tools = toolsOn(storage)
     const sharing = createLayerSharing({
       ...tools,
       upkeep: storage.upkeep,

@@ -1,6 +1,7 @@
 import { countBytes, type CountedBytes } from '#adapters/image-files/counted-bytes.ts'
 import type { Descriptor } from '#core/oci/descriptor.ts'
 import type { ImageContent, ImageDocument } from '#engine/image-content.ts'
+import { pause } from '#engine/pause.ts'
 import type { Clock } from '#engine/ports/clock.ts'
 import type { ImageDestination } from '#engine/ports/image-destination.ts'
 import { runInLanes } from '#engine/run-in-lanes.ts'
@@ -154,24 +155,10 @@ class Push {
         return await attempt()
       } catch (error) {
         if (!isPassing(error)) throw error
-        await this.#wait(delayMs, signal)
+        await pause(this.#options.clock, delayMs, signal)
       }
     }
     return attempt()
-  }
-
-  async #wait(delayMs: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const stop = this.#options.clock.after(delayMs, resolve)
-    const abort = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', abort, { once: true })
-    try {
-      signal.throwIfAborted()
-      await promise
-    } finally {
-      stop()
-      signal.removeEventListener('abort', abort)
-    }
   }
 }
 

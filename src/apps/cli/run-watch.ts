@@ -5,6 +5,7 @@ import {
   type BuildSummary,
 } from '#core/api/build-progress.ts'
 import type { ImageOrder, PlacedOrder } from '#core/api/image-order.ts'
+import { pause } from '#engine/pause.ts'
 import type { Clock } from '#engine/ports/clock.ts'
 import { openDisplay, type BuildDisplay, type BuildTerminal } from './build-display.ts'
 import { ServiceRefusal, type BuildService } from './build-service.ts'
@@ -114,7 +115,7 @@ class Watch {
       for (const id of ids) followed.add(id)
       await this.#followAll(ids, signal)
       if (order.status !== 'waiting') return order
-      await this.#wait(ids.length > 0 ? 0 : orderPollMs, signal)
+      await pause(this.#clock, ids.length > 0 ? 0 : orderPollMs, signal)
       const now = await this.#service.findOrder(order.id, signal)
       if (now === undefined)
         throw new ServiceRefusal(
@@ -152,7 +153,7 @@ class Watch {
         if (isLost) throw error
         this.#display.note(`${error.message}; trying again`)
       }
-      await this.#wait(reconnectDelaysMs[failures] ?? 0, signal)
+      await pause(this.#clock, reconnectDelaysMs[failures] ?? 0, signal)
       failures += 1
     }
   }
@@ -211,20 +212,6 @@ class Watch {
     }
     if (order.status === 'served') return 0
     return isFailed ? 3 : 1
-  }
-
-  async #wait(delayMs: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const abort = () => reject(signal.reason as Error)
-    const stop = this.#clock.after(delayMs, resolve)
-    signal.addEventListener('abort', abort, { once: true })
-    try {
-      signal.throwIfAborted()
-      await promise
-    } finally {
-      stop()
-      signal.removeEventListener('abort', abort)
-    }
   }
 }
 
