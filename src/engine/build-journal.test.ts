@@ -18,6 +18,7 @@ const bounds = {
 }
 const subject: BuildSubject = {
   name: 'shell/git',
+  tag: 'stable',
   request: { platform: platformOf('amd64'), shell: true, packages: ['git'], options: {} },
   source: '',
   revision: 'r1',
@@ -77,6 +78,22 @@ test('createBuildJournal() keeps what a build has come to', () => {
   const { status, queuedAtMs, startedAtMs, endedAtMs, lastEvent } = journal.find('b1')!.progress
   assert.deepEqual([status, queuedAtMs, startedAtMs, endedAtMs], ['finished', 1001, 1002, 1009])
   assert.equal(lastEvent, 8)
+})
+
+test('createBuildJournal() tells how a builder failed without what it printed', () => {
+  const { journal, tell } = setUp()
+  const logTail = ["unable to download 'https://secret': HTTP error 404"]
+  const message = 'its builder failed with exit code 1'
+  const failures = {
+    'failed to build': { kind: 'build-failed', message },
+    'took too long': { kind: 'build-timed-out', message },
+    'cannot be downloaded': { kind: 'source-unavailable', message: logTail[0]! },
+  } as const
+  for (const [words, failure] of Object.entries(failures)) {
+    tell('b1', queued, { kind: 'failed', failure: { ...failure, name: 'git-2', logTail } })
+    const { message: told = '' } = journal.find('b1')!.progress
+    assert.ok(told.includes(words) && !told.includes('secret'), told)
+  }
 })
 
 test('createBuildJournal() tells failures as clients read them, and hides faults of the operator', () => {

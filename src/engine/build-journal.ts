@@ -193,10 +193,11 @@ class Tail<Item> {
 }
 
 function begin(id: string, subject: BuildSubject, nowMs: number): BuildProgress {
-  const { name, request, source, revision } = subject
+  const { name, tag, request, source, revision } = subject
   return {
     id,
     name,
+    tag,
     platform: formatPlatform(request.platform),
     source,
     revision,

@@ -11,13 +11,15 @@ export interface BuildTarget {
   readonly key: CacheKey
   /** What people call the image; of builds that are one, the first one's. */
   readonly name: string
+  /** Under which it was asked for; of builds that are one, the first one's. */
+  readonly tag: string
   readonly request: PlatformRequest
   readonly source: PinnedSource
   readonly popularity: Popularity
 }
 
-export function subjectOf({ name, request, source }: BuildTarget): BuildSubject {
-  return { name, request, source: source.source, revision: source.revision }
+export function subjectOf({ name, tag, request, source }: BuildTarget): BuildSubject {
+  return { name, tag, request, source: source.source, revision: source.revision }
 }
 
 /** One build of a target. */

@@ -31,7 +31,7 @@ test('recordBuilds() tells what a build is for and what came of it', async () =>
   assert.deepEqual(await recorded.build(target, patient), { kind: 'built', image })
   const { request } = target
   assert.deepEqual(events, [
-    ['b1', { kind: 'queued', name: 'git', request, source: '', revision: 'fake' }],
+    ['b1', { kind: 'queued', name: 'git', tag: 'latest', request, source: '', revision: 'fake' }],
     ['b1', { kind: 'finished', manifest: digestOf('m'), sizeBytes: 7 }],
   ])
 })

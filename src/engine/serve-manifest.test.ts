@@ -271,6 +271,15 @@ test('a stored spec that became wrong is the operator’s to mend', async () => 
   }
 })
 
+test('a build knows the tag that was asked for', async () => {
+  const { built, pull } = start()
+  await pull('amd64/jq', { tag: 'v2' })
+  await pull('htop', { acceptsIndex: false })
+  await pull('ours/jq', { tag: 'v3' })
+  const tags = built.map(({ name, tag }) => `${name}:${tag}`)
+  assert.deepEqual(tags, ['jq:v2', 'htop:latest', 'ours/jq:v3', 'ours/jq:v3'])
+})
+
 test('the tag of a stored spec stands for latest', async () => {
   const tags: string[] = []
   const source = setSource(set)

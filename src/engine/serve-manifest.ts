@@ -1,5 +1,4 @@
 import type { Digest } from '#core/oci/digest.ts'
-import type { ImageRequest } from '#core/request/image-request.ts'
 import type { Basis } from './cached-manifests.ts'
 import { findSource } from './ports/package-source.ts'
 import { recentImageKey, type RecentManifests } from './recent-manifests.ts'
@@ -19,6 +18,7 @@ import {
   type FailedImage,
   type PlatformTools,
   type ServedImage,
+  type TaggedRequest,
 } from './serve-platforms.ts'
 
 export interface ManifestTools extends PlatformTools, ResolveTools {
@@ -56,7 +56,7 @@ export async function serveManifest(
   const key = recentImageKey({ name, acceptsIndex, ...basis })
   const known = request.spec === undefined ? recent?.images.recall(key) : undefined
   if (known !== undefined) return known
-  const outcome = await servePinned(tools, request, acceptsIndex, basis, signal)
+  const outcome = await servePinned(tools, { ...request, tag }, acceptsIndex, basis, signal)
   if (moment !== undefined && request.spec === undefined && isLasting(outcome))
     recent?.images.keep(key, outcome, digestsOf(outcome), moment)
   return outcome
@@ -93,7 +93,7 @@ function digestsOf({ image }: ServedImage): readonly Digest[] {
 
 async function servePinned(
   tools: ManifestTools,
-  request: ImageRequest,
+  request: TaggedRequest,
   acceptsIndex: boolean,
   basis: Basis,
   signal: AbortSignal,

@@ -33,6 +33,11 @@ export interface PlatformTools extends ImageSettings {
   readonly storageObserver: StorageObserver
 }
 
+/** What somebody asks for, by the tag that they named. The tag decides nothing: the pin that it led to does. */
+export interface TaggedRequest extends ImageRequest {
+  readonly tag: string
+}
+
 export interface ServedImage {
   readonly kind: 'image'
   /** An image, or an index of images: what `manifests` lists. */
@@ -55,7 +60,7 @@ export interface FailedImage {
 /** The image of one of the platforms that a name stands for. */
 export async function serveImage(
   tools: PlatformTools,
-  image: ImageRequest,
+  image: TaggedRequest,
   platform: Platform,
   basis: Basis,
   signal: AbortSignal,
@@ -66,7 +71,8 @@ export async function serveImage(
   const cached = await readUsableManifest(tools, key, pinned, signal)
   if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
 
-  const target = { key, name: formatImageName(image), request, source: pinned, popularity }
+  const name = formatImageName(image)
+  const target = { key, name, tag: image.tag, request, source: pinned, popularity }
   const outcome = await tools.builder.build(target, signal, tools.onBuild)
   return outcome.kind === 'built'
     ? { kind: 'image', image: outcome.image, cached: false, pinned }
@@ -76,7 +82,7 @@ export async function serveImage(
 /** For clients that read no index: the first platform that has all packages. */
 export async function serveFirstImage(
   tools: PlatformTools,
-  request: ImageRequest,
+  request: TaggedRequest,
   basis: Basis,
   signal: AbortSignal,
 ): Promise<ServedImage | FailedImage> {
@@ -89,7 +95,7 @@ export async function serveFirstImage(
 /** The images of all platforms, made side by side, behind one index. */
 export async function serveIndex(
   tools: PlatformTools,
-  request: ImageRequest,
+  request: TaggedRequest,
   basis: Basis,
   signal: AbortSignal,
 ): Promise<ServedImage | FailedImage> {
@@ -121,7 +127,7 @@ export async function serveIndex(
  */
 async function servePlatforms(
   tools: PlatformTools,
-  request: ImageRequest,
+  request: TaggedRequest,
   basis: Basis,
   signal: AbortSignal,
 ): Promise<readonly (ServedImage | FailedImage)[]> {

@@ -25,6 +25,7 @@ export interface Answer {
 /** What a build is for that a test makes up. */
 export const subject: BuildSubject = {
   name: 'shell/git',
+  tag: 'latest',
   request: { platform: platformOf('amd64'), shell: true, packages: ['git'], options: {} },
   source: '',
   revision: 'r1',

@@ -46,6 +46,7 @@ export function BuildList({ most, only }: Properties) {
           <StatusBadge status={build.status} />
           <a href={formatBuildPath(build.id)}>
             <bdi>{printable(build.name)}</bdi>
+            {build.tag !== 'latest' && <>:{printable(build.tag)}</>}
           </a>
           <span class="hint">{describe(build)}</span>
           {build.message !== undefined && <span class="message">{printable(build.message)}</span>}

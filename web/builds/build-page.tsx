@@ -45,6 +45,7 @@ export function BuildPage({ id, service }: Properties) {
     <>
       <Heading title={`Build of ${printable(progress.name)}`}>
         Build of <bdi>{printable(progress.name)}</bdi>
+        {progress.tag !== 'latest' && <span class="tag">:{printable(progress.tag)}</span>}
       </Heading>
       <p class="facts">
         <StatusBadge status={progress.status} />
@@ -173,7 +174,8 @@ interface ResultProperties {
 
 function Result({ progress, order, service }: ResultProperties) {
   const { name, status, platform, message } = progress
-  const tag = order?.tag ?? 'latest'
+  // The build may have been begun for somebody who asked by another tag.
+  const tag = order?.tag ?? progress.tag
   const othersRun = order?.status === 'waiting' && order.builds.length > 1
   if (status === 'finished')
     return (

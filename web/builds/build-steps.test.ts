@@ -6,6 +6,7 @@ import { buildSteps, describeState } from './build-steps.ts'
 const queued: BuildProgress = {
   id: '0123456789ab',
   name: 'git',
+  tag: 'latest',
   platform: 'linux/amd64',
   source: '',
   revision: 'r',

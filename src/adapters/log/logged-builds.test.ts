@@ -27,8 +27,8 @@ test('logBuilds() says which source a build is of, where sources have names', ()
   const builds = logBuilds(pino({ base: null }, { write: (line) => lines.push(line) }))
   const platform = platformOf('amd64')
   const request = { packages: ['git'], platform, shell: false, options: {} }
-  for (const source of ['ours', ''])
-    builds.observe('b1', { kind: 'started', name: 'git', request, source, revision: 'r1' })
+  const subject = { name: 'git', tag: 'latest', request, revision: 'r1' }
+  for (const source of ['ours', '']) builds.observe('b1', { kind: 'started', ...subject, source })
   const facts = lines.map((line) => JSON.parse(line))
   assert.deepEqual(
     facts.map(({ msg, source, revision, packages }) => [msg, source, revision, packages]),

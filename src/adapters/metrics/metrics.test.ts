@@ -63,6 +63,7 @@ test('createMetrics() counts builds and their layers', async () => {
   const started = {
     kind: 'started',
     name: 'git',
+    tag: 'latest',
     request: {
       packages: ['git'],
       platform: { os: 'linux', architecture: 'amd64' },

@@ -11,6 +11,7 @@ import { cut, describeEnd, describeEvent, formatBuild } from './build-lines.ts'
 const queued: BuildProgress = {
   id: '0123456789ab',
   name: 'shell/git',
+  tag: 'latest',
   platform: 'linux/amd64',
   source: '',
   revision: 'r1',

@@ -80,6 +80,7 @@ const layerProgress: z.ZodType<LayerProgress> = z.object({
 const summaryShape = {
   id,
   name: z.string().describe('Repository name of the image.'),
+  tag: z.string().describe('Under which it was first asked for; others may share the build.'),
   platform: z.string(),
   source: z.string().describe('Name of the package source; empty for the usual one.'),
   revision: z.string(),

@@ -71,6 +71,8 @@ export interface BuildSummary {
   readonly id: string
   /** Repository name of the image. */
   readonly name: string
+  /** Under which it was first asked for. Others join a build by any tag that stands for the same revision. */
+  readonly tag: string
   /** `linux/amd64` */
   readonly platform: string
   /** Configured name of the package source; empty for the usual one. */
@@ -185,11 +187,12 @@ function waiting(layer: PlannedLayer): LayerProgress {
 }
 
 export function summaryOf(progress: BuildProgress): BuildSummary {
-  const { id, name, platform, source, revision, status, queuedAtMs } = progress
+  const { id, name, tag, platform, source, revision, status, queuedAtMs } = progress
   const { endedAtMs, message, manifest, sizeBytes } = progress
   return {
     id,
     name,
+    tag,
     platform,
     source,
     revision,

@@ -7,6 +7,8 @@ import type { BuildFailure } from '../build-outcome.ts'
 export interface BuildSubject {
   /** What people call the image. */
   readonly name: string
+  /** Under which it was first asked for; others may lead to the same build. */
+  readonly tag: string
   readonly request: PlatformRequest
   /** Name of the package source; '' for the one that needs none. */
   readonly source: string
