@@ -83,7 +83,8 @@ function View({ address, service }: ViewProperties) {
         <>
           <Heading title="Not found">There is no such page</Heading>
           <p>
-            <a href="/">Compose an image</a>, or look at the <a href="/builds">recent builds</a>.
+            <a href="/">Compose an image</a>, look at the <a href="/builds">recent builds</a>, or
+            read the <a href="/docs/">documentation</a>.
           </p>
         </>
       )

@@ -24,6 +24,7 @@ async function startPages(context: TestContext, { own = false, missing = false }
   await write('web/icon.svg', '<svg/>')
   await write('docs/index.html', 'docs')
   await write('docs/layering/index.html', 'layering')
+  await write('docs/404.html', 'no such page of docs')
   await write('own/index.html', 'own page')
   await write('own/a b.txt', 'spaced')
   await write('own/.env', 'secret')
@@ -55,8 +56,33 @@ test('browsers get the page, and everybody else what the registry says', async (
     const other = await send('GET', path)
     assert.deepEqual([other.status, /container registry/.test(other.body)], [404, true], path)
   }
-  for (const path of ['/images', '/images/', '/x', '/v1/', '/assets/', '/index.htm'])
-    assert.equal((await send('GET', path, html)).status, 404, path)
+})
+
+test('browsers get a page for addresses that lead nowhere, and everybody else what the registry says', async (context) => {
+  const { send } = await startPages(context)
+  for (const [path, text] of [
+    ['/x', /<title>page/],
+    ['/images', /<title>page/],
+    ['/images/', /<title>page/],
+    ['/v1/', /<title>page/],
+    ['/assets/', /<title>page/],
+    ['/index.htm', /<title>page/],
+    ['/docs/x', /no such page of docs/],
+    ['/docs/x/y.html', /no such page of docs/],
+  ] as const) {
+    const page = await send('GET', path, html)
+    assert.deepEqual([page.status, page.headers['content-type']], [404, 'text/html; charset=utf-8'])
+    assert.match(page.body, text, path)
+    assert.match(String(page.headers['content-security-policy']), /^default-src 'none'/)
+    const again = await send('GET', path, { ...html, 'If-None-Match': page.headers.etag })
+    assert.deepEqual([again.status, again.body], [404, page.body], path)
+    const head = await send('HEAD', path, html)
+    assert.deepEqual([head.status, head.body], [404, ''])
+    for (const other of [await send('GET', path), await send('POST', path, html)]) {
+      assert.equal(other.status, 404)
+      assert.match(other.body, /container registry/)
+    }
+  }
 })
 
 test('pages have headers that let them load only what is theirs', async (context) => {
@@ -159,6 +185,7 @@ test('an operator’s own files stand for the page, and nothing beside them is s
     assert.equal(answer.status, 404, path)
     assert.ok(!answer.body.includes('secret\n') && answer.body.includes('container registry'))
   }
+  assert.match((await send('GET', '/docs/x', html)).body, /no such page of docs/)
 })
 
 test('large files are sent from the disk, and known again by size and time', async (context) => {

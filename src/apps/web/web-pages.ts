@@ -26,7 +26,13 @@ const namedForContent = /^assets\/.*-[\w-]{8}\.\w+$/
 /** Places of the page that only its script tells apart. */
 const placeOfPage = /^(?:builds(?:\/|$)|images\/.)/
 
-/** Sends the page, the documentation or the operator's own files; false for what is none of them. */
+/** What the documentation says of an address that it does not have. */
+const docsNotFound = '404.html'
+
+/**
+ * Sends the page, the documentation or the operator's own files; false for what is none of them. Browsers get a
+ * page for that too, with status 404, but for the operator's own files.
+ */
 export function createWebPages(options: WebPagesOptions): (exchange: Exchange) => Promise<boolean> {
   const { pageDirectory, docsDirectory, ownDirectory, nowMs } = options
   const sender = new SiteSender()
@@ -41,10 +47,16 @@ export function createWebPages(options: WebPagesOptions): (exchange: Exchange) =
     return true
   }
 
-  function sendPage(exchange: Exchange, found: FoundFile | undefined): Promise<boolean> {
+  /** Sends what is there, and else what tells a browser that it is not. */
+  async function sendPage(exchange: Exchange, files: SiteFiles, asked: string, notFound: string) {
+    const found = findFile(files, asked)
     const keeps = found !== undefined && namedForContent.test(found.name)
     const caching = keeps ? 'public, max-age=31536000, immutable' : 'no-cache'
-    return sendFound(exchange, found, { ...pageHeaders, 'Cache-Control': caching })
+    const headers = { ...pageHeaders, 'Cache-Control': caching }
+    if (await sendFound(exchange, found, headers)) return true
+    const page = files.get(notFound)
+    if (page === undefined || !readsPages(exchange) || !isRead(exchange)) return false
+    return sender.send(exchange, page, headers, 404)
   }
 
   async function answerDocs(exchange: Exchange): Promise<boolean> {
@@ -54,7 +66,7 @@ export function createWebPages(options: WebPagesOptions): (exchange: Exchange) =
     }
     const files = await docs.files()
     if (files === undefined) return sendUnbuilt(exchange, 'documentation')
-    return sendPage(exchange, findFile(files, exchange.path.slice('/docs/'.length)))
+    return sendPage(exchange, files, exchange.path.slice('/docs/'.length), docsNotFound)
   }
 
   async function answerMain(exchange: Exchange): Promise<boolean> {
@@ -66,7 +78,8 @@ export function createWebPages(options: WebPagesOptions): (exchange: Exchange) =
     // Whoever looks for a registry at `/` is told what this is.
     if (isPlace && !readsPages(exchange)) return false
     if (files === undefined) return isPlace && sendUnbuilt(exchange, 'page')
-    return sendPage(exchange, findFile(files, isPlace ? '' : asked))
+    // Its script shows for what places there is nothing.
+    return sendPage(exchange, files, isPlace ? '' : asked, 'index.html')
   }
 
   return (exchange) =>
