@@ -1,23 +1,20 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm, utimes } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
-import { createRegistryServer } from '#apps/registry/registry-server.ts'
 import { digestOf } from '#core/oci/digest.ts'
 import { collectGarbage, type Collected } from '#engine/upkeep/collect-garbage.ts'
 import type { Storage } from '#engine/ports/storage.ts'
-import { readStoredManifest } from '#engine/read-stored-manifest.ts'
 import { runInLanes } from '#engine/run-in-lanes.ts'
 import { serveManifest } from '#engine/serve-manifest.ts'
 import { paperTools } from '#test/fakes/paper-images.ts'
 import { storageTools } from '#test/fakes/storage-tools.ts'
 import { seededRandom } from './random.ts'
+import { listenForPulls } from './local-registry.ts'
 import { findStorageViolations } from './registry-site.ts'
 
 const { signal } = new AbortController()
@@ -202,21 +199,7 @@ async function startRegistry(
 ): Promise<string> {
   const claimOptions = { nowMs: Date.now, clock: systemClock, repeatMs }
   const tools = paperTools(storageTools(storage, claimOptions), layerBytes)
-  const server = createRegistryServer({
-    registry: () => ({
-      manifest: (request, signal) => serveManifest(tools, request, signal),
-      storedManifest: (digest, signal) => readStoredManifest(tools, digest, signal),
-      refuse: async () => undefined,
-      near: async () => [],
-      blobs: storage.blobs,
-    }),
-    log: { request: () => {}, failure: (error) => failures.push(error) },
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  context.after(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const registry = await listenForPulls(tools, storage, (error) => failures.push(error))
+  context.after(() => registry[Symbol.asyncDispose]())
+  return registry.url
 }

@@ -3,11 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { checkBlobs } from '#adapters/storage/checked/check-blobs.ts'
-import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
-import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'
-import { makeLocalStore, startLocalRegistry, type LocalStore } from './local-registry.ts'
-import { pullImage } from './pull-image.ts'
+import { makePulledStorage, type PulledStorage } from './pulled-storage.ts'
 import { findStorageViolations } from './registry-site.ts'
 
 interface Damage {
@@ -33,19 +29,12 @@ const garbage: Damage = {
 const foreign: Damage = { name: 'somebody else’s JSON', harm: (path) => writeFile(path, '{"a":1}') }
 
 suite('a damaged storage directory', () => {
-  const resources = new AsyncDisposableStack()
-  let scratch: ScratchDirectory
-  let store: LocalStore
-  let sound: string
-  let expected: string
+  let pulled: PulledStorage
 
   before(async () => {
-    scratch = resources.use(await makeScratchDirectory())
-    store = resources.use(await makeLocalStore(scratch.path))
-    sound = join(scratch.path, 'sound')
-    expected = await pullFrom(sound)
+    pulled = await makePulledStorage()
   })
-  after(() => resources.disposeAsync())
+  after(() => pulled[Symbol.asyncDispose]())
 
   const cases: ReadonlyArray<readonly [folder: string, damages: readonly Damage[]]> = [
     ['layers', damages],
@@ -55,7 +44,7 @@ suite('a damaged storage directory', () => {
   for (const [folder, kinds] of cases) {
     for (const damage of kinds) {
       test(`heals when a file of ${folder}/ is ${damage.name}`, async () => {
-        for (const file of await filesIn(join(sound, folder))) {
+        for (const file of await filesIn(join(pulled.directory, folder))) {
           await healsAfter((directory) => damage.harm(join(directory, folder, file)))
         }
       })
@@ -69,21 +58,21 @@ suite('a damaged storage directory', () => {
   })
 
   test('heals when a manifest holds garbage of the same size', async () => {
-    const hex = expected.slice('sha256:'.length)
+    const hex = pulled.digest.slice('sha256:'.length)
     await healsAfter((directory) => garbage.harm(join(directory, 'layers', hex)))
   })
 
   test('gives nobody a blob that is garbage of the same size, and makes it again', async () => {
-    const contents = await contentsIn(sound)
-    for (const file of await filesIn(join(sound, 'layers'))) {
+    const contents = await contentsIn(pulled.directory)
+    for (const file of await filesIn(join(pulled.directory, 'layers'))) {
       if (file === contents) continue
-      const directory = join(scratch.path, 'damaged')
-      await cp(sound, directory, { recursive: true })
+      const directory = join(pulled.scratch, 'damaged')
+      await cp(pulled.directory, directory, { recursive: true })
       await garbage.harm(join(directory, 'layers', file))
       // Who reads it sees the connection break; documents are made again before anybody reads them.
-      const first = await pullFrom(directory).catch((error: unknown) => error)
-      if (first !== expected) assert.match(String(first), /terminated|fetch failed/)
-      assert.equal(await pullFrom(directory), expected)
+      const first = await pulled.pullFrom(directory).catch((error: unknown) => error)
+      if (first !== pulled.digest) assert.match(String(first), /terminated|fetch failed/)
+      assert.equal(await pulled.pullFrom(directory), pulled.digest)
       assert.deepEqual(await findStorageViolations(directory), [])
       assert.deepEqual(await filesIn(join(directory, 'quarantine')), [file])
       await rm(directory, { recursive: true })
@@ -91,14 +80,14 @@ suite('a damaged storage directory', () => {
   })
 
   test('serves an image on when what was noted of its contents is lost or garbage', async () => {
-    const directory = join(scratch.path, 'damaged')
-    await cp(sound, directory, { recursive: true })
+    const directory = join(pulled.scratch, 'damaged')
+    await cp(pulled.directory, directory, { recursive: true })
     const files = await filesIn(join(directory, 'manifests'))
-    const path = join(directory, 'layers', await contentsIn(sound))
+    const path = join(directory, 'layers', await contentsIn(pulled.directory))
     await garbage.harm(path)
-    assert.equal(await pullFrom(directory), expected)
+    assert.equal(await pulled.pullFrom(directory), pulled.digest)
     await rm(path)
-    assert.equal(await pullFrom(directory), expected)
+    assert.equal(await pulled.pullFrom(directory), pulled.digest)
     // Made again it would be there again.
     assert.deepEqual(await filesIn(join(directory, 'manifests')), files)
     await assert.rejects(stat(path), { code: 'ENOENT' })
@@ -108,26 +97,17 @@ suite('a damaged storage directory', () => {
   /** With the cached manifest, which leads past `builds/`, and without it. */
   async function healsAfter(harm: (directory: string) => Promise<void>): Promise<void> {
     for (const keepsManifest of [true, false]) {
-      const directory = join(scratch.path, 'damaged')
-      await cp(sound, directory, { recursive: true })
+      const directory = join(pulled.scratch, 'damaged')
+      await cp(pulled.directory, directory, { recursive: true })
       await harm(directory)
       if (!keepsManifest) await rm(join(directory, 'manifests'), { recursive: true })
-      assert.equal(await pullFrom(directory), expected)
+      assert.equal(await pulled.pullFrom(directory), pulled.digest)
       // An entry that nobody asked for is found out when somebody does.
       await rm(join(directory, 'manifests'), { recursive: true })
-      assert.equal(await pullFrom(directory), expected)
+      assert.equal(await pulled.pullFrom(directory), pulled.digest)
       assert.deepEqual(await findStorageViolations(directory), [])
       await rm(directory, { recursive: true })
     }
-  }
-
-  async function pullFrom(directory: string): Promise<string> {
-    const storage = await openFilesystemStorage(directory)
-    const blobs = checkBlobs(storage, { observe: () => {} })
-    await using registry = await startLocalRegistry(store, { ...storage, blobs })
-    const digest = await pullImage(registry.url, 'program')
-    await storage.close()
-    return digest
   }
 })
 

@@ -72,15 +72,24 @@ export async function startLocalRegistry(
       },
     },
   }
+  return listenForPulls(tools, storage, () => {})
+}
+
+/** The product's HTTP front over the given tools, on a free port of this machine. */
+export async function listenForPulls(
+  tools: Parameters<typeof serveManifest>[0] & Parameters<typeof readStoredManifest>[0],
+  { blobs }: Pick<TestedStorage, 'blobs'>,
+  onFailure: (error: unknown) => void,
+): Promise<LocalRegistry> {
   const server = createRegistryServer({
     registry: () => ({
       manifest: (request, signal) => serveManifest(tools, request, signal),
       storedManifest: (digest, signal) => readStoredManifest(tools, digest, signal),
       refuse: async () => undefined,
       near: async () => [],
-      blobs: storage.blobs,
+      blobs,
     }),
-    log: { request: () => {}, failure: () => {} },
+    log: { request: () => {}, failure: onFailure },
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

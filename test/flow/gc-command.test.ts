@@ -3,39 +3,25 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
-import {
-  makeLocalStore,
-  startLocalRegistry,
-  type LocalStore,
-} from '#test/anomaly/local-registry.ts'
-import { pullImage } from '#test/anomaly/pull-image.ts'
+import { makePulledStorage, type PulledStorage } from '#test/anomaly/pulled-storage.ts'
 import { skipUnless } from '#test/clients/availability.ts'
 import { runCommand } from '#test/clients/run-command.ts'
-import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'
 
 const projectRoot = join(import.meta.dirname, '..', '..')
 const node = join(projectRoot, 'node_modules', '.bin', 'node')
 const dayMs = 24 * 60 * 60 * 1000
 
 suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
-  const resources = new AsyncDisposableStack()
-  let scratch: ScratchDirectory
-  let store: LocalStore
-  let fresh: string
-  let expected: string
+  let pulled: PulledStorage
 
   before(async () => {
-    scratch = resources.use(await makeScratchDirectory())
-    store = resources.use(await makeLocalStore(scratch.path))
-    fresh = join(scratch.path, 'fresh')
-    expected = await pullFrom(fresh)
+    pulled = await makePulledStorage()
   })
-  after(() => resources.disposeAsync())
+  after(() => pulled[Symbol.asyncDispose]())
 
   test('says what would go, removes it, and the next pull makes it again', async () => {
-    const directory = join(scratch.path, 'old')
-    await cp(fresh, directory, { recursive: true })
+    const directory = join(pulled.scratch, 'old')
+    await cp(pulled.directory, directory, { recursive: true })
     await makeOld(directory, 40 * dayMs)
     const before = await filesIn(directory, 'layers', 'builds', 'manifests')
 
@@ -55,20 +41,20 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
     assert.deepEqual(await filesIn(directory, 'layers', 'builds', 'manifests', 'notices'), [])
     const again = await gc(directory, '--unused', '30d')
     assert.deepEqual([again.exitCode, again.stdout], [0, `${directory} is empty\n`])
-    assert.equal(await pullFrom(directory), expected)
+    assert.equal(await pulled.pullFrom(directory), pulled.digest)
   })
 
   test('leaves alone what was just used, and says so', async () => {
-    const before = await filesIn(fresh, 'layers', 'builds', 'manifests')
-    const { exitCode, stdout } = await gc(fresh, '--max-size', '1KiB')
+    const before = await filesIn(pulled.directory, 'layers', 'builds', 'manifests')
+    const { exitCode, stdout } = await gc(pulled.directory, '--max-size', '1KiB')
     assert.equal(exitCode, 0)
     assert.match(stdout, /^removed 0 images, .*\n[^]*^kept for now, .*: 1 image and /m)
-    assert.deepEqual(await filesIn(fresh, 'layers', 'builds', 'manifests'), before)
+    assert.deepEqual(await filesIn(pulled.directory, 'layers', 'builds', 'manifests'), before)
   })
 
   test('takes its limits from the configuration, and says what could be set', async () => {
-    const directory = join(scratch.path, 'configured')
-    await cp(fresh, directory, { recursive: true })
+    const directory = join(pulled.scratch, 'configured')
+    await cp(pulled.directory, directory, { recursive: true })
     await makeOld(directory, 2 * dayMs)
     const unset = await gc(directory)
     assert.equal(unset.exitCode, 0)
@@ -80,8 +66,8 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
   })
 
   test('gives way to another collector', async () => {
-    const directory = join(scratch.path, 'busy')
-    await cp(fresh, directory, { recursive: true })
+    const directory = join(pulled.scratch, 'busy')
+    await cp(pulled.directory, directory, { recursive: true })
     const notice = { digests: [], untilMs: Date.now() + dayMs }
     await writeFile(join(directory, 'notices', 'gc-other'), JSON.stringify(notice))
     const { exitCode, stdout } = await gc(directory, '--max-size', '1KiB')
@@ -90,10 +76,10 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
   })
 
   test('says in one line what is wrong', async () => {
-    const help = await gc(fresh, '--help')
+    const help = await gc(pulled.directory, '--help')
     assert.deepEqual([help.exitCode, help.stderr], [0, ''])
     assert.match(help.stdout, /^usage: nixery gc/)
-    const wrong = await gc(fresh, '--grace', '1s')
+    const wrong = await gc(pulled.directory, '--grace', '1s')
     assert.equal(wrong.exitCode, 2)
     assert.match(wrong.stderr, /^nixery: --grace 1s must be at least 30m, .*\n\nusage: /)
     const unknown = await runCommand(node, [join(projectRoot, 'src/main.ts'), 'gcc'])
@@ -102,7 +88,7 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
       unknown.stderr,
       /^nixery: there is no command gcc; did you mean gc\?\n\nusage: nixery COMMAND /,
     )
-    const absent = join(scratch.path, 'absent')
+    const absent = join(pulled.scratch, 'absent')
     const refused = await gc(absent, '--max-size', '1KiB')
     assert.equal(refused.exitCode, 1)
     assert.equal(
@@ -116,29 +102,19 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
     'looks after the Nix store as well',
     { skip: skipUnless(['nix-store'], { root: true }) },
     async () => {
-      const home = join(scratch.path, 'home')
+      const home = join(pulled.scratch, 'home')
       await mkdir(home)
-      const environment = { HOME: home, NIX_REMOTE: `local?root=${join(scratch.path, 'nix')}` }
-      const file = join(scratch.path, 'packed')
+      const environment = { HOME: home, NIX_REMOTE: `local?root=${join(pulled.scratch, 'nix')}` }
+      const file = join(pulled.scratch, 'packed')
       await writeFile(file, 'x'.repeat(100_000))
       const added = await runCommand('nix-store', ['--add', file], { env: environment })
       assert.equal(added.exitCode, 0, added.stderr)
-      const planned = await runGc(fresh, environment, '--nix-store', '1KiB', '--dry-run')
+      const planned = await runGc(pulled.directory, environment, '--nix-store', '1KiB', '--dry-run')
       assert.match(planned.stdout, /^Nix store: 97\.8 KiB, of which nothing holds 97\.8 KiB; /m)
-      const removed = await runGc(fresh, environment, '--nix-store', '1KiB')
+      const removed = await runGc(pulled.directory, environment, '--nix-store', '1KiB')
       assert.match(removed.stdout, /^Nix store: 97\.8 KiB, removed 1 store path of 97\.8 KiB$/m)
     },
   )
-
-  async function pullFrom(directory: string): Promise<string> {
-    const storage = await openFilesystemStorage(directory)
-    try {
-      await using registry = await startLocalRegistry(store, storage)
-      return await pullImage(registry.url, 'program')
-    } finally {
-      await storage.close()
-    }
-  }
 
   function gc(directory: string, ...args: readonly string[]) {
     return runGc(directory, {}, ...args)
@@ -152,7 +128,7 @@ suite('nixery gc', { skip: skipUnless(['setpriv']) }, () => {
     return runCommand(node, [join(projectRoot, 'src/main.ts'), 'gc', ...args], {
       env: {
         STORAGE_PATH: directory,
-        NIXERY_STATE_DIRECTORY: join(scratch.path, 'state'),
+        NIXERY_STATE_DIRECTORY: join(pulled.scratch, 'state'),
         ...environment,
       },
     })

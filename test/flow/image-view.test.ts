@@ -17,10 +17,8 @@ import type { ImageView, ViewedLayer } from '#core/api/image-view.ts'
 import { parseDigest } from '#core/oci/digest.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
 import { buildImage } from '#engine/build-image.ts'
-import { createLayerSharing } from '#engine/image-view/layer-sharing.ts'
 import { createTurns } from '#engine/image-view/run-in-turn.ts'
 import { viewAddition } from '#engine/image-view/view-addition.ts'
-import { viewImage } from '#engine/image-view/view-image.ts'
 import type { PackageSet } from '#engine/ports/package-source.ts'
 import type { Storage } from '#engine/ports/storage.ts'
 import { runBuilds } from '#engine/run-builds.ts'
@@ -32,6 +30,7 @@ import { runCommand } from '#test/clients/run-command.ts'
 import { plainNames } from '#test/fakes/plain-names.ts'
 import { setSource } from '#test/fakes/set-source.ts'
 import { storageTools } from '#test/fakes/storage-tools.ts'
+import { viewCounted } from '#test/fakes/view-counted.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 
 const signal = AbortSignal.timeout(300_000)
@@ -100,21 +99,8 @@ suite('views of stored images', { skip }, () => {
   }
 
   /** What another instance shows that shares the storage, and has no Nix at all. */
-  async function viewStored(storage: Storage, name: string): Promise<ImageView> {
-    const tools = toolsOn(storage)
-    const sharing = createLayerSharing({
-      ...tools,
-      upkeep: storage.upkeep,
-      nowMs: () => performance.now(),
-      clock: systemClock,
-      onFailure: (error) => assert.fail(String(error)),
-    })
-    // A busy machine may take longer to count than people wait.
-    for (;;) {
-      const outcome = await viewImage({ ...tools, sharing }, { ...subject, name }, signal)
-      assert.ok(outcome.kind === 'viewed', JSON.stringify(outcome))
-      if (outcome.view.sharing === 'known') return outcome.view
-    }
+  function viewStored(storage: Storage, name: string): Promise<ImageView> {
+    return viewCounted({ ...toolsOn(storage), upkeep: storage.upkeep }, name, signal)
   }
 
   async function openStorage(name: string): Promise<Storage> {

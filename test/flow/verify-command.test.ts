@@ -3,21 +3,14 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { openFilesystemStorage } from '#adapters/storage/filesystem/filesystem-storage.ts'
 import type { VerifyReport } from '#engine/upkeep/storage-findings.ts'
-import {
-  makeLocalStore,
-  startLocalRegistry,
-  type LocalStore,
-} from '#test/anomaly/local-registry.ts'
 import { pullImage } from '#test/anomaly/pull-image.ts'
+import { makePulledStorage, pulledImage, type PulledStorage } from '#test/anomaly/pulled-storage.ts'
 import { skipUnless } from '#test/clients/availability.ts'
 import { runCommand } from '#test/clients/run-command.ts'
-import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'
 
 const projectRoot = join(import.meta.dirname, '..', '..')
 const node = join(projectRoot, 'node_modules', '.bin', 'node')
-const image = 'program'
 
 interface Manifest {
   readonly config: { readonly digest: string }
@@ -64,30 +57,23 @@ const damages: readonly Damage[] = [
 ]
 
 suite('nixery verify', { skip: skipUnless(['setpriv']) }, () => {
-  const resources = new AsyncDisposableStack()
-  let scratch: ScratchDirectory
-  let store: LocalStore
-  let sound: string
-  let expected: string
+  let pulled: PulledStorage
 
   before(async () => {
-    scratch = resources.use(await makeScratchDirectory())
-    store = resources.use(await makeLocalStore(scratch.path))
-    sound = join(scratch.path, 'sound')
-    expected = await pullFrom(sound)
+    pulled = await makePulledStorage()
   })
-  after(() => resources.disposeAsync())
+  after(() => pulled[Symbol.asyncDispose]())
 
   test('finds nothing wrong with what was just built', async () => {
-    const { exitCode, stdout } = await verify(sound)
+    const { exitCode, stdout } = await verify(pulled.directory)
     assert.equal(exitCode, 0, stdout)
-    assert.ok(stdout.startsWith(`${sound} is sound: `), stdout)
+    assert.ok(stdout.startsWith(`${pulled.directory} is sound: `), stdout)
   })
 
   for (const { name, finds, harm } of damages)
     test(`finds ${name}, mends it when told to, and the next pull makes it again`, async () => {
-      const directory = join(scratch.path, finds)
-      await cp(sound, directory, { recursive: true })
+      const directory = join(pulled.scratch, finds)
+      await cp(pulled.directory, directory, { recursive: true })
       await harm(await findFiles(directory))
       const damaged = await namesIn(directory)
 
@@ -108,25 +94,21 @@ suite('nixery verify', { skip: skipUnless(['setpriv']) }, () => {
       )
       const again = await verify(directory)
       assert.equal(again.exitCode, 0, again.stdout)
-      assert.equal(await pullFrom(directory), expected)
+      assert.equal(await pulled.pullFrom(directory), pulled.digest)
     })
 
   test('may run while images are pulled', async () => {
-    const storage = await openFilesystemStorage(sound)
-    try {
-      await using registry = await startLocalRegistry(store, storage)
-      const verifying = verify(sound, '--repair')
-      while ((await Promise.race([verifying, pullImage(registry.url, image)])) === expected);
-      const { exitCode, stdout } = await verifying
-      assert.equal(exitCode, 0, stdout)
-    } finally {
-      await storage.close()
-    }
+    await using registry = await pulled.serve(pulled.directory)
+    const verifying = verify(pulled.directory, '--repair')
+    const pull = () => pullImage(registry.url, pulledImage)
+    while ((await Promise.race([verifying, pull()])) === pulled.digest);
+    const { exitCode, stdout } = await verifying
+    assert.equal(exitCode, 0, stdout)
   })
 
   test('makes what a storage of an older version lacks, and finds nothing wrong with it', async () => {
-    const directory = join(scratch.path, 'older')
-    await cp(sound, directory, { recursive: true })
+    const directory = join(pulled.scratch, 'older')
+    await cp(pulled.directory, directory, { recursive: true })
     const newer = ['uses', 'notices', 'quarantine']
     for (const folder of newer) await rm(join(directory, folder), { recursive: true })
     const { exitCode, stdout, stderr } = await verify(directory, '--repair')
@@ -137,18 +119,18 @@ suite('nixery verify', { skip: skipUnless(['setpriv']) }, () => {
       newer.filter((name) => !folders.includes(name)),
       [],
     )
-    assert.equal(await pullFrom(directory), expected)
+    assert.equal(await pulled.pullFrom(directory), pulled.digest)
   })
 
   test('takes nothing for a storage that is none, and leaves it as it is', async () => {
-    const absent = join(scratch.path, 'absent')
+    const absent = join(pulled.scratch, 'absent')
     assert.deepEqual(await verify(absent), {
       exitCode: 1,
       stdout: '',
       stderr: `nixery: STORAGE_PATH=${absent} is no storage: there is no such directory\n`,
     })
     assert.equal(existsSync(absent), false)
-    const empty = join(scratch.path, 'empty')
+    const empty = join(pulled.scratch, 'empty')
     await mkdir(empty)
     const { exitCode, stderr } = await verify(empty)
     assert.equal(exitCode, 1)
@@ -157,38 +139,28 @@ suite('nixery verify', { skip: skipUnless(['setpriv']) }, () => {
   })
 
   test('says in one line what is wrong', async () => {
-    const help = await verify(sound, '--help')
+    const help = await verify(pulled.directory, '--help')
     assert.deepEqual([help.exitCode, help.stderr], [0, ''])
     assert.match(help.stdout, /^usage: nixery verify/)
-    const wrong = await verify(sound, '--mend')
+    const wrong = await verify(pulled.directory, '--mend')
     assert.equal(wrong.exitCode, 2)
     assert.match(wrong.stderr, /^nixery: .*--mend.*\n\nusage: /)
-    const file = join(scratch.path, 'file')
+    const file = join(pulled.scratch, 'file')
     await writeFile(file, '')
     const unusable = await verify(file)
     assert.equal(unusable.exitCode, 1)
     assert.match(unusable.stderr, /^nixery: .*STORAGE_PATH=.*\n$/)
   })
 
-  async function pullFrom(directory: string): Promise<string> {
-    const storage = await openFilesystemStorage(directory)
-    try {
-      await using registry = await startLocalRegistry(store, storage)
-      return await pullImage(registry.url, image)
-    } finally {
-      await storage.close()
-    }
-  }
-
   function verify(directory: string, ...args: readonly string[]) {
     return runCommand(node, [join(projectRoot, 'src/main.ts'), 'verify', ...args], {
-      env: { STORAGE_PATH: directory, NIXERY_STATE_DIRECTORY: join(scratch.path, 'state') },
+      env: { STORAGE_PATH: directory, NIXERY_STATE_DIRECTORY: join(pulled.scratch, 'state') },
     })
   }
 
   async function findFiles(directory: string): Promise<StoredFiles> {
     const pathOf = (digest: string) => join(directory, 'layers', digest.slice('sha256:'.length))
-    const manifest = pathOf(expected)
+    const manifest = pathOf(pulled.digest)
     const { layers } = JSON.parse(await readFile(manifest, 'utf8')) as Manifest
     const [entry = ''] = await readdir(join(directory, 'manifests'))
     return {

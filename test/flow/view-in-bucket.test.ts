@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { systemClock } from '#adapters/time/system-clock.ts'
-import { createLayerSharing } from '#engine/image-view/layer-sharing.ts'
-import { viewImage } from '#engine/image-view/view-image.ts'
 import type { Storage } from '#engine/ports/storage.ts'
 import { serveManifest } from '#engine/serve-manifest.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { paperTools } from '#test/fakes/paper-images.ts'
 import { storageTools } from '#test/fakes/storage-tools.ts'
+import { viewCounted } from '#test/fakes/view-counted.ts'
 import { bucketKinds, startBucket, whyNoBucket } from '#test/storage/bucket-under-test.ts'
 import { readConfig } from '../../src/config.ts'
 import { openServedStorage } from '../../src/open-storage.ts'
@@ -55,19 +53,7 @@ async function pull(storage: Storage, name: string): Promise<void> {
   assert.equal(outcome.kind, 'image')
 }
 
-async function view(storage: Storage, name: string) {
+function view(storage: Storage, name: string) {
   const tools = paperTools(storageTools(storage))
-  const sharing = createLayerSharing({
-    ...tools,
-    upkeep: storage.upkeep,
-    nowMs: () => performance.now(),
-    clock: systemClock,
-    onFailure: (error) => assert.fail(String(error)),
-  })
-  // A busy machine may take longer to count than people wait.
-  for (;;) {
-    const outcome = await viewImage({ ...tools, sharing }, { name, tag: 'latest' }, signal)
-    assert.ok(outcome.kind === 'viewed', JSON.stringify(outcome))
-    if (outcome.view.sharing === 'known') return outcome.view
-  }
+  return viewCounted({ ...tools, upkeep: storage.upkeep }, name, signal)
 }

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { skipUnless } from '#test/clients/availability.ts'
 import { outputOf, runCommand } from '#test/clients/run-command.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
+import { startLeasePeer } from '#test/fakes/lease-peer.ts'
 import { collectStore } from './collect-store.ts'
 import { Leases } from './leases.ts'
 
@@ -102,7 +101,7 @@ suite('collectStore()', { skip: skipUnless(['nix-store', 'setpriv'], { root: tru
     const [held = '', abandoned = ''] = store.added
     const leases = await Leases.open(store.leaseDirectory)
     await store.hold((await leases.lease()).directory, held)
-    const peer = await startPeer(store.leaseDirectory)
+    const peer = await startLeasePeer(store.leaseDirectory)
     await store.hold(peer.lease, abandoned)
 
     const first = await store.collect(0)
@@ -128,24 +127,3 @@ suite('collectStore()', { skip: skipUnless(['nix-store', 'setpriv'], { root: tru
     await leases.close()
   })
 })
-
-/** Another process that takes a lease and holds it. */
-async function startPeer(directory: string) {
-  const script = `
-    import { Leases } from ${JSON.stringify(join(import.meta.dirname, 'leases.ts'))}
-    const leases = await Leases.open(${JSON.stringify(directory)})
-    console.log((await leases.lease()).directory)
-    setInterval(() => {}, 1e6)
-  `
-  const peer = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const [chunk] = (await once(peer.stdout, 'data')) as [Buffer]
-  return {
-    lease: chunk.toString().trim(),
-    async kill() {
-      peer.kill('SIGKILL')
-      await once(peer, 'exit')
-    },
-  }
-}

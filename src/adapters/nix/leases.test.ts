@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-
+import { startLeasePeer } from '#test/fakes/lease-peer.ts'
 import { Leases } from './leases.ts'
 
 /** Longer than the name of a socket may be, as state directories are. */
@@ -15,21 +13,6 @@ async function leaseDirectory(context: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'nixery-leases-'))
   context.after(() => rm(directory, { recursive: true, force: true }))
   return join(directory, deepName)
-}
-
-/** Another process that takes a lease and holds it. */
-async function startPeer(directory: string) {
-  const script = `
-    import { Leases } from ${JSON.stringify(join(import.meta.dirname, 'leases.ts'))}
-    const leases = await Leases.open(${JSON.stringify(directory)})
-    console.log((await leases.lease()).directory)
-    setInterval(() => {}, 1e6)
-  `
-  const peer = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const [chunk] = (await once(peer.stdout, 'data')) as [Buffer]
-  return { lease: chunk.toString().trim(), peer }
 }
 
 test('Leases gives every lease a directory of its own until it is released', async (context) => {
@@ -48,14 +31,13 @@ test('Leases gives every lease a directory of its own until it is released', asy
 
 test('Leases.open() sweeps what a dead process left, and nothing of one that lives', async (context) => {
   const directory = await leaseDirectory(context)
-  const { lease, peer } = await startPeer(directory)
+  const peer = await startLeasePeer(directory)
   const during = await Leases.open(directory)
-  assert.deepEqual(await readdir(lease), [], 'the lease of a live peer stays')
+  assert.deepEqual(await readdir(peer.lease), [], 'the lease of a live peer stays')
 
-  peer.kill('SIGKILL')
-  await once(peer, 'exit')
+  await peer.kill()
   const later = await Leases.open(directory)
-  await assert.rejects(readdir(lease), { code: 'ENOENT' })
+  await assert.rejects(readdir(peer.lease), { code: 'ENOENT' })
   assert.equal((await readdir(directory)).length, 2, 'both that are open here stay')
   await during.close()
   await later.close()
