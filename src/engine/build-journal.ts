@@ -84,10 +84,6 @@ export function createBuildJournal(nowMs: () => number, bounds = usualBounds): B
         records.set(buildId, new RunningRecord(begin(buildId, event, nowMs()), bounds))
         return
       }
-      if (event.kind === 'refused') {
-        records.delete(buildId)
-        return
-      }
       const record = records.get(buildId)
       // A cancelled build may still write a chunk, and Nix print a line.
       if (record === undefined || isOver(record.progress)) return
@@ -212,7 +208,7 @@ function begin(id: string, subject: BuildSubject, nowMs: number): BuildProgress 
 
 /** What of an event goes to people; `undefined` for what tells them nothing. */
 function tell(
-  event: Exclude<BuildEvent, { kind: 'queued' | 'refused' }>,
+  event: Exclude<BuildEvent, { kind: 'queued' }>,
 ): ProgressEvent | undefined {
   switch (event.kind) {
     case 'started':
@@ -233,7 +229,7 @@ function tell(
       return { kind, layer, digest, sizeBytes }
     }
     case 'failed':
-      return { kind: 'failed', message: describeFailure(event.failure) }
+      return { kind: 'failed', message: describeFailure(event.failure, 'onlooker') }
     case 'aborted':
       return { kind: 'aborted', message: describeReason(event.reason) }
     default:

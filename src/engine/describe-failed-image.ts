@@ -1,19 +1,18 @@
 import { formatPlatform } from '#core/nix/system.ts'
 import type { BuildFailure } from './build-outcome.ts'
-import { describeFailure } from './describe-failure.ts'
+import { describeFailure, type FailureReader } from './describe-failure.ts'
 import type { FailedImage } from './serve-platforms.ts'
 
 /**
- * A failed build as the person who asked for its image reads it: one line, what to do, the build id,
- * and which of several platforms it is about.
+ * A failed build of an image: one line, what to do, the build id, and which of several platforms it is
+ * about.
  */
-export function describeFailedImage({
-  failure,
-  buildId,
-  platform,
-}: Pick<FailedImage, 'failure' | 'buildId' | 'platform'>): string {
+export function describeFailedImage(
+  { failure, buildId, platform }: Pick<FailedImage, 'failure' | 'buildId' | 'platform'>,
+  reader: FailureReader,
+): string {
   const where = platform === undefined ? '' : `${formatPlatform(platform)}, `
-  return `${describeFailure(failure)} (${where}build ${buildId})`
+  return `${describeFailure(failure, reader)} (${where}build ${buildId})`
 }
 
 /**

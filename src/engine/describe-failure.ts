@@ -3,12 +3,15 @@ import type { PackageFailure } from '#core/nix/package-outcome.ts'
 import { metaPackages, shellPackages } from '#core/request/image-request.ts'
 import type { BuildFailure } from './build-outcome.ts'
 
+/** Who asked for an image learns what its builder printed; who only looks on does not. */
+export type FailureReader = 'asker' | 'onlooker'
+
 /** A failed build as people read it, by whatever way it reaches them: one line that says what to do. */
-export function describeFailure(failure: BuildFailure): string {
+export function describeFailure(failure: BuildFailure, reader: FailureReader): string {
   const messages =
     failure.kind === 'packages'
       ? describePackageFailures(failure.failures)
-      : [describeBuildFailure(failure)]
+      : [describeBuildFailure(failure, reader)]
   return oneLine(messages.join('; '))
 }
 
@@ -79,17 +82,22 @@ function describeNotFound(name: string, nearNames: readonly string[]): string {
     : `no package is called ${name}; did you mean ${listNames(nearNames, 'or')}?`
 }
 
+type FailureToBuild = Exclude<BuildFailure, { readonly kind: 'packages' }>
+
 /** Why packages that were found give no image, as a sentence. */
-export function describeBuildFailure(
-  failure: Exclude<BuildFailure, { readonly kind: 'packages' }>,
-): string {
+export function describeBuildFailure(failure: FailureToBuild, reader: FailureReader): string {
+  const quote = reader === 'asker' ? quoteBuilder(failure) : ''
+  return `${describeEnd(failure)}${quote}`
+}
+
+function describeEnd(failure: FailureToBuild): string {
   switch (failure.kind) {
     case 'build-failed':
-      return `${failure.name} failed to build: ${failure.message}${lastWords(failure.logTail)}`
+      return `${failure.name} failed to build: ${failure.message}`
     case 'build-timed-out':
-      return `${failure.name} took too long to build: ${failure.message}${lastWords(failure.logTail)}`
+      return `${failure.name} took too long to build: ${failure.message}`
     case 'source-unavailable':
-      return `the source of ${failure.name} cannot be downloaded, it may have been replaced by a newer version: ${failure.message}`
+      return `the source of ${failure.name} cannot be downloaded, it may have been replaced by a newer version`
     case 'not-substitutable':
       return `${listSome(failure.missing, failure.total)} ${failure.total === 1 ? 'is' : 'are'} in none of this registry's binary caches, and it does not build from source: ask for packages that are there`
     case 'unusable-source':
@@ -102,6 +110,19 @@ export function describeBuildFailure(
       return `the packages hold more than ${failure.most} names that an image would have to link: ask for fewer packages`
     case 'deadline-passed':
       return `the build was not done after ${Math.round(failure.deadlineMs / 1000)} seconds: ask for fewer packages or try again later`
+  }
+}
+
+/** What a builder printed, as the end of the sentence. */
+function quoteBuilder(failure: FailureToBuild): string {
+  switch (failure.kind) {
+    case 'build-failed':
+    case 'build-timed-out':
+      return lastWords(failure.logTail)
+    case 'source-unavailable':
+      return `: ${failure.message}`
+    default:
+      return ''
   }
 }
 

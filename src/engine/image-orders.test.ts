@@ -109,6 +109,23 @@ test('place() ends with the line that the registry says', async () => {
   }
 })
 
+test('place() tells onlookers nothing that a builder printed', async () => {
+  const { orders, place, asked } = setUp()
+  place('x')
+  const failure = {
+    kind: 'build-failed',
+    name: 'x-1',
+    message: 'its builder failed with exit code 1',
+    logTail: ['the secret'],
+  } as const
+  asked[0]?.end({ kind: 'failed', buildId: 'b1', pinned, failure })
+  await orders.begun('order-1')
+  assert.equal(
+    orders.find('order-1')?.message,
+    'x-1 failed to build: its builder failed with exit code 1 (build b1)',
+  )
+})
+
 test('place() hides faults from strangers and tells the operator', async () => {
   const cases: ReadonlyArray<readonly [unknown, RegExp, number]> = [
     [new Error('/secret'), /its log says why/, 1],

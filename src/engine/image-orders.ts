@@ -159,7 +159,7 @@ async function describeOutcome(
       return { status: 'served', image: describeImage(outcome) }
     case 'failed': {
       const hint = await hintAtNearImages(outcome.failure, () => near(name))
-      return { status: 'failed', message: `${describeFailedImage(outcome)}${hint}` }
+      return { status: 'failed', message: `${describeFailedImage(outcome, 'onlooker')}${hint}` }
     }
     case 'invalid-name':
     case 'denied':

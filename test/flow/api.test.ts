@@ -153,15 +153,24 @@ suite('the API over a set that fails and hangs', { skip: skipUnless(siteCommands
   test('logs are for those who ordered, or for everybody', async () => {
     for (const web of ['status', 'full']) {
       await using service = await site.start({ environment: { NIXERY_WEB: web } })
-      const { order, ended, pull, follow, readLog } = clientOf(service.url)
+      const { order, ended, pull, follow, read, readLog } = clientOf(service.url)
       const { order: placed, token } = await order('fails')
       const { message = '', builds } = await ended(placed.id)
-      const withoutId = (text = '') => text.replace(/build [0-9a-f]{12}/, 'build …')
-      assert.match(message, /fails-1\.0 failed to build.*line 39/)
-      // The set may change under its pin, so the pull has a build of its own.
-      assert.equal(withoutId((await pull('fails')).message), withoutId(message))
-
       const [build = ''] = builds
+      assert.match(message, /^fails-1\.0 failed to build: .* \(build [0-9a-f]{12}\)$/)
+      // Who pulls is told what the builder said, and nobody else without its log.
+      const pulled = await pull('fails')
+      assert.match(pulled.message ?? '', /^fails-1\.0 failed to build: .*line 39/)
+      const told = [
+        message,
+        ...(await read<{ builds: BuildSummary[] }>('/builds')).builds.map(({ message }) => message),
+        (await read<BuildProgress>(`/builds/${build}`)).message,
+        ...(await follow(build)).map(({ data }) => JSON.stringify(data)),
+        ...(web === 'full' ? [] : await follow(build, 0)).map(({ data }) => JSON.stringify(data)),
+      ]
+      assert.ok(told.length >= 5 && told.every((text) => text?.includes('line 39') !== true))
+      assert.ok(told.some((text) => text?.includes('failed to build') === true))
+
       const log = await readLog(build, token)
       assert.equal(log.status, 200)
       assert.match(await log.text(), /^fails-1\.0> line 0\n[^]*fails-1\.0> line 39\n$/)

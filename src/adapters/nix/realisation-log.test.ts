@@ -220,6 +220,20 @@ test('RealisationLog tells a failed download from a failed build', () => {
   }
 })
 
+test('RealisationLog tells no logins of addresses', () => {
+  const failed = error(`builder for '${bad}' failed with exit code 1`)
+  const secret = 'https://user:secret@mirror/bad.deb?token=secret'
+  const download = warning(`unable to download '${secret}': HTTP error 404`)
+  const mismatch = error(
+    `hash mismatch in fixed-output derivation '${bad}':\n  likely URL: ${secret}\n  got: sha256-A=`,
+  )
+  for (const lines of [[download, failed], [mismatch]]) {
+    const { message = '' } = logOf(start(1, 105, bad), ...lines).log.failure() ?? {}
+    assert.match(message, /https:\/\/mirror\/bad\.deb/)
+    assert.ok(!message.includes('secret'), message)
+  }
+})
+
 test('RealisationLog keeps the last 25 lines of each builder apart', () => {
   const lines = Array.from({ length: 30 }, (_, index) => result(1, 101, `line ${index}`))
   const { log } = logOf(

@@ -95,9 +95,9 @@ export class RealisationLog {
     const logTail = log?.tail ?? []
     const downloadError = log?.downloadError ?? logTail.findLast(isDownloadError)
     if (downloadError !== undefined) {
-      return { kind: 'source-unavailable', name, message: formatOneLine(downloadError), logTail }
+      return { kind: 'source-unavailable', name, message: formatMessage(downloadError), logTail }
     }
-    return { kind, name, message: formatOneLine(message), logTail }
+    return { kind, name, message: formatMessage(message), logTail }
   }
 
   #apply(event: LogEvent): void {
@@ -201,6 +201,11 @@ export class RealisationLog {
       downloadExpectedBytes,
     })
   }
+}
+
+/** Nix and fetchers name the addresses that they were given, logins included. */
+function formatMessage(text: string): string {
+  return formatOneLine(redactAddresses(text))
 }
 
 interface RootCause {

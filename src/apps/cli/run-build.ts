@@ -119,7 +119,7 @@ async function describeRefusal(
 ): Promise<string> {
   if (outcome.kind !== 'failed') return outcome.message
   const hint = await hintAtNearImages(outcome.failure, () => registry.near(name))
-  return `${describeFailedImage(outcome)}${hint}`
+  return `${describeFailedImage(outcome, 'asker')}${hint}`
 }
 
 // What went wrong stands in the last lines, and a terminal shows some more than these.

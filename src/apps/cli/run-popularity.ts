@@ -167,5 +167,7 @@ async function withProgress<T>(
 
 function formatSkipped({ package: asked, why }: SkippedPackage): string {
   // A package may fail to build because another one does.
-  return 'package' in why ? describePackageFailure(why) : `${asked}: ${describeBuildFailure(why)}`
+  return 'package' in why
+    ? describePackageFailure(why)
+    : `${asked}: ${describeBuildFailure(why, 'asker')}`
 }

@@ -81,6 +81,10 @@ test('failureRefusal() says what a person can do, on one line', () => {
     message({ kind: 'build-failed', name: 'git-2', message: 'exit code 2', logTail }),
     'git-2 failed to build: exit code 2, after saying: make: *** [all] Error 1 (build b1)',
   )
+  assert.match(
+    message({ kind: 'source-unavailable', name: 'git-2', message: 'HTTP error 404', logTail }),
+    /^the source of git-2 cannot be downloaded, .*: HTTP error 404 \(build b1\)$/,
+  )
   assert.equal(
     message({ kind: 'not-substitutable', missing: ['git-2', 'jq-1'], total: 5 }),
     "git-2, jq-1 and 3 more are in none of this registry's binary caches, and it does not build from source: ask for packages that are there (build b1)",

@@ -45,7 +45,7 @@ export function failureRefusal(
 ): Refusal {
   return {
     ...statusOf(failure),
-    message: describeFailedImage({ failure, buildId, ...(platform && { platform }) }),
+    message: describeFailedImage({ failure, buildId, ...(platform && { platform }) }, 'asker'),
   }
 }
 

@@ -135,7 +135,7 @@ const imageOrder: z.ZodType<ImageOrder> = z
     status: z.enum(['waiting', 'served', 'failed', 'cancelled']),
     builds: z.array(id),
     image: orderedImage.exactOptional(),
-    message: z.string().exactOptional().describe('The line that a client of the registry reads.'),
+    message: z.string().exactOptional().describe('One line that says what to do.'),
   })
   .describe('An order in the service’s care.')
 

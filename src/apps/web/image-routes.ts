@@ -81,6 +81,6 @@ function shown(outcome: ViewOutcome | AdditionOutcome): ApiAnswer {
     case 'not-stored':
       return problem(404, outcome.message)
     case 'failed':
-      return problem(failureStatus(outcome.failure), describeFailure(outcome.failure))
+      return problem(failureStatus(outcome.failure), describeFailure(outcome.failure, 'onlooker'))
   }
 }

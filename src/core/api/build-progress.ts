@@ -31,7 +31,7 @@ export type ProgressEvent =
       readonly sizeBytes: number
     }
   | { readonly kind: 'finished'; readonly manifest: string; readonly sizeBytes: number }
-  /** `message` is the line that a client of the registry reads. */
+  /** `message` is the line that a client of the registry reads, without what a builder printed. */
   | { readonly kind: 'failed'; readonly message: string }
   /** Cancelled, or ended by something that the operator must mend. */
   | { readonly kind: 'aborted'; readonly message: string }

@@ -20,7 +20,7 @@ export interface ImageOrder {
   readonly builds: readonly string[]
   /** Of a served order. */
   readonly image?: OrderedImage
-  /** Of a failed order: the line that a client of the registry reads. */
+  /** Of a failed order: the line that a client of the registry reads, without what a builder printed. */
   readonly message?: string
 }
 

@@ -56,7 +56,7 @@ export type PackagesUnrealisable =
       readonly kind: 'build-failed' | 'build-timed-out' | 'source-unavailable'
       /** Name of the derivation that failed, without hash and `.drv`. */
       readonly name: string
-      /** One line that says why, as Nix or the builder put it; at most 500 characters. */
+      /** One line that says why, of at most 500 characters: by Nix, or `source-unavailable` by the builder. */
       readonly message: string
       /** The last lines of the failed builder's log. */
       readonly logTail: readonly string[]
