@@ -128,12 +128,6 @@ test('follow() and after() give what makes the same progress elsewhere', () => {
   assert.equal(record.after(99), undefined, 'of another life of the service')
 })
 
-test('createBuildJournal() forgets a build that there was no room for', () => {
-  const { journal, tell } = setUp()
-  tell('b1', queued, { kind: 'refused' })
-  assert.deepEqual([journal.find('b1'), journal.list()], [undefined, []])
-})
-
 test('follow() ends with its signal', () => {
   const { journal, tell } = setUp()
   tell('b1', queued)

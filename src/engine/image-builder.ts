@@ -33,7 +33,7 @@ export interface NumberedTarget extends BuildTarget {
  * each stands alone; `compose.ts` stacks them. Rejects with the signal's reason when aborted.
  */
 export interface ImageBuilder<Target extends BuildTarget = BuildTarget> {
-  /** `onBuild` learns the id of the build that the caller gets, as soon as it has one. */
+  /** `onBuild` learns the id of the build that the caller gets, as soon as there is room for it; it must not throw. */
   build(
     target: Target,
     signal: AbortSignal,

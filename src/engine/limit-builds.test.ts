@@ -16,6 +16,8 @@ const patient = new AbortController().signal
 const isOverloaded = (error: unknown) =>
   error instanceof OperatingError && error.code === 'OVERLOADED'
 
+const numbered = (name: string) => ({ ...buildTarget(name), buildId: name })
+
 function setUp(makeRoom = () => false) {
   const { builder, started } = createHeldBuilder()
   const limited = limitBuilds(builder, { maxRunning: 2, maxQueued: 2 }, () => makeRoom())
@@ -25,7 +27,7 @@ function setUp(makeRoom = () => false) {
 
 test('limitBuilds() runs so many at once and the others in order', async () => {
   const { limited, started, names } = setUp()
-  const builds = ['a', 'b', 'c', 'd'].map((name) => limited.build(buildTarget(name), patient))
+  const builds = ['a', 'b', 'c', 'd'].map((name) => limited.build(numbered(name), patient))
   await setImmediate()
   assert.deepEqual(names(), ['a', 'b'])
   started[1]?.finish(failedOutcome)
@@ -40,8 +42,12 @@ test('limitBuilds() runs so many at once and the others in order', async () => {
 
 test('limitBuilds() refuses when the queue is full', async () => {
   const { limited, started } = setUp()
-  const builds = ['a', 'b', 'c', 'd'].map((name) => limited.build(buildTarget(name), patient))
-  await assert.rejects(limited.build(buildTarget('e'), patient), isOverloaded)
+  const told: string[] = []
+  const build = (name: string) =>
+    limited.build(numbered(name), patient, (buildId) => told.push(buildId))
+  const builds = ['a', 'b', 'c', 'd'].map(build)
+  await assert.rejects(build('e'), isOverloaded)
+  assert.deepEqual(told, ['a', 'b', 'c', 'd'])
   await setImmediate()
   started[0]?.finish(failedOutcome)
   started[1]?.finish(failedOutcome)
@@ -56,10 +62,10 @@ test('limitBuilds() takes a place that makeRoom freed', async () => {
     abandoned.abort(new Error('abandoned'))
     return true
   })
-  const running = ['a', 'b'].map((name) => limited.build(buildTarget(name), patient))
-  const queued = limited.build(buildTarget('c'), patient)
-  const left = limited.build(buildTarget('d'), abandoned.signal)
-  const entering = limited.build(buildTarget('e'), patient)
+  const running = ['a', 'b'].map((name) => limited.build(numbered(name), patient))
+  const queued = limited.build(numbered('c'), patient)
+  const left = limited.build(numbered('d'), abandoned.signal)
+  const entering = limited.build(numbered('e'), patient)
   await assert.rejects(left, /abandoned/)
   for (let round = 0; round < 4; round += 1) {
     for (const build of started) build.finish(failedOutcome)
@@ -102,8 +108,8 @@ test('limitBuilds() queues for the place of a running build that makeRoom cancel
 test('limitBuilds() gives the place of a failed build on', async () => {
   const controller = new AbortController()
   const { limited, started, names } = setUp()
-  const failing = limited.build(buildTarget('a'), controller.signal)
-  const others = ['b', 'c'].map((name) => limited.build(buildTarget(name), patient))
+  const failing = limited.build(numbered('a'), controller.signal)
+  const others = ['b', 'c'].map((name) => limited.build(numbered(name), patient))
   await setImmediate()
   controller.abort(new Error('cancelled'))
   await assert.rejects(failing, /cancelled/)

@@ -1,4 +1,4 @@
-import type { BuildTarget, ImageBuilder } from './image-builder.ts'
+import type { ImageBuilder, NumberedTarget } from './image-builder.ts'
 import { OperatingError } from './operating-error.ts'
 
 export interface BuildLimits {
@@ -10,13 +10,13 @@ export interface BuildLimits {
  * Runs at most `maxRunning` builds and lets at most `maxQueued` wait, in order of arrival. When the
  * queue is full it calls `makeRoom`, which may cancel a build that nobody waits for; when there is
  * none it refuses with `OVERLOADED`. A cancelled build that runs needs a while to end, so the queue
- * is longer by the builds that end, at most `maxRunning`.
+ * is longer by the builds that end, at most `maxRunning`. `onBuild` learns of builds that are not refused.
  */
-export function limitBuilds<Target extends BuildTarget>(
-  inner: ImageBuilder<Target>,
+export function limitBuilds(
+  inner: ImageBuilder<NumberedTarget>,
   limits: BuildLimits,
   makeRoom: () => boolean,
-): ImageBuilder<Target> {
+): ImageBuilder<NumberedTarget> {
   let running = 0
   const queue: Array<() => void> = []
 
@@ -27,11 +27,11 @@ export function limitBuilds<Target extends BuildTarget>(
   }
 
   /** Waits for a place; a place that is handed over keeps `running` as it is. */
-  async function acquire(signal: AbortSignal): Promise<void> {
+  async function acquire(signal: AbortSignal, onRoom: () => void): Promise<void> {
     signal.throwIfAborted()
     if (running < limits.maxRunning) {
       running += 1
-      return
+      return onRoom()
     }
     if (queue.length >= limits.maxQueued && !makeRoom()) {
       throw new OperatingError(
@@ -39,6 +39,7 @@ export function limitBuilds<Target extends BuildTarget>(
         `${running} builds run and ${queue.length} wait: no room for another one now`,
       )
     }
+    onRoom()
     await new Promise<void>((resolve, reject) => {
       const leave = () => {
         queue.splice(queue.indexOf(enter), 1)
@@ -55,9 +56,9 @@ export function limitBuilds<Target extends BuildTarget>(
 
   return {
     async build(target, signal, onBuild) {
-      await acquire(signal)
+      await acquire(signal, () => onBuild?.(target.buildId))
       try {
-        return await inner.build(target, signal, onBuild)
+        return await inner.build(target, signal)
       } finally {
         release()
       }

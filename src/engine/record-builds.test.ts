@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { digestOf } from '#core/oci/digest.ts'
 import { buildTarget, failedOutcome } from '#test/fakes/build-target.ts'
 import type { BuildOutcome } from './build-outcome.ts'
+import type { ImageBuilder, NumberedTarget } from './image-builder.ts'
 import { OperatingError } from './operating-error.ts'
 import type { BuildEvent } from './ports/build-observer.ts'
 import { recordBuilds } from './record-builds.ts'
@@ -15,7 +16,13 @@ function setUp(build: () => Promise<BuildOutcome>) {
   const observer = {
     observe: (buildId: string, event: BuildEvent) => void events.push([buildId, event]),
   }
-  const recorded = recordBuilds({ build }, observer)
+  const inner: ImageBuilder<NumberedTarget> = {
+    build({ buildId }, _, onBuild) {
+      onBuild?.(buildId)
+      return build()
+    },
+  }
+  const recorded = recordBuilds(inner, observer)
   return { recorded, events, kinds: () => events.map(([id, event]) => `${id} ${event.kind}`) }
 }
 
@@ -40,10 +47,16 @@ test('recordBuilds() tells of failures, and passes on cancellations and errors',
   const failing = setUp(async () => failedOutcome)
   assert.equal(await failing.recorded.build(target, patient), failedOutcome)
   assert.deepEqual(failing.kinds(), ['b1 queued', 'b1 failed'])
-  const refused = setUp(() => Promise.reject(new OperatingError('OVERLOADED', 'full')))
-  await assert.rejects(refused.recorded.build(target, patient), { code: 'OVERLOADED' })
-  assert.deepEqual(refused.kinds(), ['b1 queued', 'b1 refused'])
   const cancelled = setUp(() => Promise.reject(new Error('cancelled')))
   await assert.rejects(cancelled.recorded.build(target, patient), /cancelled/)
   assert.deepEqual(cancelled.kinds(), ['b1 queued', 'b1 aborted'])
+})
+
+test('recordBuilds() tells nothing of a build that is refused', async () => {
+  const events: BuildEvent[] = []
+  const observer = { observe: (_: string, event: BuildEvent) => void events.push(event) }
+  const refusal = new OperatingError('OVERLOADED', 'full')
+  const recorded = recordBuilds({ build: () => Promise.reject(refusal) }, observer)
+  await assert.rejects(recorded.build(target, patient), { code: 'OVERLOADED' })
+  assert.deepEqual(events, [])
 })

@@ -9,11 +9,14 @@ export function recordBuilds(
   observer: BuildObserver,
 ): ImageBuilder<NumberedTarget> {
   return {
-    async build(target, signal) {
+    async build(target, signal, onBuild) {
       const { buildId } = target
-      observer.observe(buildId, { kind: 'queued', ...subjectOf(target) })
+      const begin = () => {
+        observer.observe(buildId, { kind: 'queued', ...subjectOf(target) })
+        onBuild?.(buildId)
+      }
       try {
-        const outcome = await inner.build(target, signal)
+        const outcome = await inner.build(target, signal, begin)
         if (outcome.kind === 'failed')
           observer.observe(buildId, { kind: 'failed', failure: outcome.failure })
         else
@@ -24,10 +27,8 @@ export function recordBuilds(
           })
         return outcome
       } catch (error) {
-        observer.observe(
-          buildId,
-          isOverload(error) ? { kind: 'refused' } : { kind: 'aborted', reason: error },
-        )
+        // Refusals must not drive builds out of lists: nobody has heard of this one.
+        if (!isOverload(error)) observer.observe(buildId, { kind: 'aborted', reason: error })
         throw error
       }
     },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { buildTarget, createHeldBuilder, failedOutcome } from '#test/fakes/build-target.ts'
 import { createManualClock } from '#test/fakes/manual-clock.ts'
 import { OperatingError } from './operating-error.ts'
@@ -52,24 +53,27 @@ test('shareBuilds() gives every caller a build of its own when the source is not
   assert.equal(started[2]?.signal.aborted, true)
 })
 
-test('shareBuilds() tells each caller the id of its build at once', async () => {
+test('shareBuilds() tells each caller the id of its build when there is room for it', async () => {
   const { started, shared } = setUp()
   const told: string[] = []
   const tell = (buildId: string) => told.push(buildId)
   const callers = ['git', 'git', 'jq'].map((name) => shared.build(buildTarget(name), patient, tell))
+  await setImmediate()
   assert.deepEqual(told, ['b1', 'b1', 'b2'])
   for (const build of started) build.finish(failedOutcome)
   await Promise.all(callers)
 })
 
-test('shareBuilds() counts no caller that fails on learning the id', async () => {
-  const { clock, started, shared } = setUp()
-  const fail = () => {
-    throw new Error('cannot take it')
-  }
-  await assert.rejects(shared.build(buildTarget('git'), patient, fail), /cannot take it/)
-  clock.advance(graceMs)
-  assert.equal(started[0]?.signal.aborted, true)
+test('shareBuilds() tells no id of a build that is refused', async () => {
+  const full = new OperatingError('OVERLOADED', 'full')
+  const options = { clock: createManualClock(), graceMs, newBuildId: () => 'b1' }
+  const shared = shareBuilds({ build: () => Promise.reject(full) }, options)
+  const told: string[] = []
+  await assert.rejects(
+    shared.build(buildTarget('git'), patient, (buildId) => told.push(buildId)),
+    { code: 'OVERLOADED' },
+  )
+  assert.deepEqual(told, [])
 })
 
 test('shareBuilds() ends a build that its last caller gives up, without a grace', async () => {

@@ -26,6 +26,8 @@ type BuildName = string | symbol
 interface RunningBuild {
   readonly buildId: string
   readonly result: Promise<BuildOutcome>
+  /** Settles when there is room for it; never for one that is refused. */
+  readonly room: Promise<void>
   readonly controller: AbortController
   waiters: number
   stopGrace: () => void
@@ -53,10 +55,12 @@ export function shareBuilds(
   function start(name: BuildName, target: BuildTarget): RunningBuild {
     const controller = new AbortController()
     const buildId = newBuildId()
-    const result = inner.build({ ...target, buildId }, controller.signal)
+    const { promise: room, resolve: hasRoom } = Promise.withResolvers<void>()
+    const result = inner.build({ ...target, buildId }, controller.signal, () => hasRoom())
     const build: RunningBuild = {
       buildId,
       result,
+      room,
       controller,
       waiters: 0,
       stopGrace: () => undefined,
@@ -98,7 +102,7 @@ export function shareBuilds(
       build.waiters += 1
       build.stopGrace()
       try {
-        onBuild?.(build.buildId)
+        void build.room.then(() => onBuild?.(build.buildId))
         return await abortable(build.result, signal)
       } finally {
         leave(name, build, signal.reason)

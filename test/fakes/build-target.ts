@@ -36,8 +36,9 @@ interface HeldBuilder {
 export function createHeldBuilder(): HeldBuilder {
   const started: StartedBuild[] = []
   const builder: ImageBuilder = {
-    build: (target, signal) =>
+    build: (target, signal, onBuild) =>
       new Promise((resolve, reject) => {
+        onBuild?.('b1')
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
         started.push({ target, signal, finish: resolve })
       }),

@@ -10,9 +10,6 @@ export function logBuilds(logger: Logger): BuildObserver {
         case 'queued':
           logger.debug({ build, name: event.name }, 'build queued')
           break
-        case 'refused':
-          logger.debug({ build }, 'build refused')
-          break
         case 'started':
           logger.info({ build, ...subjectFacts(event) }, 'build started')
           break

@@ -159,7 +159,6 @@ function countBuilds(registry: Registry): BuildObserver {
           running.set(begun.size)
           return builds.inc({ result: event.kind })
         case 'queued':
-        case 'refused':
         case 'evaluated':
         case 'realising':
         case 'planned':

@@ -24,10 +24,8 @@ export interface PlannedLayer {
 
 /** One fact of a build's progress. Times are the observer's business. Layers count in the order of the plan. */
 export type BuildEvent =
-  /** It has an id and waits for its turn. */
+  /** There is room for it, and it waits for its turn. */
   | ({ readonly kind: 'queued' } & BuildSubject)
-  /** There is no room for it, and it is as if it had never been: refusals must not drive builds out of lists. */
-  | { readonly kind: 'refused' }
   | ({ readonly kind: 'started' } & BuildSubject)
   | { readonly kind: 'evaluated'; readonly derivations: number }
   | { readonly kind: 'realising'; readonly progress: RealiseProgress }
