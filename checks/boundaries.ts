@@ -52,10 +52,12 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
 // Joins everything, by definition.
 const compositionRoots: readonly string[] = [
   'src/compose.ts',
+  'src/open-image-specs.ts',
   'src/open-image-views.ts',
   'src/open-nix.ts',
   'src/open-package-search.ts',
   'src/open-packer.ts',
+  'src/open-popularity.ts',
   'src/open-sources.ts',
   'src/open-storage.ts',
   'src/open-web.ts',

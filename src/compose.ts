@@ -1,26 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { describeError } from '#adapters/log/described-error.ts'
 import { logBuilds } from '#adapters/log/logged-builds.ts'
 import { logStorage } from '#adapters/log/logged-storage.ts'
 import type { Metrics } from '#adapters/metrics/metrics.ts'
-import {
-  noImageSpecs,
-  openImageDirectory,
-  type ImageDirectory,
-} from '#adapters/image-specs/image-directory.ts'
 import { lacksSecurityFixes, probeNix, type NixProbe } from '#adapters/nix/probe-nix.ts'
 import { shareStoreFiles } from '#adapters/nix/store-files.ts'
-import { watchPopularity } from '#adapters/popularity/watch-popularity.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
 import type { WebServices } from '#apps/web/web-services.ts'
-import type { Popularity } from '#core/layers/popularity.ts'
-import { isRepositoryName } from '#core/oci/route.ts'
-import { findRefused, type PackagePolicy } from '#core/request/package-policy.ts'
-import { metaPackages, type NameGrammar } from '#core/request/image-request.ts'
 import { nearImages } from '#core/request/near-images.ts'
 import { createBuildJournal } from '#engine/build-journal.ts'
 import { createClaims } from '#engine/claim-blobs.ts'
@@ -28,7 +15,6 @@ import { buildImage, type BuildTools } from '#engine/build-image.ts'
 import type { ImageBuilder } from '#engine/image-builder.ts'
 import { limitBuilds } from '#engine/limit-builds.ts'
 import { OperatingError } from '#engine/operating-error.ts'
-import type { ImageSpec } from '#engine/ports/image-specs.ts'
 import type { BuildObserver } from '#engine/ports/build-observer.ts'
 import type { StorageEvent } from '#engine/ports/storage-observer.ts'
 import { readStoredManifest, recallStoredManifest } from '#engine/read-stored-manifest.ts'
@@ -36,11 +22,11 @@ import { createRecentManifests } from '#engine/recent-manifests.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { runBuilds } from '#engine/run-builds.ts'
 import { rememberFailures } from '#engine/remember-failures.ts'
-import { readSpec } from '#engine/resolve-image.ts'
 import { recallManifest, refuseName, serveManifest } from '#engine/serve-manifest.ts'
 import { tellAll } from '#engine/tell-all.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
 import { ConfigError, type Config } from './config.ts'
+import { openImageSpecs } from './open-image-specs.ts'
 import { openImageViews } from './open-image-views.ts'
 import { nixOptions, openNix } from './open-nix.ts'
 import { makeDirectory } from './make-directory.ts'
@@ -48,7 +34,8 @@ import { describeServing, openServedStorage } from './open-storage.ts'
 import { keepStorage } from './keep-storage.ts'
 import { openWeb } from './open-web.ts'
 import { openPacker } from './open-packer.ts'
-import { openSources, servesOnlyBundled, type OpenedSources } from './open-sources.ts'
+import { openPopularity } from './open-popularity.ts'
+import { openSources, servesOnlyBundled } from './open-sources.ts'
 
 /** The wired product. */
 export interface System {
@@ -102,7 +89,7 @@ export async function compose(
     sourceNames: new Set([...sources.keys()].filter((name) => name !== '')),
     maxPackages: config.maxPackages,
   }
-  const specs = await openSpecs(config, grammar, opening)
+  const specs = await openImageSpecs(config, grammar, opening)
   const packer = await openPacker(config)
   opened.defer(() => packer.close())
   const popularity = await openPopularity(config, logger, signal)
@@ -255,100 +242,4 @@ async function findExample(
 ): Promise<string | undefined> {
   for (const name of names) if ((await refuseName(tools, name)) === undefined) return name
   return undefined
-}
-
-/** A spec that no pull could ever reach, or that none can be made of, is found now. */
-async function openSpecs(
-  { imagesDirectory, policy }: Config,
-  grammar: NameGrammar,
-  sources: OpenedSources,
-): Promise<ImageDirectory> {
-  if (imagesDirectory === undefined) return noImageSpecs
-  const setting = `NIXERY_IMAGES_DIR=${imagesDirectory}`
-  const found = await stat(imagesDirectory).catch(() => undefined)
-  if (found?.isDirectory() !== true)
-    throw new ConfigError(`${setting} cannot be read: it must be a directory`)
-  const specs = openImageDirectory(imagesDirectory)
-  for (const [name, spec] of await specs.list()) {
-    const problem =
-      findSpecProblem(name, spec, grammar, policy) ?? findTagProblem(name, spec, sources)
-    if (problem !== undefined) throw new ConfigError(`${setting}: ${problem}`)
-  }
-  return specs
-}
-
-function findTagProblem(
-  name: string,
-  { source, tag }: ImageSpec,
-  sources: OpenedSources,
-): string | undefined {
-  const refused = tag === undefined ? undefined : sources.refuseTag(source, tag)
-  return refused && `the spec ${name} wants ${refused}: give it another tag, or none`
-}
-
-function findSpecProblem(
-  name: string,
-  spec: ImageSpec,
-  grammar: NameGrammar,
-  policy: PackagePolicy,
-): string | undefined {
-  const [first = ''] = name.split('/')
-  if (!isRepositoryName(name))
-    return `the spec ${name} has a name that no registry client can ask for`
-  if (grammar.sourceNames.has(first))
-    return `the spec ${name} is called like the package source ${first}: give it another name`
-  if (metaPackages.includes(first))
-    return `the spec ${name} is called like the meta-package ${first}: give it another name`
-  const read = readSpec(name, spec, grammar)
-  if (read.kind === 'invalid') return read.message
-  const refused = findRefused(policy, read.request)
-  return refused && `the spec ${name} has ${refused}, which NIXERY_ALLOW and NIXERY_DENY leave out`
-}
-
-/** A snapshot that cannot be loaded costs layers that are shared less, not the service. */
-async function openPopularity(
-  { popularityUrl: url, popularityRefreshMs: refreshMs, stateDirectory, layerScheme }: Config,
-  logger: Logger,
-  signal: AbortSignal,
-): Promise<{ current(): Popularity; close(): void }> {
-  const none = { current: () => ({ kind: 'closure' }) as const, close: () => {} }
-  if (url === undefined) return none
-  if (layerScheme !== 'original') {
-    logger.warn(
-      { url },
-      `NIX_POPULARITY_URL is not used: NIXERY_LAYER_SCHEME=${layerScheme} plans layers without popularity`,
-    )
-    return none
-  }
-  const watched = await watchPopularity(
-    {
-      url,
-      directory: join(stateDirectory, 'popularity'),
-      refreshMs,
-      clock: systemClock,
-      onChange: (popularity) =>
-        logger.info(
-          { url, ...popularityFacts(popularity) },
-          'popularity changed: digests of images may differ',
-        ),
-      onFailure: (error, serving) =>
-        logger.warn(
-          { url, error: describeError(error) },
-          serving === 'kept'
-            ? 'popularity not loaded, serving with the one that was loaded last'
-            : 'popularity not loaded, serving without: digests of images differ',
-        ),
-    },
-    signal,
-  )
-  const current = watched.current()
-  if (current.kind === 'snapshot')
-    logger.info({ url, ...popularityFacts(current) }, 'popularity in use')
-  return watched
-}
-
-function popularityFacts(popularity: Popularity) {
-  return popularity.kind === 'closure'
-    ? {}
-    : { names: popularity.ratings.size, version: popularity.version }
 }
