@@ -106,7 +106,7 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
     async () => {
       const layout = place('layout')
       const first = await runNixery(['build', 'greeting', '-q', '-o', `oci:${layout}`], awkward)
-      assert.equal(first.exitCode, 0, first.stderr)
+      assert.deepEqual([first.exitCode, first.stderr], [0, ''])
       const second = await runNixery(['build', 'tool', '-q', '-o', `oci:${layout}:two`], awkward)
       assert.equal(second.exitCode, 0, second.stderr)
       const inspected = await outputOf(skopeo, ['inspect', `oci:${layout}:latest`])

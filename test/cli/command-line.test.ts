@@ -36,6 +36,11 @@ suite('the command line', { skip: skipUnless(['setpriv']) }, () => {
       ['help bild', /^there is no command bild; did you mean build\?$/],
       ['serve now', /^now is too much/],
       ['build git --fast', /^there is no option --fast$/],
+      ['build git --ouput x', /^there is no option --ouput; did you mean --output\?$/],
+      [
+        'watch localhost:8080/git',
+        /^localhost:8080 is a server, .*: nixery watch git --server http:\/\/localhost:8080$/,
+      ],
       ['watch git --server localhost:8080', /^--server localhost:8080 must be an http or https/],
       ['doctor me', /^me is too much/],
       ['completion tcsh', /^tcsh must be bash, zsh, fish$/],

@@ -56,6 +56,8 @@ test('parseBuildArguments() says in one line what is wrong', () => {
     ['a//b', /is no name of an image/],
     ['../etc', /is no name of an image/],
     ['git:', / is no tag: /],
+    ['localhost:8080/a/b:c', /^localhost:8080 is a server, .*: nixery build a\/b:c$/],
+    ['docker://h:5000/a', /^h:5000 is a server, .*: nixery build a$/],
     ['git:a:b', /^a:b is no tag/],
     ['git:v1 --tag v2', /^git:v1 has a tag already/],
     ['git --platform windows/amd64', /^--platform windows\/amd64 must be linux\/amd64/],

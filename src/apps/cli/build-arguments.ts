@@ -1,8 +1,8 @@
 import { platformOf, type Platforms } from '#core/nix/system.ts'
 import { isRepositoryName, isTag } from '#core/oci/route.ts'
 import { parseBuildOutput, type BuildOutput } from './build-output.ts'
-import { buildExitCodes, formatHelp, helpOption, type CommandSyntax } from './command-syntax.ts'
-import { readOptions } from './read-options.ts'
+import { buildExitCodes, displayOptions, type CommandSyntax } from './command-syntax.ts'
+import { readOptions, wrong, type Slip } from './read-options.ts'
 
 const options = {
   output: {
@@ -31,18 +31,7 @@ const options = {
     default: false,
     about: 'reach the registry without TLS; for this machine that is so anyhow',
   },
-  quiet: {
-    type: 'boolean',
-    short: 'q',
-    default: false,
-    about: 'print the digest only, and what goes wrong',
-  },
-  json: {
-    type: 'boolean',
-    default: false,
-    about: 'print one JSON object per line for each step, the result last',
-  },
-  ...helpOption,
+  ...displayOptions,
 } as const
 
 export const buildSyntax: CommandSyntax = {
@@ -71,17 +60,14 @@ export interface BuildCommand {
   readonly json: boolean
 }
 
-export type BuildArguments =
-  | { readonly kind: 'help'; readonly help: string }
-  | BuildCommand
-  | { readonly kind: 'wrong'; readonly message: string }
+export type BuildArguments = { readonly kind: 'help' } | BuildCommand | Slip
 
 /** Reads what follows `nixery build`. */
 export function parseBuildArguments(args: readonly string[]): BuildArguments {
   const read = readOptions(args, options)
   if (read.kind === 'wrong') return read
   const { values, others } = read
-  if (values.help) return { kind: 'help', help: formatHelp(buildSyntax) }
+  if (values.help) return { kind: 'help' }
   const image = readImageName(others, values.tag, 'build')
   if (image.kind === 'wrong') return image
   const { name, tag } = image
@@ -109,17 +95,25 @@ export function parseBuildArguments(args: readonly string[]): BuildArguments {
   }
 }
 
+// `localhost:8080/shell/git`, as `docker pull` takes it. Without a port it may be a name.
+const pullReference = /^(?:\w+:\/\/)?([^/]+:\d+)\/(.+)$/
+
 /** `NAME`, or `NAME:TAG` where no option gives the tag. */
 export function readImageName(
   [text, extra]: readonly string[],
   givenTag: string | undefined,
   command: string,
-):
-  | { readonly kind: 'name'; readonly name: string; readonly tag: string }
-  | { readonly kind: 'wrong'; readonly message: string } {
+): { readonly kind: 'name'; readonly name: string; readonly tag: string } | Slip {
   if (text === undefined) return wrong(`${command} must be told which image, such as shell/git`)
   if (extra !== undefined)
     return wrong(`${extra} is too much: packages of one image have slashes between them`)
+  const [, server, rest] = pullReference.exec(text) ?? []
+  if (server !== undefined) {
+    const option = command === 'watch' ? ` --server http://${server}` : ''
+    return wrong(
+      `${server} is a server, and no part of the name: nixery ${command} ${rest}${option}`,
+    )
+  }
   const [name = '', ...tags] = text.split(':')
   if (tags.length > 0 && givenTag !== undefined)
     return wrong(`${text} has a tag already: leave out --tag ${givenTag}`)
@@ -142,8 +136,4 @@ function parsePlatforms(text: string): Platforms | undefined {
   if (first === undefined || more.length > 0) return undefined
   if (!text.includes(',')) return [first]
   return second === undefined || second === first ? undefined : [first, second]
-}
-
-function wrong(message: string): { readonly kind: 'wrong'; readonly message: string } {
-  return { kind: 'wrong', message }
 }

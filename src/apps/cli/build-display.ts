@@ -40,7 +40,7 @@ export function openDisplay(
 ): BuildDisplay {
   const { stderr, environment } = options.terminal
   if (json) return jsonDisplay(options.terminal)
-  if (quiet) return quietDisplay(options.terminal)
+  if (quiet) return quietDisplay
   return stderr.isTTY === true && environment['TERM'] !== 'dumb'
     ? new MovingDisplay(options)
     : plainDisplay(options)
@@ -65,13 +65,12 @@ function jsonDisplay({ stdout }: BuildTerminal): BuildDisplay {
   }
 }
 
-function quietDisplay({ stderr }: BuildTerminal): BuildDisplay {
-  return {
-    show: () => {},
-    showOutput: () => {},
-    note: (line) => stderr.write(`${printable(line)}\n`),
-    [Symbol.dispose]: () => {},
-  }
+/** Results and errors are not its matter. */
+const quietDisplay: BuildDisplay = {
+  show: () => {},
+  showOutput: () => {},
+  note: () => {},
+  [Symbol.dispose]: () => {},
 }
 
 // Of what is written somewhere: a log is read afterwards.

@@ -54,6 +54,22 @@ export const helpOption = {
   help: { type: 'boolean', short: 'h', default: false, about: 'print this' },
 } as const
 
+/** Of commands that make images, or watch them being made. */
+export const displayOptions = {
+  quiet: {
+    type: 'boolean',
+    short: 'q',
+    default: false,
+    about: 'print the result only, and what goes wrong',
+  },
+  json: {
+    type: 'boolean',
+    default: false,
+    about: 'print one JSON object per line for each step, the result last',
+  },
+  ...helpOption,
+} as const
+
 /** Terminals have 80 columns at least, as a rule, and longer lines are hard to read. */
 const helpColumns = 80
 

@@ -2,7 +2,7 @@ import { usualGraceMs } from '#core/retention/retention-policy.ts'
 import { allowedByteSizes, parseByteSize } from './byte-size.ts'
 import { allowedDurations, parseDuration } from './duration.ts'
 import { helpOption, usualExitCodes, type CommandSyntax } from './command-syntax.ts'
-import { readOptions } from './read-options.ts'
+import { readOptions, wrong, type Slip } from './read-options.ts'
 
 /** Limits that a command line sets; what it leaves out the configuration may set. */
 export interface GivenLimits {
@@ -21,7 +21,7 @@ export type GcArguments =
       readonly dryRun: boolean
       readonly json: boolean
     }
-  | { readonly kind: 'wrong'; readonly message: string }
+  | Slip
 
 // Instances repeat a claim on what they serve every ten minutes, and clients download what they were
 // told of meanwhile.
@@ -114,8 +114,4 @@ export function parseGcArguments(args: readonly string[]): GcArguments {
       `--grace ${grace} must be at least 30m, for pulls in progress; --offline says that no instance runs on this storage`,
     )
   return { kind: 'gc', limits, graceMs, dryRun, json }
-}
-
-function wrong(message: string): GcArguments {
-  return { kind: 'wrong', message }
 }

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import type { parseArgs } from 'node:util'
 import { helpOption, type CommandSyntax } from './command-syntax.ts'
-import { readOptions } from './read-options.ts'
+import { readOptions, wrong, type Slip } from './read-options.ts'
 
 /** What a command line asks for; paths are as they were typed. */
 export type PopularityArguments =
@@ -20,7 +20,7 @@ export type PopularityArguments =
       readonly names: readonly string[]
       readonly outPath: string
     }
-  | { readonly kind: 'wrong'; readonly message: string }
+  | Slip
 
 const options = {
   channel: {
@@ -118,8 +118,4 @@ function packagesArguments(
 
 function isAddress(text: string): boolean {
   return URL.canParse(text) && /^(https?|file):$/.test(new URL(text).protocol)
-}
-
-function wrong(message: string): PopularityArguments {
-  return { kind: 'wrong', message }
 }

@@ -34,6 +34,8 @@ test('readOptions() gives values, and what is no option', () => {
 test('readOptions() says in one line what is wrong', () => {
   const table = [
     ['--fast', 'there is no option --fast'],
+    ['--unsued', 'there is no option --unsued; did you mean --unused?'],
+    ['--dry', 'there is no option --dry; did you mean --dry-run?'],
     ['-3d', 'there is no option -3'],
     ['--__proto__ x', 'there is no option --__proto__'],
     ['--toString', 'there is no option --toString'],

@@ -1,6 +1,13 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { nearNames } from '#core/nix/near-names.ts'
 
 type Options = NonNullable<ParseArgsConfig['options']>
+
+/** A wrong command line, and in one line what is wrong with it. */
+export interface Slip {
+  readonly kind: 'wrong'
+  readonly message: string
+}
 
 type ReadOptions<Given extends Options> =
   | {
@@ -9,7 +16,7 @@ type ReadOptions<Given extends Options> =
       /** What is no option, in its order. */
       readonly others: readonly string[]
     }
-  | { readonly kind: 'wrong'; readonly message: string }
+  | Slip
 
 // No value of ours begins with a dash, but for numbers that the command refuses in its own words.
 const looksLikeOption = /^-(?!\d)./
@@ -25,7 +32,8 @@ export function readOptions<const Given extends Options>(
     if (token.kind !== 'option') continue
     const { name, rawName, value, inlineValue } = token
     const type = Object.hasOwn(options, name) ? options[name]?.type : undefined
-    if (type === undefined) return wrong(`there is no option ${rawName}`)
+    if (type === undefined)
+      return wrong(`there is no option ${rawName}${hintAt(name, Object.keys(options))}`)
     if (type === 'string' && value === undefined) return wrong(`${rawName} must have a value`)
     if (type === 'string' && inlineValue === false && looksLikeOption.test(value))
       return wrong(`${rawName} must have a value, not ${value}`)
@@ -36,6 +44,15 @@ export function readOptions<const Given extends Options>(
   return { kind: 'read', values: values as never, others: positionals }
 }
 
-function wrong(message: string): { readonly kind: 'wrong'; readonly message: string } {
+/** Misspelt, or cut short as other programs allow it. */
+function hintAt(name: string, options: readonly string[]): string {
+  const longer = options.filter((option) => name.length > 1 && option.startsWith(name))
+  const near = new Set([...nearNames(name, options), ...longer])
+  return near.size === 0
+    ? ''
+    : `; did you mean ${[...near].map((each) => `--${each}`).join(' or ')}?`
+}
+
+export function wrong(message: string): Slip {
   return { kind: 'wrong', message }
 }

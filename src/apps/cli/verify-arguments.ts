@@ -1,10 +1,10 @@
 import { helpOption, usualExitCodes, type CommandSyntax } from './command-syntax.ts'
-import { readOptions } from './read-options.ts'
+import { readOptions, wrong, type Slip } from './read-options.ts'
 
 export type VerifyArguments =
   | { readonly kind: 'help' }
   | { readonly kind: 'verify'; readonly repair: boolean; readonly json: boolean }
-  | { readonly kind: 'wrong'; readonly message: string }
+  | Slip
 
 const options = {
   repair: {
@@ -41,5 +41,5 @@ export function parseVerifyArguments(args: readonly string[]): VerifyArguments {
   const [other] = read.others
   return other === undefined
     ? { kind: 'verify', repair, json }
-    : { kind: 'wrong', message: `${other} is too much: verify takes options only` }
+    : wrong(`${other} is too much: verify takes options only`)
 }

@@ -1,6 +1,6 @@
 import { readImageName } from './build-arguments.ts'
-import { buildExitCodes, helpOption, type CommandSyntax } from './command-syntax.ts'
-import { readOptions } from './read-options.ts'
+import { buildExitCodes, displayOptions, type CommandSyntax } from './command-syntax.ts'
+import { readOptions, wrong, type Slip } from './read-options.ts'
 
 const options = {
   server: {
@@ -15,13 +15,7 @@ const options = {
     about:
       'when no build of the image runs, have it built: Ctrl-C cancels it unless somebody else waits for it',
   },
-  quiet: { type: 'boolean', short: 'q', default: false, about: 'print the result only' },
-  json: {
-    type: 'boolean',
-    default: false,
-    about: 'print one JSON object per line for each step, the result last',
-  },
-  ...helpOption,
+  ...displayOptions,
 } as const
 
 export const watchSyntax: CommandSyntax = {
@@ -52,10 +46,7 @@ export interface WatchCommand {
   readonly json: boolean
 }
 
-export type WatchArguments =
-  | { readonly kind: 'help' }
-  | WatchCommand
-  | { readonly kind: 'wrong'; readonly message: string }
+export type WatchArguments = { readonly kind: 'help' } | WatchCommand | Slip
 
 const buildIdPattern = /^[0-9a-f]{12}$/
 
@@ -87,8 +78,4 @@ export function parseWatchArguments(args: readonly string[]): WatchArguments {
 function parseServer(text: string): URL | undefined {
   const url = URL.parse(text)
   return url !== null && /^https?:$/.test(url.protocol) ? url : undefined
-}
-
-function wrong(message: string): { readonly kind: 'wrong'; readonly message: string } {
-  return { kind: 'wrong', message }
 }
