@@ -11,6 +11,7 @@ import { describeFailure } from './describe-failure.ts'
 import { describeFault } from './operating-error.ts'
 import type { BuildEvent, BuildObserver, BuildSubject } from './ports/build-observer.ts'
 import type { RealiseProgress } from './ports/package-builder.ts'
+import { isGivenUp } from './share-builds.ts'
 
 /** What a build has told, for those who ask. */
 export interface BuildRecord {
@@ -207,9 +208,7 @@ function begin(id: string, subject: BuildSubject, nowMs: number): BuildProgress 
 }
 
 /** What of an event goes to people; `undefined` for what tells them nothing. */
-function tell(
-  event: Exclude<BuildEvent, { kind: 'queued' }>,
-): ProgressEvent | undefined {
+function tell(event: Exclude<BuildEvent, { kind: 'queued' }>): ProgressEvent | undefined {
   switch (event.kind) {
     case 'started':
       return { kind: 'started' }
@@ -274,7 +273,5 @@ function copyOf(text: string): string {
 }
 
 function describeReason(reason: unknown): string {
-  return reason instanceof Error && ['AbortError', 'GivenUp'].includes(reason.name)
-    ? reason.message
-    : describeFault(reason)
+  return isGivenUp(reason) ? reason.message : describeFault(reason)
 }

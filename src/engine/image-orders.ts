@@ -2,7 +2,7 @@ import type { ImageOrder, OrderedImage, OrderRequest, PlacedOrder } from '#core/
 import { describeFailedImage, hintAtNearImages } from './describe-failed-image.ts'
 import { describeFault, OperatingError } from './operating-error.ts'
 import type { ManifestOutcome, ManifestRequest } from './serve-manifest.ts'
-import { GivenUp } from './share-builds.ts'
+import { GivenUp, isGivenUp } from './share-builds.ts'
 
 /** What proves that somebody placed an order. Only the digest is kept. */
 export interface OrderTokens {
@@ -183,5 +183,5 @@ function describeImage({
 function isFault(error: unknown): boolean {
   if (error instanceof OperatingError)
     return error.code !== 'OVERLOADED' && error.code !== 'SHUTTING_DOWN'
-  return !(error instanceof GivenUp || (error instanceof Error && error.name === 'AbortError'))
+  return !isGivenUp(error)
 }

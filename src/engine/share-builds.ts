@@ -38,6 +38,11 @@ export class GivenUp extends Error {
   override readonly name = 'GivenUp'
 }
 
+/** Whether nobody wanted something any more, which is part of normal work. */
+export function isGivenUp(reason: unknown): reason is Error {
+  return reason instanceof GivenUp || (reason instanceof Error && reason.name === 'AbortError')
+}
+
 /**
  * One build per key however many callers ask; a target of a source that is not fixed may mean something
  * else by now, so each of its callers gets a build of its own. A build belongs to no caller: it runs under its own

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { pino } from 'pino'
 import { platformOf } from '#core/nix/system.ts'
 import { OperatingError } from '#engine/operating-error.ts'
+import { GivenUp } from '#engine/share-builds.ts'
 import { describeError } from './described-error.ts'
 import { logBuilds } from './logged-builds.ts'
 
@@ -53,6 +54,23 @@ test('logBuilds() makes no logger per event, and names the build in every line',
   assert.deepEqual(
     lines.map((line) => JSON.parse(line).build),
     ['b1', 'b2', 'b3'],
+  )
+})
+
+test('logBuilds() warns only of ends that nobody wanted', () => {
+  const lines: string[] = []
+  const formatters = { level: (level: string) => ({ level }) }
+  const logger = pino({ base: null, formatters }, { write: (line) => lines.push(line) })
+  const reasons = [
+    new GivenUp('cancelled by whoever ordered it'),
+    new DOMException('nobody waits', 'AbortError'),
+    new OperatingError('NO_SPACE', 'cannot write'),
+    new Error('broken'),
+  ]
+  for (const reason of reasons) logBuilds(logger).observe('b1', { kind: 'aborted', reason })
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).level),
+    ['info', 'info', 'warn', 'warn'],
   )
 })
 

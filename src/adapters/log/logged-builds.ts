@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { BuildObserver, BuildSubject } from '#engine/ports/build-observer.ts'
+import { isGivenUp } from '#engine/share-builds.ts'
 import { describeError } from './described-error.ts'
 
 /** Writes the steps of builds to the log: the milestones at `info`, the many small facts at `debug`. */
@@ -57,7 +58,10 @@ export function logBuilds(logger: Logger): BuildObserver {
           logger.warn({ build, failure: event.failure }, 'build failed')
           break
         case 'aborted':
-          logger.warn({ build, reason: describeError(event.reason) }, 'build aborted')
+          logger[isGivenUp(event.reason) ? 'info' : 'warn'](
+            { build, reason: describeError(event.reason) },
+            'build aborted',
+          )
           break
       }
     },
