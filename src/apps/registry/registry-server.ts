@@ -23,6 +23,9 @@ const { createServer } = process.getBuiltinModule('node:http')
 // Longer than the longest wait for a build, when nothing moves either.
 const longestStallMs = 300_000
 
+// What nginx calls it; no client is ever sent one.
+const clientClosedRequest = 499
+
 /** What a server answers from. */
 export interface ServedRegistry {
   /** Throws an `OperatingError` while there is nothing to serve yet. */
@@ -144,7 +147,7 @@ function openExchange(
     log.request({
       method: request.method ?? '',
       path: exchange.path,
-      status: response.statusCode,
+      status: response.headersSent ? response.statusCode : clientClosedRequest,
       sentBytes: readSentBytes(socket) - sentBefore,
       durationMs: performance.now() - startedAt,
       userAgent: request.headers['user-agent'] ?? '',

@@ -52,8 +52,10 @@ export function routeWithQuery<Query extends z.ZodObject>(
     answer(call: Call<z.output<Query>>): ApiAnswer | Promise<ApiAnswer>
   },
 ): ApiRoute {
+  const answers = { 400: { about: 'The query is none that this path takes.' }, ...route.answers }
   return {
     ...route,
+    answers,
     answer: (call) => route.answer({ ...call, query: route.query.parse(call.query) }),
   }
 }

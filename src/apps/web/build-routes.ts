@@ -5,6 +5,10 @@ import { routeWithQuery, type ApiRoute, type Call } from './api-route.ts'
 import { buildEvents } from './build-events.ts'
 import { buildLog } from './build-log.ts'
 
+const tooManyFollow = {
+  about: 'Too many clients follow builds; `Retry-After` says when to come back.',
+}
+
 const unknownBuild = {
   about: 'No such build: a restart of the service forgets all, and only the last 200 are kept.',
 }
@@ -42,6 +46,7 @@ export const buildRoutes: readonly ApiRoute[] = [
       200: { about: 'Messages until the build has ended.', contentType: 'text/event-stream' },
       204: { about: 'The client has all events: it need not come back.' },
       404: unknownBuild,
+      503: tooManyFollow,
     },
     answer: (call) => {
       const record = call.services.builds.find(call.id)
@@ -68,6 +73,7 @@ export const buildRoutes: readonly ApiRoute[] = [
       401: { about: 'The log is for those who ordered the build, and there is no token.' },
       403: { about: 'The token is that of another order.' },
       404: unknownBuild,
+      503: tooManyFollow,
     },
     answer: (call) => {
       const record = call.services.builds.find(call.id)

@@ -69,6 +69,7 @@ async function place(call: Call): Promise<ApiAnswer> {
   if (!isSameOrigin(exchange.request.headers)) return foreign()
   const read = await readOrder(call)
   if ('kind' in read) return read
+  services.ending.throwIfAborted()
   const placement = services.orders.place(read)
   if (placement.kind === 'too-many')
     return problem(503, 'too many orders wait: order again later', {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { z } from 'zod'
 import type { PlacedOrder } from '#core/api/image-order.ts'
+import { OperatingError } from '#engine/operating-error.ts'
 import type { RealiseProgress } from '#engine/ports/package-builder.ts'
 import { startWeb, subject, type Answer } from '#test/fakes/web-server.ts'
 import { apiRoutes } from './web-api.ts'
@@ -73,13 +75,17 @@ function schemaOf({ components }: Document, name: string) {
 }
 
 test('every answer is what the OpenAPI document says', async (context) => {
+  const platforms = ['linux/amd64']
+  const git = { name: 'git', attributePath: 'git', version: '2', description: 'd', platforms }
   const web = await startWeb(context, {
     web: 'full',
     services: {
       search: {
         search: async () => ({
           kind: 'found',
-          packages: [{ name: 'git', attributePath: 'git', version: '2', description: 'd' }],
+          packages: [git],
+          near: [git],
+          platforms: git.platforms,
           revision: 'r1',
         }),
       },
@@ -181,6 +187,36 @@ test('refusals are problems that say what to do', async (context) => {
     if (status === 401) assert.equal(headers['www-authenticate'], 'Bearer')
   }
   assert.deepEqual(web.failures, [])
+})
+
+test('what a client sent comes back in one line that a terminal only shows', async (context) => {
+  const web = await startWeb(context, {
+    services: { search: { search: () => assert.fail('there is no such source') } },
+  })
+  const hostile = encodeURIComponent('x\r\nSet-Cookie: y\u001b[2J\u009b2J\u2028')
+  for (const source of [hostile, 'x'.repeat(20_000)]) {
+    const answer = await web.send('GET', `/api/v1/packages?source=${source}`)
+    assert.equal(answer.status, 404)
+    assert.equal(answer.headers['set-cookie'], undefined)
+    const { detail } = JSON.parse(answer.body) as { detail: string }
+    assert.match(detail, /^no package source is called x[^\p{Cc}\p{Zl}]{1,1100}$/u)
+  }
+})
+
+test('an order is refused when the service ends, and one that is left has no status', async (context) => {
+  const web = await startWeb(context)
+  const leaving = connect(web.port, '127.0.0.1')
+  leaving.write('POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n')
+  leaving.write('Content-Type: application/json\r\n\r\n{"na')
+  leaving.end()
+  while (web.requests.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual([web.requests[0]?.status, web.requests[0]?.complete], [499, false])
+  web.ending.abort(new OperatingError('SHUTTING_DOWN', 'over'))
+  const answer = await web.send('POST', '/api/v1/orders', json, '{"name":"git"}')
+  assert.equal(answer.status, 503)
+  assert.ok(Number(answer.headers['retry-after']) > 0)
+  assert.match(answer.body, /SHUTTING_DOWN/)
+  assert.deepEqual([web.waiting, web.failures], [[], []])
 })
 
 test('HEAD tells what GET would send', async (context) => {

@@ -8,6 +8,7 @@ export interface RequestLog {
 export interface RequestFacts {
   readonly method: string
   readonly path: string
+  /** 499 when the client hung up before there was one. */
   readonly status: number
   readonly sentBytes: number
   readonly durationMs: number
