@@ -25,7 +25,7 @@ import { projectRoot } from './project-root.js'
 export const bundles = [
   {
     name: 'docs',
-    inputs: ['docs', 'site', 'web/public/icon.svg', 'package-lock.json'],
+    inputs: ['docs', 'site', 'web/public/icon.svg', 'web/page/theme.ts', 'package-lock.json'],
     command: (output) => [
       'node_modules/@11ty/eleventy/cmd.cjs',
       '--config=site/eleventy.config.js',

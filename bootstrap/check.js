@@ -14,6 +14,7 @@ const checks = [
   ['types', 'tsc', '-p', '.'],
   ['types of the page', 'tsc', '-p', 'web'],
   ['types of its tests', 'tsc', '-p', 'test/browser'],
+  ['types of the documentation', 'tsc', '-p', 'site/browser'],
   ['dead code', 'knip'],
   ...projectChecks(),
 ]

@@ -10,11 +10,12 @@ export interface OutlineEntry {
 export function formatOutline(html: string): readonly OutlineEntry[] {
   return [...html.matchAll(/<h2[^>]*>(.*?)<\/h2>/g)].map(([, inner = '']) => {
     const title = inner.replaceAll(/<[^>]+>/g, '')
-    return { title, id: formatHeadingId(decode(title)) }
+    return { title, id: formatHeadingId(decodeHtml(title)) }
   })
 }
 
-function decode(text: string): string {
+/** The text that HTML of a page stands for; no other entities are in it. */
+export function decodeHtml(text: string): string {
   return text
     .replaceAll('&lt;', '<')
     .replaceAll('&gt;', '>')

@@ -1,49 +1,73 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { extname, join } from 'node:path'
-import { after, before, suite, test } from 'node:test'
+import { join } from 'node:path'
+import { after, before, suite, test, type TestContext } from 'node:test'
 import { skipUnless } from '#test/clients/availability.ts'
+import { startWeb } from '#test/fakes/web-server.ts'
 import { browserCommands, startBrowser, type TestBrowser } from './browser.ts'
 import { findBarriers } from './find-barriers.ts'
 
-const site = join(import.meta.dirname, '..', '..', 'dist', 'docs')
+const dist = join(import.meta.dirname, '..', '..', 'dist')
 // One of each kind: lists, commands, wide tables, pictures, examples. All take minutes.
 const names = ['index', 'quick-start', 'configuration', 'layering', 'nix-language']
 
 suite('the documentation in a browser', { skip: skipUnless(browserCommands) }, () => {
   const resources = new AsyncDisposableStack()
   let browser: TestBrowser
-  let address: string
 
-  before(async () => {
-    const server = resources.use(await serveSite())
-    address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    browser = resources.use(await startBrowser())
-  })
+  before(async () => void (browser = resources.use(await startBrowser())))
   after(() => resources.disposeAsync())
+
+  /** The built pages, as the service sends them. */
+  async function openPage(
+    context: TestContext,
+    options: Parameters<TestBrowser['openPage']>[1] = {},
+  ) {
+    const { port } = await startWeb(context, {
+      pages: {
+        pageDirectory: join(dist, 'web'),
+        docsDirectory: join(dist, 'docs'),
+        ownDirectory: undefined,
+        nowMs: Date.now,
+      },
+    })
+    return browser.openPage(`http://127.0.0.1:${port}`, options)
+  }
 
   for (const [colorScheme, width] of [
     ['light', 1280],
     ['dark', 360],
   ] as const) {
-    test(`pages are fit to read: ${colorScheme}, ${width} pixels wide`, async () => {
-      await using watched = await browser.openPage(address, { colorScheme, width })
-      const { page, faults } = watched
+    test(`pages are fit to read: ${colorScheme}, ${width} pixels wide`, async (context) => {
+      await using watched = await openPage(context, { colorScheme, width })
+      const { page, faults, takePicture } = watched
       for (const name of names) {
         await page.goto(`/docs/${name}.html`)
         assert.deepEqual(await findBarriers(page), [], name)
         const overflow = 'document.documentElement.scrollWidth - innerWidth'
         assert.equal(await page.evaluate(overflow), 0, `${name} is wider than the window`)
       }
+      await takePicture(`docs-${colorScheme}`)
+      assert.deepEqual(faults, [])
+    })
+
+    test(`a search is fit to read: ${colorScheme}, ${width} pixels wide`, async (context) => {
+      await using watched = await openPage(context, { colorScheme, width })
+      const { page, faults, takePicture } = watched
+      await page.goto('/docs/')
+      await page.getByRole('searchbox').fill('garbage')
+      await page
+        .getByRole('link', { name: /^Garbage collection/ })
+        .first()
+        .waitFor()
+      await takePicture(`docs-search-${colorScheme}`)
+      assert.deepEqual(await findBarriers(page), [])
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0)
       assert.deepEqual(faults, [])
     })
   }
 
-  test('the keyboard leads to the text and to the pages', async () => {
-    await using watched = await browser.openPage(address, { width: 360 })
+  test('the keyboard leads to the text and to the pages', async (context) => {
+    await using watched = await openPage(context, { width: 360 })
     const { page } = watched
     await page.goto('/docs/storage.html')
     await page.keyboard.press('Tab')
@@ -53,28 +77,111 @@ suite('the documentation in a browser', { skip: skipUnless(browserCommands) }, (
     await page.getByRole('link', { name: 'Naming' }).first().press('Enter')
     await page.waitForURL('**/docs/naming.html')
   })
+
+  test('the keyboard searches, and nothing is loaded for that before', async (context) => {
+    await using watched = await openPage(context)
+    const { page, faults } = watched
+    const asked: string[] = []
+    page.on('request', (request) => void asked.push(new URL(request.url()).pathname))
+    await page.goto('/docs/naming.html')
+    await page.getByRole('search').waitFor()
+    const isForSearch = (path: string) => /search/.test(path)
+    assert.deepEqual(asked.filter(isForSearch), [])
+
+    await page.keyboard.press('/')
+    await page.keyboard.type('NIXERY_PIN_TTL')
+    const status = page.getByRole('status')
+    await page.waitForFunction(() =>
+      /section/.test(document.querySelector('[role=status]')!.textContent),
+    )
+    assert.equal(asked.filter(isForSearch).length, 2)
+    assert.match(await page.locator('.found mark').first().innerText(), /^(nixery|pin\w*|ttl)$/i)
+
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowDown')
+    const second = page.locator('.found a').nth(1)
+    assert.ok(await second.evaluate((link) => link === document.activeElement))
+    await page.keyboard.press('ArrowUp')
+    await page.keyboard.press('ArrowUp')
+    assert.equal(await page.evaluate('document.activeElement.value'), 'NIXERY_PIN_TTL')
+    await page.keyboard.press('Escape')
+    assert.equal(await page.locator('.found a').count(), 0)
+    assert.equal(await page.evaluate('document.activeElement.value'), '')
+
+    await page.keyboard.type('xyzzyq')
+    await page.getByText('Nothing found').waitFor()
+    assert.equal(await status.innerText(), 'Nothing found')
+    await page.keyboard.press('Escape')
+    await page.keyboard.type('quarantine damage')
+    await page.locator('.found a').first().waitFor()
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/docs/storage.html#damage')
+
+    // On the page that is there already.
+    await page.keyboard.press('/')
+    await page.keyboard.type('how clients get layers')
+    await page.locator('.found a').first().waitFor()
+    await page.keyboard.press('Enter')
+    await page.waitForURL('**/docs/storage.html#how-clients-get-layers')
+    assert.equal(await page.locator('.found a').count(), 0)
+    assert.deepEqual(faults, [])
+  })
+
+  test('without scripts there is no search, and all else', async (context) => {
+    await using watched = await openPage(context)
+    const { page } = watched
+    await page.route('**/*.js', (route) => route.abort())
+    await page.goto('/docs/naming.html')
+    assert.equal(await page.getByRole('searchbox').isVisible(), false)
+    assert.equal(await page.getByText('Colours').isVisible(), false)
+    await page.getByRole('heading', { name: 'Meta-packages' }).waitFor()
+  })
+
+  test('colours that are chosen here or on the page hold for both', async (context) => {
+    await using watched = await openPage(context, { colorScheme: 'light', refusals: [404] })
+    const { page, faults } = watched
+    const paper = () => page.evaluate<string>('getComputedStyle(document.body).backgroundColor')
+    await page.goto('/')
+    const choice = page.getByLabel('Colours')
+    const light = await paper()
+    await choice.selectOption('dark')
+    const dark = await paper()
+    assert.notEqual(dark, light)
+
+    await page.getByRole('link', { name: 'Documentation' }).first().click()
+    await page.waitForURL('**/docs/')
+    assert.equal(await paper(), dark)
+    assert.equal(await choice.inputValue(), 'dark')
+    await choice.selectOption('light')
+    assert.equal(await paper(), light)
+
+    await page.goBack()
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    assert.equal(await paper(), light)
+    assert.equal(await choice.inputValue(), 'light')
+    assert.deepEqual(faults, [])
+  })
+
+  test('addresses that lead nowhere have a page with a way on', async (context) => {
+    await using watched = await openPage(context, { refusals: [404], width: 1280 })
+    const { page, faults, takePicture } = watched
+    const missing = await page.goto('/docs/how-to/layerings.html')
+    assert.equal(missing?.status(), 404)
+    await page.getByRole('main').getByRole('link', { name: 'Layering' }).waitFor()
+    await takePicture('docs-not-found')
+    assert.deepEqual(await findBarriers(page), [])
+    await page.getByRole('main').getByRole('link', { name: 'Layering' }).click()
+    await page.waitForURL('**/docs/layering.html')
+    await page.goto('/docs/how-to/layerings.html')
+    await page.getByRole('link', { name: 'The page of this service' }).click()
+    await page.waitForURL((url) => url.pathname === '/')
+
+    assert.equal((await page.goto('/nonsense'))?.status(), 404)
+    await page.getByRole('heading', { name: 'There is no such page' }).waitFor()
+    await takePicture('page-not-found')
+    await page.getByRole('main').getByRole('link', { name: 'documentation' }).click()
+    await page.waitForURL('**/docs/')
+    assert.equal((await page.request.get('/favicon.ico')).status(), 200)
+    assert.deepEqual(faults, [])
+  })
 })
-
-/** The built site, under the policy that the documentation promises to work with. */
-async function serveSite(): Promise<Server> {
-  const server = createServer((request, response) => void sendFile(request, response))
-  const { promise, resolve } = Promise.withResolvers<void>()
-  server.listen(0, '127.0.0.1', resolve)
-  await promise
-  return server
-}
-
-async function sendFile({ url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
-  const path = join(site, url.slice('/docs/'.length))
-  if (!existsSync(path)) return void response.writeHead(404).end()
-  response.setHeader('Content-Security-Policy', "default-src 'self'")
-  response.setHeader('Content-Type', contentTypes.get(extname(path)) ?? '')
-  response.end(await readFile(path))
-}
-
-const contentTypes = new Map([
-  ['.html', 'text/html; charset=utf-8'],
-  ['.css', 'text/css'],
-  ['.svg', 'image/svg+xml'],
-  ['.png', 'image/png'],
-])

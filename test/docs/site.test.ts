@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { outputOf, runCommand } from '#test/clients/run-command.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
+import { openIndex } from '../../site/browser/section-search.ts'
 import { navigation } from '../../site/navigation.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -33,7 +34,8 @@ suite('the site of docs/', () => {
       .filter((name) => name.endsWith('.md'))
       .map((name) => name.replace(/\.md$/, ''))
     assert.deepEqual(navigation.flatMap((section) => section.pages).toSorted(), written.toSorted())
-    assert.deepEqual([...pages.keys()].toSorted(), written.map((name) => `${name}.html`).toSorted())
+    const expected = [...written, '404'].map((name) => `${name}.html`)
+    assert.deepEqual([...pages.keys()].toSorted(), expected.toSorted())
   })
 
   test('gives every page a title of its own and one heading of the first level', () => {
@@ -41,7 +43,8 @@ suite('the site of docs/', () => {
       const [title] = [...html.matchAll(/<title>([^<]+)<\/title>/g)].map((match) => match[1]!)
       assert.ok(title, name)
       assert.equal(html.match(/<h1/g)?.length, 1, name)
-      assert.ok(html.includes('aria-current="page"'), `${name} is not marked in the navigation`)
+      const isMarked = html.includes('aria-current="page"')
+      assert.equal(isMarked, name !== '404.html', `${name} in the navigation`)
       return title
     })
     assert.equal(new Set(titles).size, titles.length)
@@ -61,7 +64,8 @@ suite('the site of docs/', () => {
     for (const [name, html] of pages) {
       const tags = html.match(/<[a-z][^>]*>/g) ?? []
       for (const tag of tags) {
-        assert.doesNotMatch(tag, /^<(script|style|iframe|object|embed)\b/, name)
+        assert.doesNotMatch(tag, /^<(style|iframe|object|embed)\b/, name)
+        assert.doesNotMatch(tag, /^<script\b(?! type="module" src="\/docs\/main\.js")/, name)
         assert.doesNotMatch(tag, / (style|on[a-z]+)=/, name)
         assert.doesNotMatch(tag, / src="(https?:)?\/\//, name)
         assert.doesNotMatch(tag, /^<link[^>]* href="(https?:)?\/\//, name)
@@ -70,13 +74,28 @@ suite('the site of docs/', () => {
     assert.doesNotMatch(readFileSync(join(output, 'style.css'), 'utf8'), /@import|url\(/)
   })
 
+  test('can be searched from the heading down', () => {
+    const search = openIndex(readFileSync(join(output, 'search.json'), 'utf8'))
+    const [best] = search('quarantine damage')
+    assert.equal(best?.address, 'storage.html#damage')
+    assert.deepEqual([best.page, best.heading], ['Storage', 'Damage'])
+    assert.ok(search('nixery').some(({ address }) => address === 'index.html'))
+    const broken = search('nixery').filter(({ address }) => !isThere('index.html', address))
+    assert.deepEqual(broken, [])
+    assert.deepEqual(search('leads nowhere in the documentation').filter(isNotFound), [])
+  })
+
   test('shows no mark of the source', () => {
     for (const [name, html] of pages) assert.doesNotMatch(html, /&lt;!--|<!--/, name)
   })
 
+  function isNotFound({ address }: { readonly address: string }): boolean {
+    return address.startsWith('404')
+  }
+
   function isThere(page: string, address: string): boolean {
     // The page of the service, which is above the documentation.
-    if (address === '../') return true
+    if (address === '/') return true
     const base = 'http://registry/docs/'
     const { href, hash, pathname } = new URL(address, `${base}${page}`)
     if (!href.startsWith(base)) return /^https?:\/\/.*\./.test(address)

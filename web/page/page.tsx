@@ -1,4 +1,4 @@
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ServedSource, ServiceInfo } from '#core/api/service-info.ts'
 import { useAnswer, type Answer } from '../api/use-answer.ts'
 import { BuildPage } from '../builds/build-page.tsx'
@@ -10,7 +10,7 @@ import { useVisit } from './location.ts'
 import { printable } from './printable.ts'
 import { Revision } from './revision.tsx'
 import { parseRoute } from './route.ts'
-import { applyTheme, keepTheme, readTheme, themes, type Theme } from './theme.ts'
+import { applyTheme, followTheme, keepTheme, readTheme, themes, type Theme } from './theme.ts'
 
 /** Everything: what stands around the view, and the view that the address names. */
 export function Page() {
@@ -97,6 +97,8 @@ function isAt(address: string, path: string): 'page' | undefined {
 
 function ThemeChoice() {
   const [theme, setTheme] = useState(readTheme)
+  useEffect(() => followTheme(setTheme), [])
+  useEffect(() => applyTheme(theme), [theme])
   const words: Record<Theme, string> = { system: 'Auto', light: 'Light', dark: 'Dark' }
   return (
     <label class="theme">
@@ -106,7 +108,6 @@ function ThemeChoice() {
         onChange={(event) => {
           const chosen = event.currentTarget.value as Theme
           setTheme(chosen)
-          applyTheme(chosen)
           keepTheme(chosen)
         }}
       >

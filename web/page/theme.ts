@@ -26,3 +26,17 @@ export function keepTheme(theme: Theme): void {
     // The choice lasts as long as the page.
   }
 }
+
+/**
+ * Tells of a choice that was made elsewhere: in another tab, or on a page of the documentation that somebody
+ * came back from. Gives what ends that.
+ */
+export function followTheme(onTheme: (theme: Theme) => void): () => void {
+  const tell = () => onTheme(readTheme())
+  addEventListener('storage', tell)
+  addEventListener('pageshow', tell)
+  return () => {
+    removeEventListener('storage', tell)
+    removeEventListener('pageshow', tell)
+  }
+}
