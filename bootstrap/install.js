@@ -1,11 +1,20 @@
 import './require-node.js'
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { buildBundle, outdatedBundles } from './build-pages.js'
 import {
   formatInstallCommand,
   installationObstacle,
   installDebianPackages,
 } from './debian-packages.js'
-import { findCommand, formatTool, isPresent, missingTools, obstacleOf } from './machine-tools.js'
+import {
+  findCommand,
+  formatTool,
+  isPresent,
+  isWritable,
+  missingTools,
+  obstacleOf,
+} from './machine-tools.js'
 import { installNpmPackages, npmPackagesAreCurrent } from './npm-packages.js'
 import { projectRoot } from './project-root.js'
 import { needsPages } from './set-up.js'
@@ -30,6 +39,12 @@ if (needsPages(purpose)) bringPages()
 
 function bringNpmPackages() {
   if (npmPackagesAreCurrent(projectRoot)) return
+  if (!mayReplace('node_modules')) {
+    stop(
+      `node_modules is not what package-lock.json names, and this user may not write there. As ${ownerOf(projectRoot)}, please run:`,
+      `  cd ${projectRoot} && npm run set-up`,
+    )
+  }
   say('installing npm packages')
   const result = installNpmPackages(projectRoot)
   if (!result.ok) stop('npm packages could not be installed', result.reason)
@@ -37,11 +52,30 @@ function bringNpmPackages() {
 
 /** Images are served without pages too. */
 function bringPages() {
-  for (const bundle of outdatedBundles()) {
+  const outdated = outdatedBundles()
+  if (outdated.length > 0 && !mayReplace('dist')) {
+    say(
+      `pages stay as they are: dist is outdated, and this user may not write there. ${ownerOf(projectRoot)} builds it:`,
+      `  cd ${projectRoot} && npm run set-up`,
+    )
+    return
+  }
+  for (const bundle of outdated) {
     say(`building dist/${bundle.name}`)
     const result = buildBundle(bundle)
-    if (!result.ok) say(`dist/${bundle.name} could not be built and is not shown:`, result.reason)
+    if (!result.ok) say(`dist/${bundle.name} could not be built and stays as it is:`, result.reason)
   }
+}
+
+/** Whether this process may write to a directory of the checkout, or make it. */
+function mayReplace(folder) {
+  const path = join(projectRoot, folder)
+  return isWritable(existsSync(path) ? path : projectRoot)
+}
+
+function ownerOf(path) {
+  const { uid } = statSync(path)
+  return uid === 0 ? 'root' : `user ${uid}`
 }
 
 function askForTools(tools) {

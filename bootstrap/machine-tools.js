@@ -1,12 +1,26 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
 
+// What commands of nixery need of the machine; the others run without Nix, `doctor` to say that it is missing.
+const commandPurposes = new Map([
+  ['serve', 'serve'],
+  ['build', 'build'],
+  ['popularity', 'build'],
+])
+
+/** What `nixery` with these arguments needs. */
+export function purposeOf([command, ...others]) {
+  const wantsHelp = others.some((argument) => argument === '--help' || argument === '-h')
+  return (wantsHelp ? undefined : commandPurposes.get(command)) ?? 'command'
+}
+
 /**
  * What each purpose needs from the machine. A tool is looked for by its commands, files and libraries and
  * not by its package, so that whatever is there already (docker-ce, a Nix from nixos.org) is used.
  *
  * - `unless`: commands and files whose presence forbids the installation, because it would compete
  *   with the first and overwrite the second
+ * - `purposes`: all of them where it is not given
  * - `optional`: the purpose goes on without it; the tests that need it say why they skip
  * - `startsService`: the package is wanted for its service, which is therefore started
  */
@@ -15,43 +29,52 @@ export const machineTools = [
     // The product's Node is linked to it, and nothing on a small Debian brings it.
     debianPackage: 'libatomic1',
     libraries: ['libatomic.so.1'],
-    purposes: ['serve', 'test', 'bench', 'check', 'fresh', 'deploy'],
   },
   {
     debianPackage: 'nix-bin',
     commands: ['nix-instantiate', 'nix-store'],
-    purposes: ['serve', 'test', 'bench'],
+    isNeeded: () => !process.env.NIXERY_NIX_BIN,
+    purposes: ['serve', 'build', 'test', 'bench'],
   },
   {
     // Root works on the store itself; everybody else needs the daemon to do it for them.
     debianPackage: 'nix-setup-systemd',
     files: ['/nix/var/nix/daemon-socket/socket'],
-    isNeeded: () => process.getuid?.() !== 0 && !isWritable('/nix/var/nix/db'),
-    purposes: ['serve', 'test', 'bench'],
+    isNeeded: () =>
+      process.getuid?.() !== 0 && !process.env.NIX_REMOTE && !isWritable('/nix/var/nix/db'),
+    purposes: ['serve', 'build', 'test', 'bench'],
     startsService: true,
   },
   {
     debianPackage: 'apt',
     commands: ['apt-get', 'apt-config'],
     files: ['/usr/lib/apt/apt-helper'],
-    purposes: ['serve', 'test', 'bench'],
+    purposes: ['serve', 'build', 'test', 'bench'],
   },
-  { debianPackage: 'dpkg', commands: ['dpkg-deb'], purposes: ['serve', 'test', 'bench'] },
+  { debianPackage: 'dpkg', commands: ['dpkg-deb'], purposes: ['serve', 'build', 'test', 'bench'] },
   // Package sets in repositories. Its ssh is only recommended, and whoever uses ssh has it.
-  { debianPackage: 'git', commands: ['git'], purposes: ['serve', 'test', 'bench', 'fresh'] },
+  {
+    debianPackage: 'git',
+    commands: ['git'],
+    purposes: ['serve', 'build', 'test', 'bench', 'fresh'],
+  },
   // Archives of nixpkgs.
-  { debianPackage: 'tar', commands: ['tar'], purposes: ['serve', 'test', 'bench', 'deploy'] },
+  {
+    debianPackage: 'tar',
+    commands: ['tar'],
+    purposes: ['serve', 'build', 'test', 'bench', 'deploy'],
+  },
   // Unpacks the list of a channel for `nixery popularity`.
-  { debianPackage: 'xz-utils', commands: ['xz'], purposes: ['serve', 'test'] },
+  { debianPackage: 'xz-utils', commands: ['xz'], purposes: ['serve', 'build', 'test'] },
   {
     debianPackage: 'debian-archive-keyring',
     files: ['/usr/share/keyrings/debian-archive-keyring.gpg'],
-    purposes: ['serve', 'test', 'bench'],
+    purposes: ['serve', 'build', 'test', 'bench'],
   },
   {
     debianPackage: 'ca-certificates',
     files: ['/etc/ssl/certs/ca-certificates.crt'],
-    purposes: ['serve', 'test', 'bench'],
+    purposes: ['serve', 'build', 'test', 'bench'],
   },
   {
     debianPackage: 'docker.io',
@@ -118,7 +141,9 @@ export const machineTools = [
 
 /** The tools of `purpose` that the machine does not have. */
 export function missingTools(purpose) {
-  return machineTools.filter((tool) => tool.purposes.includes(purpose) && !isPresent(tool))
+  return machineTools.filter(
+    (tool) => (tool.purposes?.includes(purpose) ?? true) && !isPresent(tool),
+  )
 }
 
 export function isPresent(tool) {
@@ -171,7 +196,8 @@ function isExecutable(path) {
   return isAccessible(path, constants.X_OK)
 }
 
-function isWritable(path) {
+/** Whether this process may write to a file, or make files in a directory. */
+export function isWritable(path) {
   return isAccessible(path, constants.W_OK)
 }
 

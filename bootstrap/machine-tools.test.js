@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { findCommand, isPresent, obstacleOf } from './machine-tools.js'
+import { findCommand, isPresent, obstacleOf, purposeOf } from './machine-tools.js'
 
 test('findCommand() finds only what may be executed', (t) => {
   const folder = useFolderInPath(t)
@@ -12,6 +12,21 @@ test('findCommand() finds only what may be executed', (t) => {
   chmodSync(join(folder, 'nixery-probe'), 0o755)
   assert.equal(findCommand('nixery-probe'), join(folder, 'nixery-probe'))
 })
+
+const purposes = {
+  serve: 'serve',
+  'build shell/git': 'build',
+  'build --help': 'command',
+  doctor: 'command',
+  // Purposes that are no commands bring nothing.
+  test: 'command',
+  '': 'command',
+}
+for (const [line, purpose] of Object.entries(purposes)) {
+  test(`purposeOf() gives ${purpose} for nixery ${line}`, () => {
+    assert.equal(purposeOf(line.split(' ')), purpose)
+  })
+}
 
 test('isPresent() wants every command, file and library of a tool', (t) => {
   const folder = useFolderInPath(t)

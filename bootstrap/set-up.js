@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { closeSync, constants, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { outdatedBundles } from './build-pages.js'
 import { installationObstacle } from './debian-packages.js'
@@ -14,10 +14,7 @@ import { projectRoot } from './project-root.js'
 export function setUp(purpose) {
   if (isSetUp(purpose)) return { installed: false }
   const install = [process.execPath, join(projectRoot, 'bootstrap', 'install.js'), purpose]
-  // Two commands started together must not install over each other. The kernel drops this lock with
-  // its process, so a killed set-up leaves nothing behind.
-  const [command, ...rest] =
-    findCommand('flock') === undefined ? install : ['flock', lockPath(), ...install]
+  const [command, ...rest] = [...lock(), ...install]
   const result = spawnSync(command, rest, { stdio: ['ignore', 'inherit', 'inherit'] })
   if (result.status !== 0) process.exit(result.status ?? 1)
   return { installed: true }
@@ -44,8 +41,21 @@ function isHopeless(tool) {
   )
 }
 
-function lockPath() {
+/**
+ * The start of a command line that holds the lock of this checkout: two commands started together must
+ * not install over each other. The kernel drops it with its process, so a killed set-up leaves nothing
+ * behind. Nothing for somebody who may not write to the checkout, and so installs nothing there.
+ */
+function lock() {
+  if (findCommand('flock') === undefined) return []
   const folder = join(projectRoot, '.state')
-  mkdirSync(folder, { recursive: true })
-  return join(folder, 'set-up.lock')
+  const path = join(folder, 'set-up.lock')
+  try {
+    mkdirSync(folder, { recursive: true })
+    closeSync(openSync(path, constants.O_RDONLY | constants.O_CREAT))
+    return ['flock', path]
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error
+    return []
+  }
 }
