@@ -21,6 +21,12 @@ export const serveSyntax: CommandSyntax = {
     'Serves until SIGTERM or SIGINT, then lets downloads end. Settings are environment variables, see docs/configuration.md. A second signal ends it at once.',
   ],
   options: helpOption,
+  exitCodes: {
+    ...usualExitCodes,
+    0: 'stopped by SIGTERM or SIGINT',
+    1: 'the service cannot start; standard error says why',
+    130: 'ended at once by a second SIGINT; 143 by a second SIGTERM',
+  },
 }
 
 export const shells = ['bash', 'zsh', 'fish'] as const
