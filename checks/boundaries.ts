@@ -56,6 +56,7 @@ const compositionRoots: readonly string[] = [
   'src/open-image-views.ts',
   'src/open-nix.ts',
   'src/open-package-search.ts',
+  'src/package-search-settings.ts',
   'src/open-packer.ts',
   'src/open-popularity.ts',
   'src/open-sources.ts',
@@ -67,6 +68,7 @@ const compositionRoots: readonly string[] = [
   'src/watch-command.ts',
   'src/doctor-command.ts',
   'src/doctor-checks.ts',
+  'src/doctor/',
   'src/count-popularity.ts',
   'src/serve.ts',
   'src/main.ts',
@@ -118,13 +120,19 @@ function forbid(file: string, specifier: string): string | undefined {
     if (rule.packages === 'all' || rule.packages.includes(specifier)) return undefined
     return `${room} imports no npm package but ${rule.packages.join(', ') || 'none'}`
   }
-  if (compositionRoots.includes(target)) return 'nothing imports the composition root'
+  if (isCompositionRoot(target)) return 'nothing imports the composition root'
   const targetRoom = roomOf(target)
   if (targetRoom === room) return undefined
   if (specifier.startsWith('.'))
     return `${room} imports other rooms through #…, not by relative paths`
   if (targetRoom !== undefined && rule.rooms.includes(targetRoom)) return undefined
   return `${room} may import ${rule.rooms.join(', ') || 'no other room'}`
+}
+
+function isCompositionRoot(file: string): boolean {
+  return compositionRoots.some(
+    (root) => file === root || (root.endsWith('/') && file.startsWith(root)),
+  )
 }
 
 function forbidNodeModule(room: string, rule: RoomRule, specifier: string): string | undefined {

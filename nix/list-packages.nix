@@ -3,7 +3,7 @@
 # One answer per path, in order:
 #   null                             no package, or none that can be had
 #   { name, version, description }   a package; null for what it does not say
-#   { names }                        a set at the top level that wants its members listed as well
+#   { names }                        a set that wants its members listed as well
 { request }:
 let
   inherit (builtins) attrNames fromJSON foldl' isAttrs isString length parseDrvName tryEval;
@@ -14,8 +14,11 @@ let
   valueAt = foldl' (level: name: level.${name}) set.packages;
 
   isPackage = value: value.type or null == "derivation";
-  # What nix-env goes by.
-  wantsListing = path: value: length path == 1 && value.recurseForDerivations or false == true;
+  # A set may contain itself; what is for people is not as deep (`vscode-extensions.rust-lang.rust-analyzer`).
+  deepest = 4;
+
+  # What nix-env and nix search go by.
+  wantsListing = path: value: length path < deepest && value.recurseForDerivations or false == true;
 
   textOr = default: value:
     let it = tryEval value;

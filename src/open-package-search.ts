@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { describeError } from '#adapters/log/described-error.ts'
 import { makeIndex } from '#adapters/package-search/make-index.ts'
@@ -7,28 +6,29 @@ import {
   type ListingEvent,
   type OpenedPackageSearch,
 } from '#adapters/package-search/package-search.ts'
-import { systemOf } from '#core/nix/system.ts'
+import { formatPlatform, systemOf } from '#core/nix/system.ts'
 import type { PackageSources } from '#engine/ports/package-source.ts'
 import type { Config } from './config.ts'
 import { nixOptions } from './open-nix.ts'
+import { packageSearchSettings } from './package-search-settings.ts'
 
-/** Searches what the first platform has of the sources, which must stay open for longer. */
+/** Searches what the served platforms have of the sources, which must stay open for longer. */
 export function openPackageSearch(
   config: Config,
   logger: Logger,
   sources: PackageSources,
 ): Promise<OpenedPackageSearch> {
-  const { policy, platforms, stateDirectory, environment } = config
+  const { policy, platforms, environment } = config
   const { inheritedEnvironment: _, ...nix } = nixOptions(config)
-  const [platform] = platforms
-  const system = systemOf(platform)
-  const { unfree, broken, insecure, allow, deny, allowedUris } = policy
   return createPackageSearch({
     sources,
-    directory: join(stateDirectory, 'package-search'),
-    view: { system, policy: { unfree, broken, insecure, allow, deny, allowedUris } },
-    makeIndex: (set, file, until) =>
-      makeIndex({ ...file, view: { set, system, policy }, nix }, environment, until),
+    ...packageSearchSettings(config),
+    makeIndex(set, file, until) {
+      const views = platforms.map((platform) => {
+        return { platform: formatPlatform(platform), set, system: systemOf(platform), policy }
+      })
+      return makeIndex({ ...file, views, nix }, environment, until)
+    },
     nowMs: Date.now,
     report: (event) => logListing(logger, event),
   })

@@ -9,8 +9,8 @@ import { PackageSetQuery } from '#adapters/nix/package-set-query.ts'
 import { makeIndex } from '#adapters/package-search/make-index.ts'
 import { PackageIndex } from '#adapters/package-search/package-index.ts'
 import { strictPolicy, type PackagePolicy } from '#core/request/package-policy.ts'
-import type { System } from '#core/nix/system.ts'
-import type { ListedPackage } from '#engine/ports/package-search.ts'
+import { formatPlatform, platformOf, type System } from '#core/nix/system.ts'
+import type { FoundPackage, ListedPackage } from '#engine/ports/package-search.ts'
 import type { PackageSet } from '#engine/ports/package-source.ts'
 import { newestDebianPackageSet } from '#package-sets/debian/debian-package-set.ts'
 import { eventually } from '#test/anomaly/eventually.ts'
@@ -25,6 +25,7 @@ import { openPackageSearch } from '../../src/open-package-search.ts'
 import { openSources } from '../../src/open-sources.ts'
 
 const system: System = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
+const otherSystem: System = system === 'x86_64-linux' ? 'aarch64-linux' : 'x86_64-linux'
 const nix = { inheritedEnvironment: process.env }
 const { signal } = new AbortController()
 const skip = skipUnless(['nix-instantiate', 'apt-get', 'dpkg-deb', 'flock', 'git'])
@@ -47,7 +48,17 @@ removeAttrs awkward [ "loops" "devours" ] // {
     recurseForDerivations = true;
     Inner = about { description = "inside"; };
     shadowed = greeting;
-    deeper = { recurseForDerivations = true; too = greeting; };
+    Deeper = {
+      recurseForDerivations = true;
+      too = greeting;
+      quiet.hidden = greeting;
+      deep = {
+        recurseForDerivations = true;
+        down = greeting;
+        deepest = { recurseForDerivations = true; hidden = greeting; };
+      };
+    };
+    "deeper.too" = about { description = "by its longer name"; };
     throws = throw "no";
     aborts = abort "no";
   };
@@ -106,6 +117,15 @@ suite('the packages of a set', { skip }, () => {
     check('throwing-version', { attributePath: 'throwing-version', version: '1.0' })
     check('versioned', { attributePath: 'versioned', version: '2.0' })
     check('outer.inner', { attributePath: 'Outer.Inner', version: '1.0', description: 'inside' })
+    check('outer.deeper.deep.down', {
+      attributePath: 'Outer.Deeper.deep.down',
+      version: '1.0',
+    })
+    check('outer.deeper.too', {
+      attributePath: 'Outer.deeper.too',
+      version: '1.0',
+      description: 'by its longer name',
+    })
     check('outer.shadowed', { attributePath: 'outer.shadowed', version: '1.0' })
     assert.match(find('long')?.description ?? '', /^0 1 2 .{290,}…$/)
     // The derivations of these are none, which ends the look-up of all.
@@ -220,6 +240,9 @@ suite('searching the packages of sources', { skip }, () => {
     await check('pyth', 'python3')
     await check('numpy', 'python3-numpy')
     await check('7zz', '7zz')
+    const misspelled = await find('htpo')
+    assert.ok(misspelled.kind === 'found')
+    assert.equal(misspelled.near[0]?.name, 'htop')
     // What the page puts into a name is what a pull finds.
     const stored = await newestDebianPackageSet(directory.path)
     const some = await search.search('', 'plus', 100, signal)
@@ -247,6 +270,7 @@ suite('searching the packages of sources', { skip }, () => {
       `{ outputs = { self }: {
         packages.${system}.Greeter = ${greeter} // { meta.description = "greets"; };
         legacyPackages.${system}.More = { recurseForDerivations = true; greeter = ${greeter}; };
+        packages.${otherSystem}.elsewhere = ${greeter};
       }; }`,
     )
     await runPlainGit(flake, 'init', '--quiet')
@@ -257,35 +281,70 @@ suite('searching the packages of sources', { skip }, () => {
       ...process.env,
       NIXERY_STATE_DIRECTORY: join(directory.path, 'state'),
       NIXERY_PKGS_PATH: flake,
+      NIXERY_PLATFORMS: 'linux/amd64,linux/arm64',
     })
     const logger = pino({ level: 'silent' })
     await using opened = await openSources(config, logger, signal)
     const search = await openPackageSearch(config, logger, opened.sources)
     await using _closing = { [Symbol.asyncDispose]: () => search.close() }
     await search.prepare()
-    const found = await search.search('', 'greeter', 5, signal)
-    assert.deepEqual(found.kind === 'found' && found.packages, [
-      { name: 'greeter', attributePath: 'Greeter', version: '1.2', description: 'greets' },
-      { name: 'more.greeter', attributePath: 'More.greeter', version: '1.2' },
+    const check = async (words: string, expected: readonly FoundPackage[]) => {
+      const found = await search.search('', words, 5, signal)
+      assert.deepEqual(found.kind === 'found' && found.packages, expected, words)
+    }
+    const platforms = [platformOf(process.arch === 'arm64' ? 'arm64' : 'amd64')].map(formatPlatform)
+    const inner = { name: 'more.greeter', attributePath: 'More.greeter', version: '1.2', platforms }
+    await check('greeter', [
+      {
+        name: 'greeter',
+        attributePath: 'Greeter',
+        version: '1.2',
+        description: 'greets',
+        platforms,
+      },
+      inner,
     ])
+    for (const words of ['more.greeter', 'More.Greeter', 'more greeter', 'greeter more'])
+      await check(words, [inner])
+    const elsewhere = await search.search('', 'elsewhere', 5, signal)
+    assert.ok(elsewhere.kind === 'found')
+    const [only] = elsewhere.packages
+    assert.deepEqual(
+      elsewhere.platforms.filter((each) => !only?.platforms.includes(each)),
+      platforms,
+    )
   })
 
   test('makes an index in a process that ends with its caller', async () => {
     await using directory = await makeScratchDirectory()
     const entry = join(directory.path, 'set.nix')
     const path = join(directory.path, 'index')
-    const facts = { identity: 'set', revision: 'one', listedAtMs: 1 }
+    const platforms = ['linux/amd64', 'linux/arm64']
+    const facts = { identity: 'set', revision: 'one', platforms, listedAtMs: 1 }
     const set = { identity: 'set', fixed: true, entry, readablePaths: [] }
-    const request = { path, facts, nix: {}, view: { set, system, policy: strictPolicy } }
+    const views = [
+      { platform: platforms[0]!, set, system: 'x86_64-linux', policy: strictPolicy },
+      { platform: platforms[1]!, set, system: 'aarch64-linux', policy: strictPolicy },
+    ] as const
+    const request = { path, facts, nix: {}, views }
     await writeFile(
       entry,
-      `{ a = derivation { name = "a-1"; system = "${system}"; builder = "b"; }; }`,
+      `{ system }:
+      let package = name: derivation { inherit name system; builder = "b"; }; in
+      { both = package "both-1"; }
+      // (if system == "aarch64-linux" then { arm = package "arm-2"; } else { amd = package "amd-3"; })`,
     )
     const made = await makeIndex(request, process.env, signal)
-    assert.deepEqual(made, { kind: 'listed', packages: 1, left: 0 })
+    assert.deepEqual(made, { kind: 'listed', packages: 3, left: 0 })
     {
       using index = new PackageIndex(path)
-      assert.deepEqual(index.find('a', 5), [{ name: 'a', attributePath: 'a', version: '1' }])
+      const check = (name: string, version: string, ...expected: readonly string[]) =>
+        assert.deepEqual(index.find(name, 5), [
+          { name, attributePath: name, version, platforms: expected },
+        ])
+      check('both', '1', ...platforms)
+      check('arm', '2', 'linux/arm64')
+      check('amd', '3', 'linux/amd64')
     }
     await assert.rejects(makeIndex(request, process.env, signal), /listing packages ended with/)
     const endless = "builtins.foldl' (sum: _: builtins.foldl' (inner: _: inner) sum many) 0 many"
@@ -330,6 +389,8 @@ const listedNames: readonly string[] = [
   'numbered-description',
   'odd-files',
   'odd-name',
+  'outer.deeper.deep.down',
+  'outer.deeper.too',
   'outer.inner',
   'outer.shadowed',
   'plain-patterns',

@@ -1,6 +1,6 @@
 import type { TargetedKeyboardEvent } from 'preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
-import type { PackageListing } from '#core/api/service-info.ts'
+import type { PackageFound, PackageListing } from '#core/api/service-info.ts'
 import { useAnswer, type Answer } from '../api/use-answer.ts'
 import { formatCount } from '../page/quantities.ts'
 import { printable } from '../page/printable.ts'
@@ -38,7 +38,8 @@ export function PackageSearch({ label, source, chosen, onType, onAdd }: Properti
   const list = useRef<HTMLUListElement>(null)
   const words = text.trim()
   const answer = usePackages(source, words)
-  const packages = words !== '' && answer.kind === 'loaded' ? answer.value.packages : []
+  const listing = words !== '' && answer.kind === 'loaded' ? answer.value : nothing
+  const packages = [...listing.packages, ...listing.near]
 
   useEffect(() => setActive(-1), [answer])
   useEffect(() => {
@@ -128,13 +129,33 @@ export function PackageSearch({ label, source, chosen, onType, onAdd }: Properti
           >
             <span class="name">{printable(found.name)}</span>
             <span class="version">{printable(found.version ?? '')}</span>
-            {chosen.includes(found.name) && <span class="badge">in the image</span>}
+            {badgesOf(found, listing, chosen).map((badge) => (
+              <span key={badge} class="badge">
+                {badge}
+              </span>
+            ))}
             <span class="description">{printable(found.description ?? '')}</span>
           </li>
         ))}
       </ul>
     </div>
   )
+}
+
+const nothing: PackageListing = { status: 'found', packages: [], near: [] }
+
+function badgesOf(
+  found: PackageFound,
+  { near, platforms = [] }: PackageListing,
+  chosen: readonly string[],
+): readonly string[] {
+  return [
+    ...(near.includes(found) ? ['similar name'] : []),
+    ...(found.platforms.length < platforms.length
+      ? [`${found.platforms.map(printable).join(', ')} only`]
+      : []),
+    ...(chosen.includes(found.name) ? ['in the image'] : []),
+  ]
 }
 
 function usePackages(source: string, words: string): Answer<PackageListing> {
@@ -155,13 +176,15 @@ function describe(answer: Answer<PackageListing>, words: string): string {
   if (words === '') return 'Type a name or what it is for.'
   if (answer.kind === 'loading') return 'Searching …'
   if (answer.kind === 'failed') return `${answer.message} ${asTyped}`
-  const { status, packages, message } = answer.value
+  const { status, packages, near, message } = answer.value
   if (status === 'listing') return `The packages of this source are being listed. ${asTyped}`
   if (status === 'unsearchable') return `${message ?? 'This source cannot be searched.'} ${asTyped}`
-  if (packages.length === 0) return `No package matches. ${asTyped}`
+  const meant = near.map(({ name }) => printable(name)).join(' or ')
+  const question = meant === '' ? '' : ` Did you mean ${meant}?`
+  if (packages.length === 0) return `No package matches.${question} ${asTyped}`
   const count =
     packages.length < mostResults
       ? formatCount(packages.length, 'package')
       : `The first ${mostResults}`
-  return `${count}. Choose with the arrow keys and Enter.`
+  return `${count}.${question} Choose with the arrow keys and Enter.`
 }

@@ -58,9 +58,17 @@ const mostFailures = 200
 
 type AttributePath = readonly string[]
 
+/** An attribute that a name leads to. */
+interface NamedAttribute {
+  readonly path: AttributePath
+  readonly name: string
+  /** Where it lies. */
+  readonly level: RegistrySpelling
+}
+
 /**
  * Lists the packages of a set that names lead to and that the policy serves: those at its top level,
- * and in the sets there that say `recurseForDerivations`.
+ * and in sets that say `recurseForDerivations`, as deep as `nix/list-packages.nix` goes.
  */
 export async function listPackages(
   options: NixOptions,
@@ -95,30 +103,23 @@ class Listing {
     const top = await findTopLevelNames(this.#query(mostPathsAtOnce))
     if (top.kind === 'unreadable')
       return { kind: 'unlistable', message: `the package set ${top.message}` }
-    const spelling = new RegistrySpelling(top.names)
-    const level = top.names.flatMap((attribute) => {
-      const name = spelling.ofTopLevel(attribute)
-      return name === undefined ? [] : [[[attribute], name] as const]
-    })
-    const inner = await this.#listNamed(new Map(level), spelling, take)
-    // What these contain wants no listing: see nix/list-packages.nix.
-    await this.#listNamed(inner, spelling, take)
+    let level = namedAttributes(RegistrySpelling.ofTopLevel(top.names), [])
+    // What is deeper comes later, so that it is what is left out of too much.
+    while (level.length > 0) level = await this.#listLevel(level, take)
     return { kind: 'listed', left: this.#left }
   }
 
-  /** Lists attributes with their names; gives those that lie in the sets among them. */
-  async #listNamed(
-    names: ReadonlyMap<AttributePath, string>,
-    spelling: RegistrySpelling,
+  /** Lists attributes; gives those that lie in the sets among them. */
+  async #listLevel(
+    named: readonly NamedAttribute[],
     take: TakePackages,
-  ): Promise<ReadonlyMap<AttributePath, string>> {
-    const room = mostPaths - this.#asked
-    const paths = [...names.keys()].slice(0, room)
-    this.#asked += paths.length
-    this.#left += names.size - paths.length
-    const inner = new Map<AttributePath, string>()
+  ): Promise<readonly NamedAttribute[]> {
+    const asked = named.slice(0, mostPaths - this.#asked)
+    this.#asked += asked.length
+    this.#left += named.length - asked.length
+    const inner: NamedAttribute[] = []
     // The last is the next: parts of what failed come at once, so that little waits.
-    const chunks = divide(paths, mostPathsAtOnce).toReversed()
+    const chunks = divide(asked, mostPathsAtOnce).toReversed()
     for (let chunk = chunks.pop(); chunk !== undefined; chunk = chunks.pop()) {
       const answers = await this.#ask(chunk)
       if (answers === undefined) {
@@ -127,26 +128,26 @@ class Listing {
       }
       const packages: ListedPackage[] = []
       for (const [index, answer] of answers.entries()) {
-        const path = chunk[index]!
+        const { path, name, level } = chunk[index]!
         if (answer === null) continue
         if ('names' in answer) {
-          for (const [attribute, name] of spelling.within(path[0]!, answer.names))
-            inner.set([...path, attribute], name)
-        } else if (this.#isServed(path, names.get(path)!, answer.name ?? ''))
-          packages.push(listedPackage(path, names.get(path)!, answer))
+          const members = namedAttributes(level.within(path.at(-1)!, answer.names), path)
+          for (const member of members) inner.push(member)
+        } else if (this.#isServed(path, name, answer.name ?? ''))
+          packages.push(listedPackage(path, name, answer))
       }
       if (packages.length > 0) take(packages)
     }
     return inner
   }
 
-  async #ask(paths: readonly AttributePath[]): Promise<readonly ListedAttribute[] | undefined> {
+  async #ask(named: readonly NamedAttribute[]): Promise<readonly ListedAttribute[] | undefined> {
     if (performance.now() > this.#deadlineMs) return undefined
-    return this.#query(paths.length).list(paths)
+    return this.#query(named.length).list(named.map(({ path }) => path))
   }
 
   /** What to try of paths that were in vain together; what is not tried again is left out. */
-  #partsOf(failed: readonly AttributePath[]): readonly (readonly AttributePath[])[] {
+  #partsOf(failed: readonly NamedAttribute[]): readonly (readonly NamedAttribute[])[] {
     this.#failures += 1
     const isHopeless = this.#failures > mostFailures || performance.now() > this.#deadlineMs
     if (failed.length > 1 && !isHopeless)
@@ -175,19 +176,28 @@ class Listing {
   }
 }
 
+/** What names lead to at a level, which lies at `path`. */
+function namedAttributes(level: RegistrySpelling, path: AttributePath): readonly NamedAttribute[] {
+  return [...level.names()].map(([attribute, name]) => ({
+    path: [...path, attribute],
+    name,
+    level,
+  }))
+}
+
 /** Parts that an evaluation can be asked for, in order. */
-function divide(paths: readonly AttributePath[], most: number): (readonly AttributePath[])[] {
-  const parts: AttributePath[][] = []
+function divide(named: readonly NamedAttribute[], most: number): (readonly NamedAttribute[])[] {
+  const parts: NamedAttribute[][] = []
   let bytes = Infinity
-  for (const path of paths) {
+  for (const each of named) {
     // Names that lead somewhere are ASCII, and a comma is between two.
-    const size = JSON.stringify(path).length + 1
+    const size = JSON.stringify(each.path).length + 1
     const last = parts.at(-1)
     bytes += size
     if (last === undefined || last.length === most || bytes > mostBytesAtOnce) {
-      parts.push([path])
+      parts.push([each])
       bytes = size
-    } else last.push(path)
+    } else last.push(each)
   }
   return parts
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { cacheKeyOf } from '#core/request/cache-key.ts'
@@ -11,7 +11,7 @@ const [view, otherView] = [cacheKeyOf('view'), cacheKeyOf('other')]
 const dayMs = 24 * 60 * 60 * 1000
 
 async function publish(files: IndexFiles, path: string, usedMs = Date.now()): Promise<void> {
-  const unfinished = files.newPath()
+  const unfinished = await files.newPath()
   await writeFile(unfinished, path)
   await files.publish(unfinished, path)
   await utimes(path, usedMs / 1000, usedMs / 1000)
@@ -35,7 +35,7 @@ test('newest() is the file of the view that was used last', async () => {
   await files.use(one)
   assert.equal(await files.newest(view), one)
   await files.remove(one)
-  assert.equal(await files.has(one), false)
+  assert.equal(await files.use(one), false)
   assert.equal(await files.newest(view), two)
   await files.close()
 })
@@ -57,6 +57,19 @@ test('publish() keeps the last two of each view, and none that nobody used for a
   await files.close()
 })
 
+test('newPath() makes a directory again that is lost', async () => {
+  await using directory = await makeScratchDirectory()
+  const files = await IndexFiles.open(join(directory.path, 'search'))
+  await rm(join(directory.path, 'search'), { recursive: true })
+  assert.equal(await files.newest(view), undefined)
+  const one = files.pathOf(view, 'one')
+  assert.equal(await files.use(one), false)
+  await publish(files, one)
+  assert.equal(await files.newest(view), one)
+  await files.close()
+  assert.deepEqual(await readdir(join(directory.path, 'search', '.unfinished')), [])
+})
+
 test('open() removes what a dead process left unfinished, close() what this one did', async () => {
   await using directory = await makeScratchDirectory()
   const left = join(directory.path, '.unfinished', 'dead')
@@ -64,7 +77,7 @@ test('open() removes what a dead process left unfinished, close() what this one 
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8')
   await writeFile(join(left, '.boot'), boot.trim())
   const files = await IndexFiles.open(directory.path)
-  const path = files.newPath()
+  const path = await files.newPath()
   await writeFile(path, '')
   const peer = await IndexFiles.open(directory.path)
   assert.ok(existsSync(path), 'a living process keeps its files')

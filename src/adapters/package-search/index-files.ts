@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readdir, rename, rm, stat, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
 import {
   ownDirectory,
@@ -26,7 +26,7 @@ const unusedAfterMs = 30 * 24 * 60 * 60 * 1000
  */
 export class IndexFiles {
   readonly #directory: string
-  readonly #unfinished: OwnedDirectory
+  #unfinished: OwnedDirectory
 
   private constructor(directory: string, unfinished: OwnedDirectory) {
     this.#directory = directory
@@ -45,23 +45,24 @@ export class IndexFiles {
   }
 
   /** The file of the view that was used last; `undefined` when there is none. */
-  async newest(view: CacheKey): Promise<string | undefined> {
-    const [newest] = await this.#byUse(prefixOf(view))
-    return newest?.path
+  newest(view: CacheKey): Promise<string | undefined> {
+    return newestIndex(this.#directory, view)
   }
 
-  async has(path: string): Promise<boolean> {
-    return (await unlessMissing(stat(path))) !== undefined
-  }
-
-  /** Says that the file is in use. */
-  async use(path: string): Promise<void> {
+  /** Says that the file is in use; false when it is not there. */
+  async use(path: string): Promise<boolean> {
     const now = new Date()
-    await unlessMissing(utimes(path, now, now))
+    return (await unlessMissing(utimes(path, now, now).then(() => true))) === true
   }
 
-  /** For a file that will be published, or removed. */
-  newPath(): string {
+  /** For a file that will be published, or removed. Makes the directory again when it is lost. */
+  async newPath(): Promise<string> {
+    const { path } = this.#unfinished
+    if ((await unlessMissing(stat(path))) === undefined) {
+      const lost = this.#unfinished
+      this.#unfinished = await ownDirectory(dirname(path))
+      await lost.release()
+    }
     return join(this.#unfinished.path, randomUUID())
   }
 
@@ -69,7 +70,7 @@ export class IndexFiles {
   async publish(finished: string, path: string): Promise<void> {
     await rename(finished, path)
     await this.use(path)
-    const files = await this.#byUse('')
+    const files = await listByUse(this.#directory, '')
     const views = Map.groupBy(files, ({ path: other }) => other.slice(0, -setCharacters))
     const outdated = [...views.values()].flatMap((ofView) => ofView.slice(mostPerView))
     const unused = files.filter(({ usedMs }) => Date.now() - usedMs > unusedAfterMs)
@@ -84,18 +85,27 @@ export class IndexFiles {
   close(): Promise<void> {
     return this.#unfinished.release()
   }
+}
 
-  async #byUse(prefix: string): Promise<readonly { path: string; usedMs: number }[]> {
-    const names = (await readdir(this.#directory)).filter(
-      (name) => name.startsWith(prefix) && name.endsWith(suffix),
-    )
-    const files = names.map(async (name) => {
-      const path = join(this.#directory, name)
-      // Another process may remove it meanwhile.
-      return { path, usedMs: (await unlessMissing(stat(path)))?.mtimeMs ?? 0 }
-    })
-    return (await Promise.all(files)).sort((a, b) => b.usedMs - a.usedMs)
-  }
+/** The file of the view that was used last; `undefined` when there is none. Changes nothing. */
+export async function newestIndex(directory: string, view: CacheKey): Promise<string | undefined> {
+  const [newest] = await listByUse(directory, prefixOf(view))
+  return newest?.path
+}
+
+async function listByUse(
+  directory: string,
+  prefix: string,
+): Promise<readonly { path: string; usedMs: number }[]> {
+  const names = ((await unlessMissing(readdir(directory))) ?? []).filter(
+    (name) => name.startsWith(prefix) && name.endsWith(suffix),
+  )
+  const files = names.map(async (name) => {
+    const path = join(directory, name)
+    // Another process may remove it meanwhile.
+    return { path, usedMs: (await unlessMissing(stat(path)))?.mtimeMs ?? 0 }
+  })
+  return (await Promise.all(files)).sort((a, b) => b.usedMs - a.usedMs)
 }
 
 const suffix = '.sqlite'

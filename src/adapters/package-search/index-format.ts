@@ -2,11 +2,14 @@ import type { CacheKey } from '#core/request/cache-key.ts'
 import { cacheKeyOf, type CanonicalValue } from '#core/request/cache-key.ts'
 
 /** Raise it when the tables change, or what is listed of packages: older indexes then are nobody's. */
-const indexFormat = 1
+const indexFormat = 2
 
-/** The key of everything but the set that decides what an index holds. */
-export function indexViewKey(view: CanonicalValue): CacheKey {
-  return cacheKeyOf({ indexFormat, view })
+/** The key of everything but the set that decides what an index of a source holds. */
+export function indexViewKey(
+  source: string,
+  { platforms, view }: { readonly platforms: readonly string[]; readonly view: CanonicalValue },
+): CacheKey {
+  return cacheKeyOf({ indexFormat, source, platforms, view })
 }
 
 /** What an index says of itself. */
@@ -14,17 +17,31 @@ export interface IndexFacts {
   /** Of the pinned set. */
   readonly identity: string
   readonly revision: string
+  /** Whose packages are listed: `linux/amd64`. */
+  readonly platforms: readonly string[]
   /** Milliseconds since 1970. */
   readonly listedAtMs: number
 }
+
+/** What is listed, until the tables are made of it. */
+export const createListed = `
+  CREATE TEMP TABLE listed (
+    number INTEGER PRIMARY KEY, name, attribute_path, version, description, platform
+  )
+`
+
+export const insertListed = `
+  INSERT INTO listed (name, attribute_path, version, description, platform) VALUES (?, ?, ?, ?, ?)
+`
 
 /**
  * The tables of an index. Identifiers follow the length of names, so that the first of the rows that
  * full-text search gives in their order are those with the shortest names, and it need not find all:
  *
- *     packages   id, name, attribute_path, version, description
+ *     packages   id, name, attribute_path, version, description, platforms
  *     words      words of names and descriptions, and what they begin with
  *     parts      every three letters of names
+ *     lengths    all names of one length, with spaces between them
  *     facts      one row
  */
 export const createTables = `
@@ -33,10 +50,17 @@ export const createTables = `
     name TEXT NOT NULL UNIQUE,
     attribute_path TEXT NOT NULL,
     version TEXT,
-    description TEXT
+    description TEXT,
+    platforms TEXT NOT NULL
   );
-  INSERT OR IGNORE INTO packages (name, attribute_path, version, description)
-    SELECT name, attribute_path, version, description FROM listed ORDER BY length(name), name;
+  INSERT INTO packages (name, attribute_path, version, description, platforms)
+    SELECT name, attribute_path, version, description, platforms FROM (
+      -- The other columns are those of the row with the lowest number.
+      SELECT *, min(number), group_concat(platform, ' ' ORDER BY number) AS platforms
+        FROM listed GROUP BY name
+    ) ORDER BY length(name), name;
+  CREATE TABLE lengths (length INTEGER PRIMARY KEY, names TEXT NOT NULL);
+  INSERT INTO lengths SELECT length(name), group_concat(name, ' ') FROM packages GROUP BY length(name);
   CREATE VIRTUAL TABLE words USING fts5 (
     name, description, content='packages', content_rowid='id', prefix='1 2 3',
     tokenize="unicode61 remove_diacritics 2 tokenchars '+#'"
@@ -48,5 +72,5 @@ export const createTables = `
   );
   INSERT INTO parts (parts) VALUES ('rebuild');
   INSERT INTO parts (parts) VALUES ('optimize');
-  CREATE TABLE facts (identity TEXT, revision TEXT, listed_at_ms INTEGER);
+  CREATE TABLE facts (identity TEXT, revision TEXT, platforms TEXT, listed_at_ms INTEGER);
 `

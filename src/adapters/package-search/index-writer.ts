@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { ListedPackage } from '#engine/ports/package-search.ts'
-import { createTables, type IndexFacts } from './index-format.ts'
+import { createListed, createTables, insertListed, type IndexFacts } from './index-format.ts'
 
 /** Writes one index: finishing one of 60,000 packages takes some seconds, in which nothing else runs. */
 export class IndexWriter implements Disposable {
@@ -13,21 +13,26 @@ export class IndexWriter implements Disposable {
     // Nobody reads the file before it has its name, and what a crash leaves is nobody's.
     this.#database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF')
     this.#database.exec('PRAGMA temp_store = MEMORY')
-    this.#database.exec('CREATE TEMP TABLE listed (name, attribute_path, version, description)')
-    this.#insert = this.#database.prepare('INSERT INTO listed VALUES (?, ?, ?, ?)')
+    this.#database.exec(createListed)
+    this.#insert = this.#database.prepare(insertListed)
   }
 
-  add(packages: readonly ListedPackage[]): void {
+  /** Packages of a platform, each once; those of the first platform come first. */
+  add(platform: string, packages: readonly ListedPackage[]): void {
     this.#database.exec('BEGIN')
     for (const { name, attributePath, version, description } of packages)
-      this.#insert.run(name, attributePath, version ?? null, description ?? null)
+      this.#insert.run(name, attributePath, version ?? null, description ?? null, platform)
     this.#database.exec('COMMIT')
   }
 
-  /** Completes the file; nothing can be added then. */
-  finish({ identity, revision, listedAtMs }: IndexFacts): void {
+  /** Completes the file and gives the number of packages; nothing can be added then. */
+  finish({ identity, revision, platforms, listedAtMs }: IndexFacts): number {
     this.#database.exec(createTables)
-    this.#database.prepare('INSERT INTO facts VALUES (?, ?, ?)').run(identity, revision, listedAtMs)
+    this.#database
+      .prepare('INSERT INTO facts VALUES (?, ?, ?, ?)')
+      .run(identity, revision, platforms.join(' '), listedAtMs)
+    const row = this.#database.prepare('SELECT count(*) AS count FROM packages').get()
+    return Number(row?.['count'])
   }
 
   [Symbol.dispose](): void {

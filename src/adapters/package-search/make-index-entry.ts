@@ -7,26 +7,21 @@
  * Prints an IndexOutcome as JSON, or says on stderr why it failed.
  */
 import { text } from 'node:stream/consumers'
-import { listPackages } from '#adapters/nix/list-packages.ts'
+import { listPackages, type ListOutcome } from '#adapters/nix/list-packages.ts'
 import type { IndexOutcome, IndexRequest } from './make-index.ts'
 import { IndexWriter } from './index-writer.ts'
 
 async function makeIndex(request: IndexRequest, signal: AbortSignal): Promise<IndexOutcome> {
-  const { path, facts, nix, view } = request
+  const { path, facts, nix, views } = request
   using writer = new IndexWriter(path)
-  let packages = 0
-  const outcome = await listPackages(
-    { ...nix, inheritedEnvironment: process.env },
-    view,
-    (some) => {
-      packages += some.length
-      writer.add(some)
-    },
-    signal,
-  )
-  if (outcome.kind === 'unlistable') return outcome
-  writer.finish(facts)
-  return { ...outcome, packages }
+  const options = { ...nix, inheritedEnvironment: process.env }
+  const outcomes: ListOutcome[] = []
+  for (const { platform, ...view } of views)
+    outcomes.push(await listPackages(options, view, (some) => writer.add(platform, some), signal))
+  // A set may have packages for one platform only.
+  if (outcomes.every((outcome) => outcome.kind === 'unlistable')) return outcomes[0]!
+  const left = outcomes.reduce((sum, it) => sum + (it.kind === 'listed' ? it.left : 0), 0)
+  return { kind: 'listed', packages: writer.finish(facts), left }
 }
 
 const ending = new AbortController()

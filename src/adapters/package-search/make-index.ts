@@ -13,12 +13,13 @@ export interface IndexRequest {
   /** Of the new file. */
   readonly path: string
   readonly facts: IndexFacts
-  readonly view: PackageSetView
+  /** What each platform sees of the set. */
+  readonly views: ReadonlyArray<PackageSetView & { readonly platform: string }>
   readonly nix: Omit<NixOptions, 'inheritedEnvironment' | 'settings'>
 }
 
 const outcomeSchema = z.discriminatedUnion('kind', [
-  /** `left` attributes could not be evaluated. */
+  /** `left` attributes could not be evaluated, on all platforms together. */
   z.object({ kind: z.literal('listed'), packages: z.number(), left: z.number() }),
   /** One line: why nothing of the set can be listed. There may be a file, which is none. */
   z.object({ kind: z.literal('unlistable'), message: z.string() }),
@@ -26,8 +27,8 @@ const outcomeSchema = z.discriminatedUnion('kind', [
 
 export type IndexOutcome = z.infer<typeof outcomeSchema>
 
-/** A listing ends itself after an hour, with what it has then. */
-const timeoutMs = 70 * 60_000
+/** The listing of a platform ends itself after an hour, with what it has then. */
+const platformTimeoutMs = 70 * 60_000
 
 /** Ending Nix takes half a second. */
 const killGraceMs = 5_000
@@ -58,7 +59,7 @@ export async function makeIndex(
       environment: definedOf(environment),
       stdin: JSON.stringify(request),
       inBackground: true,
-      timeoutMs,
+      timeoutMs: request.views.length * platformTimeoutMs,
       killGraceMs,
       stdoutLimitBytes: 64 * 1024,
       errorCodes,

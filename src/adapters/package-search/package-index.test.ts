@@ -8,7 +8,9 @@ import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { IndexWriter } from './index-writer.ts'
 import { PackageIndex } from './package-index.ts'
 
-const facts = { identity: 'set', revision: 'one', listedAtMs: 1 }
+const [amd64, arm64] = ['linux/amd64', 'linux/arm64']
+const platforms = [amd64, arm64]
+const facts = { identity: 'set', revision: 'one', platforms, listedAtMs: 1 }
 
 const descriptions: Readonly<Record<string, string>> = {
   git: 'fast, scalable, distributed revision control system',
@@ -35,19 +37,23 @@ const packages: readonly ListedPackage[] = Object.entries(descriptions).map(
   ([name, description]) => ({ name, attributePath: name, version: '1.0', description }),
 )
 
-async function openIndex(listed: readonly ListedPackage[]) {
+/** An index of what is listed for amd64, and more for arm64. */
+async function openIndex(listed: readonly ListedPackage[], more: readonly ListedPackage[] = []) {
+  let finished: number
   const directory = await makeScratchDirectory()
   const path = join(directory.path, 'index.sqlite')
   {
     using writer = new IndexWriter(path)
-    writer.add(listed.slice(0, 3))
-    writer.add(listed.slice(3))
-    writer.finish(facts)
+    writer.add(amd64, listed.slice(0, 3))
+    writer.add(amd64, listed.slice(3))
+    writer.add(arm64, more)
+    finished = writer.finish(facts)
   }
   const index = new PackageIndex(path)
   return {
     index,
     path,
+    finished,
     async [Symbol.asyncDispose]() {
       index[Symbol.dispose]()
       await directory[Symbol.asyncDispose]()
@@ -79,9 +85,44 @@ test('find() gives what is called so, then names that begin so, then names, then
   check('schone apfel', 'fonts-äpfel')
   check('g lib', 'libgit2-dev', 'libstdcplusplus6')
   check('git nowhere')
+  // Two letters count: more of them would be looked up for long, and find hardly less.
+  check('f l q', 'legit', 'git-lfs', 'python3-numpy', 'python3packages.numpy')
+  check('libgit2 '.repeat(50), 'libgit2-dev')
   check('.')
   check('-')
   check('')
+})
+
+test('find() gives what any platform has, as the first of them has it', async () => {
+  const git = { name: 'git', attributePath: 'git', version: '2.0', description: 'of arm' }
+  const box = { name: 'box64', attributePath: 'box64', description: 'runs what is for amd64' }
+  await using opened = await openIndex(packages, [box, git])
+  const { index, finished } = opened
+  assert.equal(finished, packages.length + 1)
+  assert.deepEqual(index.find('box64', 5), [{ ...box, platforms: [arm64] }])
+  const [found] = index.find('git', 1)
+  assert.deepEqual(found, { ...packages[0], platforms })
+})
+
+test('near() gives what somebody may have meant, unless something is called so', async () => {
+  await using opened = await openIndex(packages)
+  const check = (typed: string, ...expected: readonly string[]) =>
+    assert.deepEqual(
+      opened.index.near(typed).map(({ name }) => name),
+      expected,
+      typed,
+    )
+  check('htpo', 'htop')
+  check('Pyhton3', 'python3')
+  check('gti', 'git')
+  check('python3 nmupy', 'python3-numpy')
+  check('python313packages.numpy', 'python3packages.numpy')
+  check('git')
+  check('nothing-like-it')
+  check('')
+  check('"')
+  check('l'.repeat(1000))
+  assert.deepEqual(opened.index.near('htpo')[0]?.platforms, [amd64])
 })
 
 test('find() keeps to what was asked for', async () => {
@@ -91,7 +132,7 @@ test('find() keeps to what was asked for', async () => {
   assert.deepEqual(names(0), [])
   assert.deepEqual(
     opened.index.find('htop', 5),
-    packages.filter(({ name }) => name === 'htop'),
+    packages.filter(({ name }) => name === 'htop').map((it) => ({ ...it, platforms: [amd64] })),
   )
   assert.deepEqual(opened.index.facts, facts)
 })
@@ -100,7 +141,7 @@ test('find() takes whatever is typed for words, and never for the language of th
   const bare = { name: 'bare', attributePath: 'Bare' }
   await using opened = await openIndex([bare, ...packages])
   const { index } = opened
-  assert.deepEqual(index.find('bare', 5), [bare])
+  assert.deepEqual(index.find('bare', 5), [{ ...bare, platforms: [amd64] }])
   const operators = [
     '"',
     'git"',

@@ -1,13 +1,15 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
-import type { ListedPackage } from '#engine/ports/package-search.ts'
+import { distanceBound, nearestOf } from '#core/nix/near-names.ts'
+import type { FoundPackage } from '#engine/ports/package-search.ts'
 import type { IndexFacts } from './index-format.ts'
 import { parseSearchTerms } from './search-terms.ts'
 
 const factsSchema = z.object({
   identity: z.string(),
   revision: z.string(),
+  platforms: z.string(),
   listed_at_ms: z.number(),
 })
 const idsSchema = z.array(z.object({ id: z.number() }))
@@ -16,7 +18,12 @@ const packageSchema = z.object({
   attribute_path: z.string(),
   version: z.string().nullable(),
   description: z.string().nullable(),
+  platforms: z.string(),
 })
+const namesSchema = z.array(z.object({ names: z.string() }))
+
+/** Comparing with as many takes 10 ms; 100,000 packages have fewer of nearly one length. */
+const mostCompared = 50_000
 
 /**
  * The packages of one package set, in a file that never changes. A damaged file gives errors of any
@@ -29,6 +36,7 @@ export class PackageIndex implements Disposable {
   readonly #exact: StatementSync
   readonly #inWords: StatementSync
   readonly #inParts: StatementSync
+  readonly #ofLengths: StatementSync
   readonly #package: StatementSync
 
   constructor(path: string) {
@@ -46,9 +54,10 @@ export class PackageIndex implements Disposable {
       this.#inParts = this.#database.prepare(
         'SELECT rowid AS id FROM parts WHERE parts MATCH ? ORDER BY rowid LIMIT ?',
       )
-      this.#package = this.#database.prepare(
-        'SELECT name, attribute_path, version, description FROM packages WHERE id = ?',
+      this.#ofLengths = this.#database.prepare(
+        'SELECT names FROM lengths WHERE abs(length - :length) <= :distance ORDER BY abs(length - :length)',
       )
+      this.#package = this.#database.prepare('SELECT * FROM packages WHERE id = ?')
     } catch (error) {
       this.#database.close()
       throw error
@@ -60,7 +69,7 @@ export class PackageIndex implements Disposable {
    * with it, names that have the words, then names and descriptions; each time the shortest names
    * first. Takes some milliseconds.
    */
-  find(typed: string, most: number): readonly ListedPackage[] {
+  find(typed: string, most: number): readonly FoundPackage[] {
     const terms = parseSearchTerms(typed)
     if (terms === undefined) return []
     const { inNames } = terms
@@ -79,25 +88,40 @@ export class PackageIndex implements Disposable {
     return [...ids].slice(0, most).map((id) => this.#read(id))
   }
 
+  /**
+   * Packages whose names differ from what somebody typed by a few letters, nearest first; none when
+   * one is called so. Takes some milliseconds.
+   */
+  near(typed: string): readonly FoundPackage[] {
+    const wanted = parseSearchTerms(typed)?.exact
+    if (wanted === undefined || this.#exact.get(wanted) !== undefined) return []
+    const { length } = wanted
+    const ofLengths = this.#ofLengths.all({ length, distance: distanceBound(length) })
+    const names = namesSchema.parse(ofLengths).flatMap((row) => row.names.split(' '))
+    return nearestOf(wanted, names.slice(0, mostCompared)).flatMap((name) =>
+      idsSchema.parse(this.#exact.all(name)).map(({ id }) => this.#read(id)),
+    )
+  }
+
   [Symbol.dispose](): void {
     this.#database.close()
   }
 
   #readFacts(): IndexFacts {
     const row = this.#database.prepare('SELECT * FROM facts').get()
-    const { identity, revision, listed_at_ms: listedAtMs } = factsSchema.parse(row)
-    return { identity, revision, listedAtMs }
+    const { identity, revision, platforms, listed_at_ms } = factsSchema.parse(row)
+    return { identity, revision, platforms: platforms.split(' '), listedAtMs: listed_at_ms }
   }
 
-  #read(id: number): ListedPackage {
-    const { name, attribute_path, version, description } = packageSchema.parse(
-      this.#package.get(id),
-    )
+  #read(id: number): FoundPackage {
+    const row = packageSchema.parse(this.#package.get(id))
+    const { name, attribute_path, version, description, platforms } = row
     return {
       name,
       attributePath: attribute_path,
       ...(version !== null && { version }),
       ...(description !== null && { description }),
+      platforms: platforms.split(' '),
     }
   }
 }

@@ -15,6 +15,7 @@ import {
 
 const { signal } = new AbortController()
 const minuteMs = 60_000
+const amd64 = 'linux/amd64'
 
 interface MovingSource extends PackageSource {
   revision: string
@@ -46,9 +47,8 @@ function movingSource(name: string, revision: string): MovingSource {
 
 const makeIndex: PackageSearchOptions['makeIndex'] = async (set, { path, facts }) => {
   using writer = new IndexWriter(path)
-  writer.add([{ name: set.entry, attributePath: set.entry }])
-  writer.finish(facts)
-  return { kind: 'listed', packages: 1, left: 0 }
+  writer.add(amd64, [{ name: set.entry, attributePath: set.entry }])
+  return { kind: 'listed', packages: writer.finish(facts), left: 0 }
 }
 
 interface Started extends OpenedPackageSearch, AsyncDisposable {
@@ -67,6 +67,7 @@ async function start(
   const search = await createPackageSearch({
     sources: new Map([['', source]]),
     directory,
+    platforms: [amd64],
     view: 'view',
     makeIndex,
     nowMs: () => now,
@@ -117,6 +118,8 @@ test('search() begins a listing and does not wait for it', async () => {
   assert.deepEqual(await search.search('', 'one', 0, signal), {
     kind: 'found',
     packages: [],
+    near: [],
+    platforms: [amd64],
     revision: 'one',
   })
   await untilTold(search, ['listed'])
@@ -289,12 +292,49 @@ test('close() ends what is being listed and leaves nothing of it', async () => {
   assert.equal(await search.names('one'), 'listing')
 })
 
-test('a directory that is lost is told to those who search, and lets the service end', async () => {
+test('a directory that is lost is made again, and what was in it', async () => {
   await using directory = await makeScratchDirectory()
-  const search = await start(directory.path, movingSource('', 'one'))
-  await rm(directory.path, { recursive: true })
-  assert.equal(await search.names('one'), 'listing')
-  await untilTold(search, ['failed', 'failed'])
-  assert.match(String(await search.names('one')), /^the packages cannot be listed now/)
+  const home = join(directory.path, 'search')
+  const search = await start(home, movingSource('', 'one'))
+  await rm(home, { recursive: true })
+  await search.prepare()
+  assert.deepEqual(await search.names('one'), ['one'])
+  await rm(home, { recursive: true })
+  search.advance(minuteMs)
+  assert.deepEqual(await search.names('one'), ['one'])
+  await search.prepare()
+  await untilTold(search, ['listed', 'listed'])
+  const left = (await readdir(home)).filter((name) => name.endsWith('.sqlite'))
+  assert.equal(left.length, 1)
   await search.close()
+})
+
+test('search() offers near names to who finds few', async () => {
+  await using directory = await makeScratchDirectory()
+  const listed = ['git', 'gitg', 'gits-a', 'gits-b', 'gits-c', 'gits-d', 'htop', 'htpo-mode']
+  await using search = await start(directory.path, movingSource('', 'one'), {
+    makeIndex: async (_, { path, facts }) => {
+      using writer = new IndexWriter(path)
+      writer.add(
+        amd64,
+        listed.map((name) => ({ name, attributePath: name })),
+      )
+      return { kind: 'listed', packages: writer.finish(facts), left: 0 }
+    },
+  })
+  await search.prepare()
+  const check = async (words: string, most: number, found: string[], near: string[]) => {
+    const outcome = await search.search('', words, most, signal)
+    assert.ok(outcome.kind === 'found')
+    assert.deepEqual(
+      [outcome.packages, outcome.near].map((some) => some.map(({ name }) => name)),
+      [found, near],
+      words,
+    )
+  }
+  await check('htpo', 9, ['htpo-mode'], ['htop'])
+  await check('htpo', 1, ['htpo-mode'], [])
+  await check('htop', 9, ['htop'], [])
+  await check('gits', 9, ['gits-a', 'gits-b', 'gits-c', 'gits-d'], ['git', 'gitg'])
+  await check('gi', 9, listed.slice(0, 6), [])
 })

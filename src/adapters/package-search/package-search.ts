@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { Semaphore } from '#adapters/concurrency/semaphore.ts'
 import type { CacheKey, CanonicalValue } from '#core/request/cache-key.ts'
-import type { PackageSearch, SearchOutcome } from '#engine/ports/package-search.ts'
+import type { FoundPackage, PackageSearch, SearchOutcome } from '#engine/ports/package-search.ts'
 import {
   findSource,
   type PackageSet,
@@ -18,7 +18,9 @@ export interface PackageSearchOptions {
   readonly sources: PackageSources
   /** Where indexes are kept; processes may share it. Made when it is not there. */
   readonly directory: string
-  /** What decides, beside the set, what is listed. */
+  /** Whose packages are listed: `linux/amd64`; what these differ in is that of the first. */
+  readonly platforms: readonly string[]
+  /** What else decides, beside the set, what is listed. */
   readonly view: CanonicalValue
   /** Writes an index to a new file; one that is aborted may leave it there. */
   readonly makeIndex: (
@@ -60,6 +62,9 @@ export interface OpenedPackageSearch extends PackageSearch {
 
 /** A page shows no more, and a search takes time for each. */
 const mostFound = 200
+
+/** Whoever finds fewer may have misspelled the name. */
+const fewFound = 5
 
 /** Whoever searches asks a source no more often than so whether it has moved. */
 const checkEveryMs = 60_000
@@ -133,7 +138,7 @@ class SearchedSource {
     this.#name = name
     this.#source = source
     this.#tools = tools
-    this.#view = indexViewKey([name, tools.view])
+    this.#view = indexViewKey(name, tools)
   }
 
   async search(words: string, most: number): Promise<SearchOutcome> {
@@ -142,8 +147,17 @@ class SearchedSource {
     const index = this.#index
     if (index !== undefined) {
       try {
+        const { revision, platforms } = index.facts
         const packages = index.find(words, most)
-        return { kind: 'found', packages, revision: index.facts.revision }
+        const near = packages.length < Math.min(most, fewFound) ? index.near(words) : []
+        const isFound = ({ name }: FoundPackage) => packages.some((found) => found.name === name)
+        return {
+          kind: 'found',
+          packages,
+          near: near.filter((each) => !isFound(each)),
+          platforms,
+          revision,
+        }
       } catch (error) {
         await this.#removeDamaged(index.path, error)
       }
@@ -200,26 +214,28 @@ class SearchedSource {
     const pin = await this.#source.pin('latest', signal)
     if (pin.kind !== 'pinned') return pin.message
     const { pinned } = pin
-    if (this.#isServed(pinned)) return undefined
+    if (await this.#isServed(pinned)) return undefined
     // Another process may have listed it, or this one before the source moved to and fro.
     if (pinned.fixed && (await this.#open(files.pathOf(this.#view, pinned.identity))))
       return undefined
     return turns.run(() => this.#list(pinned))
   }
 
-  #isServed({ identity, fixed }: PinnedSource): boolean {
+  /** What somebody removed is answered from until there is another one, which the next start finds. */
+  async #isServed({ identity, fixed }: PinnedSource): Promise<boolean> {
     if (this.#index?.facts.identity !== identity) return false
+    if (!(await this.#tools.files.use(this.#index.path))) return false
     return fixed || this.#tools.nowMs() - this.#index.facts.listedAtMs < liveIndexMs
   }
 
   async #list(pinned: PinnedSource): Promise<string | undefined> {
-    const { files, makeIndex, nowMs, report, signal } = this.#tools
+    const { files, makeIndex, nowMs, platforms, report, signal } = this.#tools
     signal.throwIfAborted()
     const fetched = await this.#source.fetch(pinned, signal)
     if (fetched.kind !== 'fetched') return fetched.message
     const { identity, revision } = pinned
-    const facts = { identity, revision, listedAtMs: nowMs() }
-    const unfinished = files.newPath()
+    const facts = { identity, revision, platforms, listedAtMs: nowMs() }
+    const unfinished = await files.newPath()
     try {
       const outcome = await makeIndex(fetched.set, { path: unfinished, facts }, signal)
       if (outcome.kind === 'unlistable') return outcome.message
@@ -237,9 +253,8 @@ class SearchedSource {
   /** Serves an index from now on; false when there is none that can be read. */
   async #open(path: string): Promise<boolean> {
     const { files } = this.#tools
-    if (!(await files.has(path))) return false
+    if (!(await files.use(path))) return false
     try {
-      await files.use(path)
       const opened = new PackageIndex(path)
       this.#index?.[Symbol.dispose]()
       this.#index = opened

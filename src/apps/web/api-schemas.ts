@@ -203,17 +203,20 @@ const serviceInfo: z.ZodType<ServiceInfo> = z
   })
   .describe('What serves, and what it serves.')
 
+const packageFound = z.object({
+  name: z.string(),
+  attributePath: z.string(),
+  version: z.string().exactOptional(),
+  description: z.string().exactOptional(),
+  platforms: z.array(z.string()).describe('The served platforms that have it.'),
+})
+
 const packageListing: z.ZodType<PackageListing> = z
   .object({
     status: z.enum(['found', 'listing', 'unsearchable']),
-    packages: z.array(
-      z.object({
-        name: z.string(),
-        attributePath: z.string(),
-        version: z.string().exactOptional(),
-        description: z.string().exactOptional(),
-      }),
-    ),
+    packages: z.array(packageFound),
+    near: z.array(packageFound).describe('Names near the words, when few packages have those.'),
+    platforms: z.array(z.string()).exactOptional(),
     revision: z.string().exactOptional(),
     message: z.string().exactOptional(),
   })

@@ -41,11 +41,13 @@ export const serviceRoutes: readonly ApiRoute[] = [
 
 function describeSearch(outcome: SearchOutcome): PackageListing {
   switch (outcome.kind) {
-    case 'found':
-      return { status: 'found', packages: outcome.packages, revision: outcome.revision }
+    case 'found': {
+      const { kind: status, ...found } = outcome
+      return { status, ...found }
+    }
     case 'listing':
-      return { status: 'listing', packages: [] }
+      return { status: 'listing', packages: [], near: [] }
     case 'unsearchable':
-      return { status: 'unsearchable', packages: [], message: outcome.message }
+      return { status: 'unsearchable', packages: [], near: [], message: outcome.message }
   }
 }

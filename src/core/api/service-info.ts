@@ -29,17 +29,27 @@ export interface Problem {
   readonly detail: string
 }
 
-/** A package as `GET /api/v1/packages` lists it. */
+/** A package that somebody looked for. */
+export interface PackageFound {
+  /** As it is put into a repository name. */
+  readonly name: string
+  readonly attributePath: string
+  readonly version?: string
+  readonly description?: string
+  /** The served platforms that have it: `linux/amd64`. */
+  readonly platforms: readonly string[]
+}
+
+/** What `GET /api/v1/packages` answers. */
 export interface PackageListing {
   /** `listing`: the source is being listed, ask again in a while. */
   readonly status: 'found' | 'listing' | 'unsearchable'
-  readonly packages: readonly {
-    /** As it is put into a repository name. */
-    readonly name: string
-    readonly attributePath: string
-    readonly version?: string
-    readonly description?: string
-  }[]
+  /** Best first. */
+  readonly packages: readonly PackageFound[]
+  /** Those that may have been meant, nearest first, when few have the words. */
+  readonly near: readonly PackageFound[]
+  /** That packages were looked for on. */
+  readonly platforms?: readonly string[]
   readonly revision?: string
   readonly message?: string
 }

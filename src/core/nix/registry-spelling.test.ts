@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RegistrySpelling } from './registry-spelling.ts'
 
-test('ofTopLevel() gives the name that a look-up reads as the attribute', () => {
+test('names() gives what a look-up reads as the attribute', () => {
   const cases: ReadonlyArray<readonly [attribute: string, name: string | undefined]> = [
     ['git', 'git'],
     ['bashInteractive', 'bashinteractive'],
@@ -24,15 +24,13 @@ test('ofTopLevel() gives the name that a look-up reads as the attribute', () => 
     ['absent', undefined],
     ['l'.repeat(256), undefined],
   ]
-  const spelling = new RegistrySpelling(
-    cases.map(([attribute]) => attribute).filter((attribute) => attribute !== 'absent'),
-  )
-  for (const [attribute, name] of cases)
-    assert.equal(spelling.ofTopLevel(attribute), name, attribute)
+  const attributes = cases.map(([attribute]) => attribute).filter((it) => it !== 'absent')
+  const names = RegistrySpelling.ofTopLevel(attributes).names()
+  for (const [attribute, name] of cases) assert.equal(names.get(attribute), name, attribute)
 })
 
 test('within() gives names that lead into a set, and not to what the top level has', () => {
-  const spelling = new RegistrySpelling([
+  const top = RegistrySpelling.ofTopLevel([
     'Xorg',
     'xorg.shadowed',
     'Python3',
@@ -41,7 +39,7 @@ test('within() gives names that lead into a set, and not to what the top level h
     'A.B',
   ])
   const check = (set: string, attributes: readonly string[], expected: Record<string, string>) =>
-    assert.deepEqual(Object.fromEntries(spelling.within(set, attributes)), expected)
+    assert.deepEqual(Object.fromEntries(top.within(set, attributes).names()), expected)
   check('Xorg', ['libX11', 'shadowed', 'XS', 'xs', 'Xt', 'xT', '_q', 'c++'], {
     libX11: 'xorg.libx11',
     xs: 'xorg.xs',
@@ -50,6 +48,19 @@ test('within() gives names that lead into a set, and not to what the top level h
   })
   check('Python3', ['11', '12', '11.minimal'], { '12': 'python3.12' })
   check('a', ['b', 'c', 'b.c', 'bc'], { c: 'a.c', bc: 'a.bc' })
-  check('nobody', ['member'], {})
   check('a', ['l'.repeat(254)], {})
+  assert.throws(() => top.within('nobody', ['member']), /no name leads to nobody/)
+})
+
+test('within() leads into sets of sets, past what a longer name means at any level', () => {
+  const top = RegistrySpelling.ofTopLevel(['Haskell', 'haskell.packages.taken'])
+  const haskell = top.within('Haskell', ['Packages', 'packages.ghc96'])
+  const packages = haskell.within('Packages', ['taken', 'ghc96', 'GHC98', '98.2', 'c++'])
+  assert.deepEqual(Object.fromEntries(packages.names()), {
+    GHC98: 'haskell.packages.ghc98',
+    '98.2': 'haskell.packages.98.2',
+    'c++': 'haskell.packages.cplusplus',
+  })
+  const ghc = packages.within('GHC98', ['Aeson'])
+  assert.deepEqual(Object.fromEntries(ghc.names()), { Aeson: 'haskell.packages.ghc98.aeson' })
 })

@@ -1,44 +1,65 @@
 import { isRepositoryName } from '#core/oci/route.ts'
 import { foldAttributeName, formatAttributePath } from './attribute-path.ts'
 
+/** Where a set lies: the level, and its part of the name there. */
+interface Above {
+  readonly level: RegistrySpelling
+  readonly part: string
+}
+
 /**
- * How registry names spell the attributes of a package set, so that a look-up (`nix/lookup.nix`) finds
- * them again. At each level an exact name hides those that only fold to it, and of several that fold
- * alike none can be asked for; nor can what folds to something that no repository name may be.
+ * How registry names spell the attributes at one level of a package set, so that a look-up
+ * (`nix/lookup.nix`) finds them again. At each level an exact name hides those that only fold to it, and
+ * of several that fold alike none can be asked for; nor can what folds to something that no repository
+ * name may be.
  */
 export class RegistrySpelling {
-  /** Every name of the top level, folded. */
-  readonly #topLevel: ReadonlySet<string>
+  /** Every name of the level, folded. */
+  readonly #folded: ReadonlySet<string>
+  /** Attributes that names lead to, with their part of the name. */
   readonly #spelled: ReadonlyMap<string, string>
+  readonly #above: Above | undefined
 
-  constructor(topLevelNames: readonly string[]) {
-    this.#topLevel = new Set(topLevelNames.map(foldAttributeName))
-    this.#spelled = spellLevel(topLevelNames)
+  private constructor(attributes: readonly string[], above?: Above) {
+    this.#folded = new Set(attributes.map(foldAttributeName))
+    this.#spelled = spellLevel(attributes)
+    this.#above = above
   }
 
-  /** Of an attribute at the top level; `undefined` where no name leads to it. */
-  ofTopLevel(attribute: string): string | undefined {
-    return this.#spelled.get(attribute)
+  static ofTopLevel(attributes: readonly string[]): RegistrySpelling {
+    return new RegistrySpelling(attributes)
   }
 
-  /** The attributes in a set of the top level that names lead to, with their names. */
-  within(set: string, attributes: readonly string[]): ReadonlyMap<string, string> {
-    const outer = this.#spelled.get(set)
-    if (outer === undefined) return new Map()
-    const names = [...spellLevel(attributes)].map(
-      ([attribute, inner]) => [attribute, formatAttributePath([outer, inner])] as const,
-    )
-    return new Map(
-      names.filter(([, name]) => isComponent(name) && !this.#leadsElsewhere(name, outer)),
-    )
+  /** Inside an attribute of this level that a name leads to. */
+  within(attribute: string, attributes: readonly string[]): RegistrySpelling {
+    const part = this.#spelled.get(attribute)
+    if (part === undefined) throw new Error(`no name leads to ${attribute}`)
+    return new RegistrySpelling(attributes, { level: this, part })
   }
 
-  /** The longest name of the top level wins: `python3.11` is not what `python3` has under `11`. */
-  #leadsElsewhere(name: string, outer: string): boolean {
-    const words = name.slice(outer.length + 1).split('.')
-    return words.some((_, index) =>
-      this.#topLevel.has(formatAttributePath([outer, ...words.slice(0, index + 1)])),
+  /** The attributes that names lead to, with their names. */
+  names(): ReadonlyMap<string, string> {
+    const names = [...this.#spelled]
+      .filter(([, part]) => !this.#isHidden(part))
+      .map(([attribute, part]) => [attribute, this.#fullName(part)] as const)
+    return new Map(names.filter(([, name]) => isComponent(name)))
+  }
+
+  #fullName(part: string): string {
+    const above = this.#above
+    return above === undefined ? part : above.level.#fullName(`${above.part}.${part}`)
+  }
+
+  /** The longest name of a level wins: `python3.11` is not what `python3` has under `11`. */
+  #isHidden(part: string): boolean {
+    const above = this.#above
+    if (above === undefined) return false
+    const { level, part: outer } = above
+    const words = part.split('.')
+    const longer = words.map((_, index) =>
+      formatAttributePath([outer, ...words.slice(0, index + 1)]),
     )
+    return longer.some((name) => level.#folded.has(name)) || level.#isHidden(`${outer}.${part}`)
   }
 }
 

@@ -1,4 +1,4 @@
-/** A package as somebody who looks for one sees it. */
+/** A package of a set, as somebody who looks for one sees it. */
 export interface ListedPackage {
   /** As a registry name spells it: lower case, an alias where the attribute path cannot be spelled. */
   readonly name: string
@@ -9,11 +9,21 @@ export interface ListedPackage {
   readonly description?: string
 }
 
+/** A package of a source, for all platforms together; what they differ in is that of the first. */
+export interface FoundPackage extends ListedPackage {
+  /** The platforms that have it, of those that are served: `linux/amd64`. */
+  readonly platforms: readonly string[]
+}
+
 export type SearchOutcome =
   | {
       readonly kind: 'found'
       /** Best first. */
-      readonly packages: readonly ListedPackage[]
+      readonly packages: readonly FoundPackage[]
+      /** Those that may have been meant, nearest first, when few have the words. */
+      readonly near: readonly FoundPackage[]
+      /** That packages were looked for on: `linux/amd64`. */
+      readonly platforms: readonly string[]
       /** Of the source whose packages are listed. */
       readonly revision: string
     }
