@@ -102,7 +102,8 @@ function reference(name: string): string {
 function describeSchemas(): object {
   const registry = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(apiSchemas)) registry.add(schema, { id })
-  const { schemas } = z.toJSONSchema(registry, { uri: reference })
+  // As input, schemas of answers are open: a later service of the same version may say more.
+  const { schemas } = z.toJSONSchema(registry, { uri: reference, io: 'input' })
   return Object.fromEntries(
     Object.entries(schemas).map(([name, schema]) => {
       const { $schema: _, $id: _id, ...rest } = schema

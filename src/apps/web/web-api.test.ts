@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { Validator } from '@seriousme/openapi-schema-validator'
 import { z } from 'zod'
 import type { PlacedOrder } from '#core/api/image-order.ts'
 import { OperatingError } from '#engine/operating-error.ts'
@@ -64,15 +65,24 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, object>> }
 }
 
-/** A schema of the document that clients read. */
+/** A schema of the document that clients read, which also takes nothing that it does not name. */
 function schemaOf({ components }: Document, name: string) {
   const text = JSON.stringify({ $defs: components.schemas, $ref: `#/$defs/${name}` })
-  return z.fromJSONSchema(
-    JSON.parse(
-      text.replaceAll('#/components/schemas/', '#/$defs/'),
-    ) as z.core.JSONSchema.JSONSchema,
-  )
+  const closed = text
+    .replaceAll('#/components/schemas/', '#/$defs/')
+    .replaceAll('"type":"object"', '"type":"object","additionalProperties":false')
+  return z.fromJSONSchema(JSON.parse(closed) as z.core.JSONSchema.JSONSchema)
 }
+
+test('the OpenAPI document is one, and lets answers say more later', async (context) => {
+  const { send } = await startWeb(context)
+  const { body } = await send('GET', '/api/v1/openapi.json')
+  const { errors } = await new Validator().validate(JSON.parse(body) as Record<string, unknown>)
+  assert.equal(errors, undefined)
+  const { OrderRequest, ...others } = (JSON.parse(body) as Document).components.schemas
+  assert.match(JSON.stringify(OrderRequest), /"additionalProperties":false/)
+  assert.doesNotMatch(JSON.stringify(others), /"additionalProperties":false/)
+})
 
 test('every answer is what the OpenAPI document says', async (context) => {
   const platforms = ['linux/amd64']
