@@ -70,6 +70,7 @@ const compositionRoots: readonly string[] = [
   'src/doctor-checks.ts',
   'src/doctor/',
   'src/count-popularity.ts',
+  'src/source-settings.ts',
   'src/serve.ts',
   'src/main.ts',
 ]

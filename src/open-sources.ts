@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
@@ -15,14 +14,8 @@ import { createNixpkgsSource } from '#adapters/package-source/nixpkgs-source.ts'
 import { createPathSource } from '#adapters/package-source/path-source.ts'
 import { refuseTag } from '#adapters/package-source/served-tags.ts'
 import { SourceTrees } from '#adapters/package-source/source-trees.ts'
-import {
-  parseSourcesFile,
-  SourcesFileError,
-  type SourceSettings,
-  type TagSettings,
-} from '#adapters/package-source/sources-file.ts'
+import type { SourceSettings, TagSettings } from '#adapters/package-source/sources-file.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
-import { metaPackages } from '#core/request/image-request.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import {
   findSource,
@@ -31,6 +24,7 @@ import {
 } from '#engine/ports/package-source.ts'
 import { ConfigError, findIdleSettings, type Config } from './config.ts'
 import { nixOptions } from './open-nix.ts'
+import { readSourceSettings } from './source-settings.ts'
 
 /** The configured package sources; those that renew themselves do so until they are closed. */
 export interface OpenedSources extends AsyncDisposable {
@@ -48,9 +42,6 @@ export interface OpenedSources extends AsyncDisposable {
   lookUpLatest(): Promise<void>
 }
 
-/** First components of names that may come to mean something else than a source. */
-const reservedNames: readonly string[] = [...metaPackages, 'niximage', 'nix-snapshotter']
-
 /** Opens what the configuration names; `signal` ends the first making of the bundled set's index. */
 export async function openSources(
   config: Config,
@@ -58,7 +49,7 @@ export async function openSources(
   signal: AbortSignal,
 ): Promise<OpenedSources> {
   await using opened = new AsyncDisposableStack()
-  const { usual, settings } = readSettings(config)
+  const { usual, settings } = readSourceSettings(config)
   reportIdle(config, [...settings.values()], logger)
   const tools = await openTools(config, logger)
   opened.defer(() => tools.trees.close())
@@ -151,38 +142,9 @@ function describeSource(name: string, settings: SourceSettings): string {
   }
 }
 
-interface NamedSettings {
-  readonly usual: string
-  readonly settings: ReadonlyMap<string, SourceSettings>
-}
-
-/** The sources of the file, or the one of the environment, which has no name. */
-function readSettings({ source, sourcesFile }: Config): NamedSettings {
-  if (sourcesFile === undefined) return { usual: '', settings: new Map([['', source]]) }
-  const { usual, sources } = readSourcesFile(sourcesFile)
-  for (const name of sources.keys()) {
-    if (reservedNames.includes(name))
-      throw new ConfigError(
-        `NIXERY_SOURCES=${sourcesFile}: a source cannot be called ${name}, which has a meaning of its own in names`,
-      )
-  }
-  return { usual, settings: sources }
-}
-
-function readSourcesFile(path: string) {
-  try {
-    return parseSourcesFile(readFileSync(path, 'utf8'))
-  } catch (cause) {
-    const isMissing = cause instanceof Error && 'code' in cause
-    if (!isMissing && !(cause instanceof SourcesFileError)) throw cause
-    const problem = isMissing ? ` cannot be read: ${cause.message}` : `: ${cause.message}`
-    throw new ConfigError(`NIXERY_SOURCES=${path}${problem}`, { cause })
-  }
-}
-
 /** Whether every configured source is the bundled set. */
 export function servesOnlyBundled(config: Config): boolean {
-  return [...readSettings(config).settings.values()].every(({ kind }) => kind === 'bundled')
+  return [...readSourceSettings(config).settings.values()].every(({ kind }) => kind === 'bundled')
 }
 
 type ClosableSource = PackageSource & { close(): Promise<void> }
@@ -221,14 +183,14 @@ async function openTools(config: Config, logger: Logger): Promise<SourceTools> {
 }
 
 function servesAnyCommit(config: Config): boolean {
-  const settings = [...readSettings(config).settings.values()]
+  const settings = [...readSourceSettings(config).settings.values()]
   return settings.some((each) => 'anyCommit' in each && each.anyCommit)
 }
 
 /** The token is for the one host that the configuration names, and for no input of a flake elsewhere. */
 function findCredentials(config: Config): FindCredential {
   const { tokenFile, netrcFile } = config.origins
-  const urls = [...readSettings(config).settings.values()]
+  const urls = [...readSourceSettings(config).settings.values()]
     .flatMap((settings) => addressesOf(settings, config))
     .filter((url) => /^https?:/i.test(url) && URL.canParse(url))
   const hosts = new Set(urls.map((url) => new URL(url).host))
