@@ -94,7 +94,8 @@ export const variables = {
   WEB_DIR: {
     schema: z.string().startsWith('/').optional(),
     allowed: 'the absolute path of a directory',
-    about: 'Your own files instead of the page at `/`.',
+    about:
+      'Your own files instead of the page at `/`; what is not there is a 404, also while the directory does not exist.',
   },
   NIXERY_STORAGE_BACKEND: {
     schema: z.enum(['filesystem', 'gcs', 's3']).default('filesystem'),
