@@ -44,6 +44,12 @@ const httpAddress = z
   .url({ protocol: /^https?$/, abort: true })
   .refine((text) => new URL(text).pathname === '/' && !/[?#@]/.test(text))
 
+/** Without port, as in `Host`. */
+const hostName = z
+  .string()
+  .regex(/^(?=.{1,253}$)[a-z0-9]([-_.a-z0-9]*[a-z0-9])?$/i)
+  .transform((name) => name.toLowerCase())
+
 /** What goes into nix.conf and must stay the one setting that it is. */
 const settingText = oneLine.refine(isSettingValue)
 const storeAddress = oneWord.refine(isStoreAddress)
@@ -78,6 +84,12 @@ export const variables = {
     schema: z.string().min(1).optional(),
     allowed: 'an address of this machine',
     about: 'Address to listen on; all addresses unless set.',
+  },
+  NIXERY_HOSTNAMES: {
+    schema: commaList(hostName, 100).optional(),
+    allowed: 'host names with commas between them',
+    about:
+      'Names that the service is called by, beside `localhost` and addresses; requests for other names are a 421. All names unless set.',
   },
   NIXERY_STATE_DIRECTORY: {
     schema: z.string().startsWith('/').optional(),

@@ -36,6 +36,12 @@ test('readConfig() lets instances of different machines agree on the platform', 
   ])
 })
 
+test('readConfig() compares host names as browsers write them', () => {
+  assert.equal(readConfig({}).hostNames, undefined)
+  const { hostNames } = readConfig({ NIXERY_HOSTNAMES: 'Registry.Example.org, nixery' })
+  assert.deepEqual([...(hostNames ?? [])], ['registry.example.org', 'nixery'])
+})
+
 test('readConfig() takes an empty variable for one that is not set', () => {
   const { environment: _environment, ...config } = readConfig({ PORT: '', STORAGE_PATH: '' })
   const { environment: _none, ...unset } = readConfig({})
@@ -47,6 +53,8 @@ test('readConfig() refuses a wrong value and names variable, value and what is a
     ['PORT', '80a'],
     ['PORT', '65536'],
     ['PORT', '-1'],
+    ['NIXERY_HOSTNAMES', 'registry.example.org:8080'],
+    ['NIXERY_HOSTNAMES', 'https://registry.example.org'],
     ['NIX_TIMEOUT', '0'],
     ['NIX_TIMEOUT', '1.5'],
     ['NIXERY_STORAGE_BACKEND', 'tape'],

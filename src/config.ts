@@ -19,6 +19,8 @@ export interface Config {
   readonly port: number
   /** All addresses when `undefined`. */
   readonly host: string | undefined
+  /** Names in lower case that the service is called by; all when `undefined`. */
+  readonly hostNames: ReadonlySet<string> | undefined
   readonly stateDirectory: string
   readonly web: WebMode
   /** Files of the operator that stand for the page. */
@@ -122,6 +124,7 @@ export function readConfig(environment: Environment): Config {
   return Object.freeze({
     port: values.PORT,
     host: values.NIXERY_HOST,
+    hostNames: values.NIXERY_HOSTNAMES && new Set(values.NIXERY_HOSTNAMES),
     stateDirectory,
     web: values.NIXERY_WEB,
     webDirectory: values.WEB_DIR,

@@ -45,6 +45,7 @@ export async function serve(config: Config, logger: Logger): Promise<void> {
       },
     }),
     metrics,
+    hostNames: config.hostNames,
     log: {
       ...log,
       request(facts) {

@@ -33,6 +33,7 @@ async function startRegistry(
   serve: (request: ManifestRequest, signal: AbortSignal) => Promise<ManifestOutcome> = async () =>
     image(),
   locator?: BlobLocator,
+  hostNames?: ReadonlySet<string>,
 ) {
   const { blobs } = createMemoryStorage()
   for (const text of [ociManifest, dockerManifest, blob]) {
@@ -53,6 +54,7 @@ async function startRegistry(
     }),
     metrics: { contentType: 'text/plain', text: async () => 'nixery_builds_running 0\n' },
     log: { request: (facts) => requests.push(facts), failure: (error) => failures.push(error) },
+    hostNames,
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -519,6 +521,19 @@ test('tags are listed, sorted and paged', async (context) => {
     const answer = await send('GET', `/v2/shell/git/tags/list${query}`)
     assert.deepEqual(JSON.parse(answer.body), { name: 'shell/git', tags }, query)
     assert.equal(answer.headers.link, undefined)
+  }
+})
+
+test('where the service has names, requests for others are refused on every path', async (context) => {
+  const names = new Set(['registry.example.org'])
+  const { send } = await startRegistry(context, undefined, undefined, names)
+  const paths = { '/': 404, '/v2/': 200, '/v2/git/manifests/latest': 200, '/metrics': 200 }
+  for (const [path, status] of Object.entries(paths)) {
+    const refused = await send('GET', path, { Host: 'evil.example' })
+    assert.equal(refused.status, 421, path)
+    assert.match(refused.body, /NIXERY_HOSTNAMES/)
+    const taken = await send('GET', path, { Host: 'registry.example.org:5000' })
+    assert.equal(taken.status, status, path)
   }
 })
 

@@ -8,6 +8,7 @@ import type { RequestLog } from '#engine/ports/request-log.ts'
 import { operatingRefusal } from './failure-refusal.ts'
 import { readSentBytes } from './kernel-socket.ts'
 import { recallAnswer, sendAnswer } from './manifest-answers.ts'
+import { isOwnHost } from './own-host.ts'
 import { receiveBody, type ReceivedBody } from './receive-body.ts'
 import type { Registry } from './registry.ts'
 import { sendBody, sendRefusal, type Exchange, type NotedFacts } from './response.ts'
@@ -35,6 +36,8 @@ export interface ServedRegistry {
   /** Answers what is no path of the registry; false when it is not its own either. */
   readonly web?: (exchange: Exchange) => Promise<boolean>
   readonly log: RequestLog
+  /** See `isOwnHost`. */
+  readonly hostNames?: ReadonlySet<string> | undefined
 }
 
 /**
@@ -162,6 +165,8 @@ function openExchange(
 function answer(served: ServedRegistry, exchange: OpenExchange): void {
   if (exchange.isOver) return
   try {
+    if (!isOwnHost(exchange.request.headers.host, served.hostNames))
+      return sendMisdirected(exchange)
     const route = readRoute(exchange.path)
     if (!answerAtOnce(served, exchange, route))
       dispatch(served, exchange, route).catch((error: unknown) =>
@@ -225,6 +230,15 @@ function sendReadOnly(exchange: Exchange): void {
     code: 'UNSUPPORTED',
     message: 'images are built here, not pushed: only GET and HEAD work',
     headers: { Allow: 'GET, HEAD' },
+  })
+}
+
+function sendMisdirected(exchange: Exchange): void {
+  sendRefusal(exchange, {
+    status: 421,
+    code: 'DENIED',
+    message:
+      'this registry is not called by that name: use one that its operator lists in NIXERY_HOSTNAMES',
   })
 }
 
