@@ -1,4 +1,3 @@
-import { pino, type Logger } from 'pino'
 import { dockerArchive } from '#adapters/image-files/docker-archive.ts'
 import { ociLayout } from '#adapters/image-files/oci-layout.ts'
 import { createMetrics } from '#adapters/metrics/metrics.ts'
@@ -13,6 +12,7 @@ import { compose } from './compose.ts'
 import { readConfig, type Config } from './config.ts'
 import { stayAlive } from './stay-alive.ts'
 import { unlessInterrupted, untilInterrupted } from './until-interrupted.ts'
+import { warningLog } from './warning-log.ts'
 
 /** `nixery build`, wired. Gives the exit code, throws what keeps it from its work. */
 export async function runBuildCommand(args: readonly string[]): Promise<number> {
@@ -39,21 +39,12 @@ async function open(
   const system = await compose(own, watchers, signal)
   return {
     ...system.registry,
+    platforms: (name) => system.platforms(name),
     async [Symbol.asyncDispose]() {
       await system.endBuilds()
       await system.close()
     },
   }
-}
-
-/** Warnings and errors as lines for people. */
-function warningLog(warn: (line: string) => void): Logger {
-  const write = (entry: string) => {
-    const { level, msg, error } = JSON.parse(entry) as Record<string, unknown>
-    warn([level, msg, error].filter((part) => typeof part === 'string').join(': '))
-  }
-  const formatters = { level: (level: string) => ({ level }) }
-  return pino({ level: 'warn', base: null, timestamp: false, formatters }, { write })
 }
 
 function destination(

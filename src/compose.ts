@@ -8,6 +8,7 @@ import { shareStoreFiles } from '#adapters/nix/store-files.ts'
 import { systemClock } from '#adapters/time/system-clock.ts'
 import type { Registry } from '#apps/registry/registry.ts'
 import type { WebServices } from '#apps/web/web-services.ts'
+import type { Platforms } from '#core/nix/system.ts'
 import { nearImages } from '#core/request/near-images.ts'
 import { createBuildJournal } from '#engine/build-journal.ts'
 import { createClaims } from '#engine/claim-blobs.ts'
@@ -22,6 +23,7 @@ import { createRecentManifests } from '#engine/recent-manifests.ts'
 import { recordBuilds } from '#engine/record-builds.ts'
 import { runBuilds } from '#engine/run-builds.ts'
 import { rememberFailures } from '#engine/remember-failures.ts'
+import { findPlatforms } from '#engine/resolve-image.ts'
 import { recallManifest, refuseName, serveManifest } from '#engine/serve-manifest.ts'
 import { tellAll } from '#engine/tell-all.ts'
 import { shareBuilds } from '#engine/share-builds.ts'
@@ -47,6 +49,8 @@ export interface System {
   readonly layers: string
   /** The name of an image that can be pulled, where one is known. */
   readonly example: string | undefined
+  /** What a name is built for; see `findPlatforms`. */
+  platforms(name: string): Promise<Platforms | undefined>
   /** Tells the clients of all builds to come back, and ends the builds. */
   endBuilds(): Promise<void>
   /** Ends threads and schedules, and leaves nothing in staging. Builds must have ended. */
@@ -164,6 +168,7 @@ export async function compose(
     sources: opening.descriptions,
     layers,
     example,
+    platforms: (name) => findPlatforms(tools, name),
     registry: {
       manifest: (request, signal) =>
         serveManifest(tools, request, AbortSignal.any([signal, ending.signal])),

@@ -1,4 +1,5 @@
 import type { Popularity } from '#core/layers/popularity.ts'
+import type { Platforms } from '#core/nix/system.ts'
 import {
   parseImageRequest,
   readComponents,
@@ -81,6 +82,15 @@ export async function readImageName(
   if (refused === undefined) return { kind: 'named', request, latest }
   const message = `${refused} is not among the packages that this registry serves`
   return { kind: 'denied', message }
+}
+
+/** What a name is built for, which it may force; `undefined` for one that stands for no image. */
+export async function findPlatforms(
+  tools: NameTools,
+  name: string,
+): Promise<Platforms | undefined> {
+  const named = await readImageName(tools, name)
+  return named.kind === 'named' ? named.request.platforms : undefined
 }
 
 /** Pins the package source of a name. */

@@ -7,7 +7,11 @@ import { after, before, suite, test } from 'node:test'
 import { skipUnless } from '#test/clients/availability.ts'
 import { dockerdCommands, startDockerd } from '#test/clients/dockerd.ts'
 import { skopeo, umoci } from '#test/clients/image-tools.ts'
-import { prepareStateDirectory, startNixery as startServer } from '#test/clients/nixery-server.ts'
+import {
+  findFreePort,
+  prepareStateDirectory,
+  startNixery as startServer,
+} from '#test/clients/nixery-server.ts'
 import type { NixeryServer } from '#test/clients/nixery-server.ts'
 import { outputOf, runCommand } from '#test/clients/run-command.ts'
 import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'
@@ -150,9 +154,39 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
       ['build', 'hello', '-o', `docker-archive:${place('two.tar')}`],
       { ...settings, ...bothPlatforms },
     )
-    assert.equal(exitCode, 1)
+    assert.equal(exitCode, 2)
     assert.match(stderr, /nixery: a docker-archive holds one platform, .*--platform/)
+    assert.doesNotMatch(stderr, /started$/m)
     assert.equal(existsSync(place('two.tar')), false)
+  })
+
+  test('refuses a platform that is not the one of the name, and takes one that is', async () => {
+    const build = (name: string, platform: string) =>
+      runNixery(['build', name, '--platform', platform, '-q'], awkward)
+    for (const platform of ['linux/amd64', 'linux/amd64,linux/arm64']) {
+      const { exitCode, stdout, stderr } = await build('arm64/greeting', platform)
+      assert.deepEqual([exitCode, stdout], [2, ''])
+      assert.match(
+        stderr,
+        /^nixery: arm64\/greeting is for linux\/arm64, and --platform says linux\/amd64/,
+      )
+    }
+    const same = await build('amd64/greeting', 'linux/amd64')
+    assert.equal(same.exitCode, 0, same.stderr)
+  })
+
+  test('refuses a destination before it builds', async () => {
+    const nobody = `docker://127.0.0.1:${await findFreePort()}/x`
+    for (const output of [`oci:${scratch.path}`, `docker-archive:${scratch.path}/no/x`, nobody]) {
+      const env = { ...awkward, NIXERY_STATE_DIRECTORY: place('never-made') }
+      const { exitCode, stderr } = await runNixery(['build', 'hangs', '-o', output], env)
+      assert.equal(exitCode, 1, output)
+      assert.match(
+        stderr,
+        /^nixery: \S+ (?:holds something else|cannot be written|cannot be reached)[^\n]+\n$/,
+      )
+      assert.equal(existsSync(place('never-made')), false)
+    }
   })
 
   test('writes an archive to standard output', async () => {
@@ -212,7 +246,7 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
       const none = { ...awkward, HOME: place('nobody'), DOCKER_CONFIG: place('no-docker') }
       const refused = await runNixery(['build', 'greeting', '-q', '-o', target], none)
       assert.equal(refused.exitCode, 1)
-      assert.match(refused.stderr, /nixery: \S+ wants a login: docker login/)
+      assert.match(refused.stderr, /^nixery: \S+ wants a login: docker login/)
       const path = place('auth.json')
       const login = async (text: string) => {
         const auth = Buffer.from(text).toString('base64')

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { createReadStream } from 'node:fs'
@@ -21,7 +21,7 @@ async function scratch(context: TestContext): Promise<string> {
   return directory
 }
 
-function image(): ImageContent {
+function image(open = async () => Readable.from([Buffer.from('layer')])): ImageContent {
   const layer = { mediaType: mediaTypes.ociLayerGzip, digest: digestOf('layer'), size: 5 }
   const bytes = Buffer.from('manifest')
   const manifest: ImageManifest = {
@@ -32,12 +32,12 @@ function image(): ImageContent {
     config: layer,
     layers: [layer],
   }
-  const open = async () => Readable.from([Buffer.from('layer')])
   return { root: manifest, manifests: [manifest], blobs: [layer], open }
 }
 
-const write = (path: string) =>
-  dockerArchive(path, { name: 'a', tag: 'b' }).write(image(), () => {}, signal)
+const archive = (path: string) => dockerArchive(path, { name: 'a', tag: 'b' })
+
+const write = (path: string) => archive(path).write(image(), () => {}, signal)
 
 test('dockerArchive() writes into what is no file, and leaves it what it is', async (context) => {
   const pipe = join(await scratch(context), 'pipe')
@@ -48,8 +48,38 @@ test('dockerArchive() writes into what is no file, and leaves it what it is', as
   assert.equal((await reading).toString('utf8', 0, 13), 'manifest.json')
 })
 
-test('dockerArchive() refuses a directory before it writes', async (context) => {
+test('dockerArchive() replaces a file by a whole one, or not at all', async (context) => {
+  const path = join(await scratch(context), 'a'.repeat(250))
+  await writeFile(path, 'old')
+  const broken = image(() => Promise.reject(new Error('cut off')))
+  await assert.rejects(
+    archive(path).write(broken, () => {}, signal),
+    /^Error: cut off$/,
+  )
+  assert.equal(await readFile(path, 'utf8'), 'old')
+  await write(path)
+  assert.equal((await readFile(path)).toString('utf8', 0, 13), 'manifest.json')
+  assert.equal((await readdir(dirname(path))).length, 1)
+})
+
+test('dockerArchive() says what is wrong with its place, before and while it writes', async (context) => {
   const directory = await scratch(context)
-  await assert.rejects(write(directory), /is a directory, and must be a file/)
-  assert.deepEqual(await readdir(directory), [])
+  const file = join(directory, 'file')
+  await writeFile(file, '')
+  const table = [
+    [directory, /is a directory, and must be a file$/],
+    [join(directory, 'no', 'x'), /no\/x cannot be written: its directory does not exist: /],
+    [join(file, 'x'), /file\/x cannot be written: what its path calls a directory is a file: /],
+  ] as const
+  for (const [path, message] of table) {
+    await assert.rejects(archive(path).check(signal), { name: 'UnfitDestination', message })
+    await assert.rejects(write(path), { name: 'UnfitDestination', message })
+  }
+  await archive(file).check(signal)
+  await archive('/dev/full').check(signal)
+  await assert.rejects(write('/dev/full'), {
+    name: 'UnfitDestination',
+    message: /^\/dev\/full cannot be written: its file system is full: /,
+  })
+  assert.deepEqual(await readdir(directory), ['file'])
 })

@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { access, constants, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Writable } from 'node:stream'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -13,6 +14,7 @@ import type { ImageContent } from '#engine/image-content.ts'
 import { UnfitDestination, type ImageDestination } from '#engine/ports/image-destination.ts'
 import { countBytes, type CountedBytes } from './counted-bytes.ts'
 import { documentsOf, layoutMark, withImage, writeWhole } from './oci-layout.ts'
+import { writingTo } from './unfit-place.ts'
 
 /** What the archive calls the image: `docker load` tags it so. */
 export interface ArchiveName {
@@ -23,32 +25,43 @@ export interface ArchiveName {
 /**
  * The archive that `docker load` and `podman load` take, as newer Dockers write it: an OCI image layout,
  * and beside it the `manifest.json` that older ones read. Layers stay compressed with gzip, which all of them undo.
- * A path of `-` is standard output.
+ * A path of `-` is standard output. A file that is there is replaced once the new one is whole, as `docker save` does.
  */
 export function dockerArchive(path: string, { name, tag }: ArchiveName): ImageDestination {
   return {
+    check: () =>
+      writingTo(path, async () => {
+        const kind = await kindOf(path)
+        if (kind === 'file') await access(dirname(path), constants.W_OK | constants.X_OK)
+        if (kind === 'device') await access(path, constants.W_OK)
+      }),
     async write(image, onProgress, signal) {
       if (image.manifests.length > 1)
         throw new UnfitDestination(
           `a docker-archive holds one platform, and the image has ${image.manifests.length}: choose one with --platform, or write an OCI layout`,
         )
-      const kind = path === '-' ? 'output' : await kindOf(path)
-      if (kind === 'output' && process.stdout.isTTY)
-        throw new UnfitDestination(
-          'standard output is a terminal, which shows no archive: name a file, or lead it into a command',
-        )
       const counted = countBytes(image.blobs, onProgress)
       const entries = archiveEntries(image, `${name}:${tag}`, tag, counted, signal)
       const writeTo = (file: Writable) => pipeline(Readable.from(entries), file, { signal })
-      if (kind === 'output') await writeTo(process.stdout)
-      // A file in its place would end what it is: `/dev/null`, a pipe.
-      else if (kind === 'device') await writeTo(createWriteStream(path))
-      else await writeWhole(path, (unfinished) => writeTo(createWriteStream(unfinished)))
+      const kind = await writingTo(path, () => kindOf(path))
+      if (kind === 'output') return writeTo(process.stdout)
+      await writingTo(path, () =>
+        // A file in its place would end what it is: `/dev/null`, a pipe.
+        kind === 'device'
+          ? writeTo(createWriteStream(path))
+          : writeWhole(path, (unfinished) => writeTo(createWriteStream(unfinished))),
+      )
     },
   }
 }
 
-async function kindOf(path: string): Promise<'file' | 'device'> {
+async function kindOf(path: string): Promise<'output' | 'file' | 'device'> {
+  if (path === '-') {
+    if (!process.stdout.isTTY) return 'output'
+    throw new UnfitDestination(
+      'standard output is a terminal, which shows no archive: name a file, or lead it into a command',
+    )
+  }
   const found = await unlessMissing(stat(path))
   if (found?.isDirectory() === true)
     throw new UnfitDestination(`${path} is a directory, and must be a file`)

@@ -106,11 +106,22 @@ test('ociLayout() touches nothing that is no layout', async (context) => {
   const home = join(directory, 'home')
   await mkdir(home)
   await writeFile(join(home, 'mine'), '')
-  const write = (path: string) => ociLayout(path, 'a').write(image('x'), () => {}, signal)
-  await assert.rejects(write(home), /holds something else than an OCI layout/)
-  await assert.rejects(write(join(home, 'mine')), /is a file, and must be a directory/)
+  const refuses = async (path: string, message: RegExp) => {
+    const layout = ociLayout(path, 'a')
+    await assert.rejects(layout.check(signal), { name: 'UnfitDestination', message })
+    await assert.rejects(
+      layout.write(image('x'), () => {}, signal),
+      { name: 'UnfitDestination', message },
+    )
+  }
+  await refuses(home, /holds something else than an OCI layout/)
+  await refuses(join(home, 'mine'), /is a file, and must be a directory/)
+  await refuses(join(home, 'mine', 'x'), /mine\/x cannot be written: /)
   assert.deepEqual(await readdir(home), ['mine'])
   await writeFile(join(home, 'oci-layout'), '{}')
   await writeFile(join(home, 'index.json'), '{"manifests":1}')
-  await assert.rejects(write(home), /is no index of an OCI layout/)
+  await refuses(home, /is no index of an OCI layout/)
+  const fresh = join(directory, 'a', 'b')
+  await ociLayout(fresh, 'a').check(signal)
+  assert.deepEqual(await readdir(directory), ['home'])
 })

@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
 import { unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
+import { makeLevels } from '#adapters/filesystem/make-levels.ts'
 import type { Descriptor } from '#core/oci/descriptor.ts'
 import { digestHex, type Digest } from '#core/oci/digest.ts'
 import { mediaTypes } from '#core/oci/media-types.ts'
 import type { ImageContent } from '#engine/image-content.ts'
 import { UnfitDestination, type ImageDestination } from '#engine/ports/image-destination.ts'
 import { countBytes } from './counted-bytes.ts'
+import { requireWritable, writingTo } from './unfit-place.ts'
 
 export const layoutMark = '{"imageLayoutVersion":"1.0.0"}'
 
@@ -36,31 +38,38 @@ const referenceName = 'org.opencontainers.image.ref.name'
  *     blobs/sha256/<hex>         manifests, configs, layers
  */
 export function ociLayout(directory: string, tag: string): ImageDestination {
+  const blobDirectory = join(directory, 'blobs', 'sha256')
   return {
-    async write(image, onProgress, signal) {
-      await openLayout(directory)
-      const blobDirectory = join(directory, 'blobs', 'sha256')
-      await mkdir(blobDirectory, { recursive: true })
-      const counted = countBytes(image.blobs, onProgress)
-      for (const blob of image.blobs) {
-        const path = pathOf(blobDirectory, blob.digest)
-        if (await isThere(path, blob)) counted.add(blob.size)
-        else
-          await writeWhole(path, async (unfinished) => {
-            const stream = await image.open(blob.digest, signal)
-            await pipeline(stream, counted.through(), createWriteStream(unfinished), { signal })
-          })
-      }
-      for (const document of documentsOf(image))
-        await writeWhole(pathOf(blobDirectory, document.digest), (unfinished) =>
-          writeFile(unfinished, document.bytes),
+    check: () =>
+      writingTo(directory, async () => {
+        await findLayout(directory)
+        await requireWritable(directory)
+        await requireWritable(blobDirectory)
+      }),
+    write: (image, onProgress, signal) =>
+      writingTo(directory, async () => {
+        await openLayout(directory)
+        await makeLevels(blobDirectory)
+        const counted = countBytes(image.blobs, onProgress)
+        for (const blob of image.blobs) {
+          const path = pathOf(blobDirectory, blob.digest)
+          if (await isThere(path, blob)) counted.add(blob.size)
+          else
+            await writeWhole(path, async (unfinished) => {
+              const stream = await image.open(blob.digest, signal)
+              await pipeline(stream, counted.through(), createWriteStream(unfinished), { signal })
+            })
+        }
+        for (const document of documentsOf(image))
+          await writeWhole(pathOf(blobDirectory, document.digest), (unfinished) =>
+            writeFile(unfinished, document.bytes),
+          )
+        // As it is now: another image may have come while the blobs were written.
+        const index = await readIndex(directory)
+        await writeWhole(join(directory, 'index.json'), (unfinished) =>
+          writeFile(unfinished, JSON.stringify(withImage(index, image.root, tag))),
         )
-      // As it is now: another image may have come while the blobs were written.
-      const index = await readIndex(directory)
-      await writeWhole(join(directory, 'index.json'), (unfinished) =>
-        writeFile(unfinished, JSON.stringify(withImage(index, image.root, tag))),
-      )
-    },
+      }),
   }
 }
 
@@ -87,19 +96,26 @@ export function withImage(
   }
 }
 
-/** Makes a layout of a directory that is empty or not there; refuses what is something else. */
-async function openLayout(directory: string): Promise<void> {
+/** Whether a layout is there, or may be made; refuses what is something else. */
+async function findLayout(directory: string): Promise<'layout' | 'nothing'> {
   const found = await unlessMissing(stat(directory))
-  if (found !== undefined && !found.isDirectory())
+  if (found === undefined) return 'nothing'
+  if (!found.isDirectory())
     throw new UnfitDestination(`${directory} is a file, and must be a directory`)
-  await mkdir(directory, { recursive: true })
   const names = await readdir(directory)
-  if (names.includes('oci-layout')) await readIndex(directory)
-  else if (names.length === 0) await markLayout(directory)
-  else
+  if (names.length === 0) return 'nothing'
+  if (!names.includes('oci-layout'))
     throw new UnfitDestination(
       `${directory} holds something else than an OCI layout: choose a directory that is empty or not there`,
     )
+  await readIndex(directory)
+  return 'layout'
+}
+
+async function openLayout(directory: string): Promise<void> {
+  if ((await findLayout(directory)) === 'layout') return
+  await makeLevels(directory)
+  await markLayout(directory)
 }
 
 /** In one call, so that nobody sees the directory with something else in it. */
@@ -145,7 +161,7 @@ export async function writeWhole(
   path: string,
   write: (unfinished: string) => Promise<void>,
 ): Promise<void> {
-  const unfinished = `${path}.${randomUUID()}.new`
+  const unfinished = join(dirname(path), `${randomUUID()}.new`)
   try {
     await write(unfinished)
     await rename(unfinished, path)

@@ -31,16 +31,24 @@ const retryDelaysMs = [1_000, 4_000, 15_000]
  */
 export function registryDestination(options: RegistryDestinationOptions): ImageDestination {
   return {
+    async check(signal) {
+      const push = await openPush(options, signal)
+      await push.check(signal)
+    },
     async write(image, onProgress, signal) {
-      const { host, repository, insecure } = options
-      const scheme = insecure || isLocal(host) ? 'http' : 'https'
-      const { origin } = new URL(`${scheme}://${apiHost(host)}`)
-      const login = await options.findLogin(signal)
-      const session = new RegistrySession({ host, origin, repository, login })
-      const push = new Push(options, session, `${origin}/v2/${repository}`)
+      const push = await openPush(options, signal)
       await push.run(image, countBytes(image.blobs, onProgress), signal)
     },
   }
+}
+
+async function openPush(options: RegistryDestinationOptions, signal: AbortSignal): Promise<Push> {
+  const { host, repository, insecure } = options
+  const scheme = insecure || isLocal(host) ? 'http' : 'https'
+  const { origin } = new URL(`${scheme}://${apiHost(host)}`)
+  const login = await options.findLogin(signal)
+  const session = new RegistrySession({ host, origin, repository, login })
+  return new Push(options, session, `${origin}/v2/${repository}`)
 }
 
 class Push {
@@ -52,6 +60,17 @@ class Push {
     this.#options = options
     this.#session = session
     this.#base = base
+  }
+
+  /**
+   * Begins an upload and gives it up: nothing else tells whether a login may push. An address where nobody
+   * answers is wrong more often than it is busy.
+   */
+  async check(signal: AbortSignal): Promise<void> {
+    const hasAnswered = (error: RegistryRefusal) => error.status !== undefined
+    const url = await this.#retry(() => this.#beginUpload(signal), signal, hasAnswered)
+    // Registries that cannot give it up forget it by themselves.
+    await readSome(await this.#session.call({ method: 'DELETE', url }, signal))
   }
 
   async run(image: ImageContent, counted: CountedBytes, signal: AbortSignal): Promise<void> {
@@ -92,6 +111,19 @@ class Push {
     { digest, size }: Descriptor,
     signal: AbortSignal,
   ): Promise<void> {
+    const url = await this.#beginUpload(signal)
+    url.searchParams.set('digest', digest)
+    const headers = {
+      'Content-Type': 'application/octet-stream',
+      'Content-Length': String(size),
+    }
+    const body = () => image.open(digest, signal)
+    const done = await this.#session.call({ method: 'PUT', url, headers, body }, signal)
+    await this.#require(done, [201, 204], 'uploading a layer')
+  }
+
+  /** Gives the address of the upload. */
+  async #beginUpload(signal: AbortSignal): Promise<URL> {
     const begin = new URL(`${this.#base}/blobs/uploads/`)
     const begun = await this.#session.call(
       { method: 'POST', url: begin, headers: { 'Content-Length': '0' } },
@@ -103,14 +135,7 @@ class Push {
     const url = location === null ? null : URL.parse(location, begin)
     if (url === null)
       throw new RegistryRefusal(`${this.#options.host} does not say where it takes a layer`, 202)
-    url.searchParams.set('digest', digest)
-    const headers = {
-      'Content-Type': 'application/octet-stream',
-      'Content-Length': String(size),
-    }
-    const body = () => image.open(digest, signal)
-    const done = await this.#session.call({ method: 'PUT', url, headers, body }, signal)
-    await this.#require(done, [201, 204], 'uploading a layer')
+    return url
   }
 
   async #putManifest(
@@ -139,22 +164,30 @@ class Push {
     const text = await readSome(response)
     if (statuses.includes(response.status)) return
     const { host, repository } = this.#options
-    const advice =
-      response.status === 401 || response.status === 403
-        ? `; the login may not push there: docker login ${host}`
-        : ''
+    const said = registryMessage(text)
     throw new RegistryRefusal(
-      `${host}/${repository}: ${doing}: ${response.status} ${registryMessage(text) ?? response.statusText}${advice}`,
+      `${host}/${repository}: ${doing}: ${response.status} ${said ?? response.statusText}${this.#advise(response.status, said)}`,
       response.status,
     )
   }
 
-  async #retry<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  #advise(status: number, said: string | undefined): string {
+    const { host } = this.#options
+    if (status === 401 || status === 403)
+      return `; the login may not push there: docker login ${host}`
+    return said === undefined ? `; is ${host} a registry?` : ''
+  }
+
+  async #retry<T>(
+    attempt: () => Promise<T>,
+    signal: AbortSignal,
+    isWorthIt: (error: RegistryRefusal) => boolean = () => true,
+  ): Promise<T> {
     for (const delayMs of retryDelaysMs) {
       try {
         return await attempt()
       } catch (error) {
-        if (!isPassing(error)) throw error
+        if (!isPassing(error) || !isWorthIt(error)) throw error
         await pause(this.#options.clock, delayMs, signal)
       }
     }
@@ -162,11 +195,11 @@ class Push {
   }
 }
 
-/** Whether the same may go well in a while: no answer, too many requests, a fault of the server. */
-function isPassing(error: unknown): boolean {
+/** Whether the same may go well in a while: no answer, too many requests, a fault of the server that is no lack. */
+function isPassing(error: unknown): error is RegistryRefusal {
   if (!(error instanceof RegistryRefusal)) return false
   const { status } = error
-  return status === undefined || status === 429 || status >= 500
+  return status === undefined || status === 429 || (status >= 500 && status !== 501)
 }
 
 /** As Docker has it: nobody listens in on the way to this machine. */

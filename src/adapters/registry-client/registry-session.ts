@@ -16,7 +16,7 @@ export class RegistryRefusal extends Error {
 }
 
 export interface RegistryCall {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
   /** Opened again when the registry wants a login first. */
@@ -75,7 +75,7 @@ export class RegistrySession {
     } catch (cause) {
       if (isStream) content.destroy()
       signal.throwIfAborted()
-      throw new RegistryRefusal(`${url.host} cannot be reached`, undefined, { cause })
+      throw unreachable(url, cause)
     }
   }
 
@@ -141,6 +141,16 @@ export class RegistrySession {
   }
 }
 
+/** OpenSSL's words for an answer without TLS take a line and say nothing. */
+function unreachable({ host }: URL, cause: unknown): RegistryRefusal {
+  const { cause: reason } = cause as Error
+  const lacksTls =
+    reason instanceof Error && 'code' in reason && reason.code === 'ERR_SSL_WRONG_VERSION_NUMBER'
+  return lacksTls
+    ? new RegistryRefusal(`${host} answers without TLS: --insecure reaches it so`)
+    : new RegistryRefusal(`${host} cannot be reached`, undefined, { cause })
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -158,7 +168,7 @@ export async function readSome(response: Response): Promise<string> {
   let text = ''
   const decoder = new TextDecoder()
   for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk as Uint8Array, { stream: true })
+    text += decoder.decode(chunk, { stream: true })
     if (text.length > mostAnswerBytes) break
   }
   return text

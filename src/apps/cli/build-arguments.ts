@@ -11,7 +11,7 @@ const options = {
     value: 'WHERE',
     completion: ['oci:', 'docker-archive:', 'docker://'],
     about:
-      'where to take the image: oci:DIRECTORY[:TAG], an OCI image layout, to which it is added; docker-archive:FILE[:NAME:TAG], which docker load takes (- is standard output); docker://HOST/NAME[:TAG], a registry. Unless given the image stays in the storage.',
+      'where to take the image: oci:DIRECTORY[:TAG], an OCI image layout, to which it is added; docker-archive:FILE[:NAME:TAG], which docker load takes (- is standard output, and a FILE that is there is replaced); docker://HOST/NAME[:TAG], a registry. Unless given the image stays in the storage.',
   },
   tag: {
     type: 'string',
@@ -42,6 +42,7 @@ export const buildSyntax: CommandSyntax = {
     'Builds the image that the service would serve under NAME, such as shell/git, and prints its digest, which is the same. Settings, state directory and storage are those of nixery serve: layers are shared with it, and it may run meanwhile.',
   ],
   options,
+  argument: 'image',
   notes: [
     'Logins for registries are those of docker login, skopeo login and podman login: auth.json or config.json, and the credential helpers that they name.',
   ],

@@ -19,6 +19,8 @@ import { printable } from './printable.ts'
 export interface OpenRegistry extends AsyncDisposable {
   manifest(request: ManifestRequest, signal: AbortSignal): Promise<ManifestOutcome>
   near(name: string): Promise<readonly string[]>
+  /** What a name is built for, which it may force; `undefined` for one that stands for no image. */
+  platforms(name: string): Promise<Platforms | undefined>
   readonly blobs: BlobReader
 }
 
@@ -67,12 +69,21 @@ async function build(
   tools: BuildTools,
   terminal: BuildTerminal,
   signal: AbortSignal,
-): Promise<0 | 3> {
+): Promise<0 | 2 | 3> {
+  const destination =
+    command.output && tools.destination(command.output, { insecure: command.insecure })
+  await destination?.check(signal)
   using display = openDisplay(command, { ...tools, terminal })
   const { journal, builds } = followBuilds(tools.nowMs, display, signal)
   const warn = (line: string) => display.note(line)
   const { name, tag, platforms } = command
   await using registry = await tools.open({ ...(platforms && { platforms }), builds, warn }, signal)
+  const slip = findPlatformSlip(command, await registry.platforms(name))
+  if (slip !== undefined) {
+    display[Symbol.dispose]()
+    terminal.stderr.write(formatSlip(buildSyntax, slip))
+    return 2
+  }
   const outcome = await registry.manifest({ name, tag, acceptsIndex: true }, signal)
   if (outcome.kind !== 'image') {
     const message = await describeRefusal(outcome, name, registry)
@@ -84,10 +95,26 @@ async function build(
   for (const platform of outcome.leftOut ?? [])
     warn(`${formatPlatform(platform)} is left out: a package does not exist for it`)
   const image = await readImageContent(registry.blobs, digestOf(outcome), signal)
-  await writeOutput(command, image, tools, display, signal)
+  const label = command.output?.kind === 'registry' ? 'pushing' : 'writing'
+  await destination?.write(image, (done, total) => display.showOutput(label, done, total), signal)
   display[Symbol.dispose]()
   printResult(command, outcome, image, terminal)
   return 0
+}
+
+/** What of a command line does not fit the platforms of the name. */
+function findPlatformSlip(
+  { name, platforms: wanted, output }: BuildCommand,
+  platforms: Platforms | undefined,
+): string | undefined {
+  if (platforms === undefined) return undefined
+  const all = platforms.map(formatPlatform).join(' and ')
+  const said = wanted?.map(formatPlatform).join(' and ')
+  if (said !== undefined && said !== all)
+    return `${name} is for ${all}, and --platform says ${said}: leave one of them out`
+  if (output?.kind === 'docker-archive' && platforms.length > 1)
+    return `a docker-archive holds one platform, and ${name} is for ${all}: choose one with --platform, or write an OCI layout`
+  return undefined
 }
 
 /** What builds tell reaches the journal, and from there the display. */
@@ -135,20 +162,6 @@ function digestOf({ image }: ServedImage) {
   const [first] = image.manifests
   if (first === undefined) throw new Error('a stored image has no manifest')
   return first.digest
-}
-
-async function writeOutput(
-  { output, insecure }: BuildCommand,
-  image: ImageContent,
-  tools: BuildTools,
-  display: BuildDisplay,
-  signal: AbortSignal,
-): Promise<void> {
-  if (output === undefined) return
-  const label = output.kind === 'registry' ? 'pushing' : 'writing'
-  await tools
-    .destination(output, { insecure })
-    .write(image, (done, total) => display.showOutput(label, done, total), signal)
 }
 
 function printFailure(

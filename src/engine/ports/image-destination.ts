@@ -3,6 +3,11 @@ import type { ImageContent } from '../image-content.ts'
 /** Somewhere outside of the storage that images are taken to. */
 export interface ImageDestination {
   /**
+   * Throws what would keep `write` from its work, as far as that can be known before there is an image:
+   * a build may take an hour. Leaves nothing behind.
+   */
+  check(signal: AbortSignal): Promise<void>
+  /**
    * Writes all of an image, or what the destination lacks of it. `onProgress` counts the bytes of configs
    * and layers; those that are there already are done at once.
    */
