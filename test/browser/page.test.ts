@@ -279,6 +279,88 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     }
   })
 
+  test('draws the closure of an image when it is asked for', async () => {
+    const answer = await fetch(`${service.url}/v2/crowd/manifests/latest`)
+    assert.equal(answer.status, 200, await answer.text())
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await using opened = await open({ colorScheme })
+      const { page, faults, takePicture } = opened
+      const nodes = page.locator('.node')
+      await page.goto('/images/crowd')
+      await page.getByRole('button', { name: 'Draw the graph' }).focus()
+      await page.keyboard.press('Enter')
+      await page.getByText('The largest 30 are drawn, 71 smaller ones').waitFor()
+      assert.equal(await nodes.count(), 30)
+      assert.deepEqual(await findBarriers(page), [], `the graph, ${colorScheme}`)
+
+      // The frame, and then the node at the top.
+      await tabTo(page, 'crowd-1.0, ')
+      await page.keyboard.press('Tab')
+      await page.getByText('needs 100, needed by 0. Nothing else refers to it').waitFor()
+      assert.equal(await page.locator('.node.aside').count(), 0)
+      await page.keyboard.press('ArrowDown')
+      await page.getByText(/Why it is here: crowd-1\.0 → part-\d+$/).waitFor()
+      assert.equal(await page.locator('.node.aside').count(), 28)
+      await page.keyboard.press('Enter')
+      await page.getByRole('heading', { name: 'Needed by (1)' }).waitFor()
+      await page.getByRole('combobox', { name: 'Colour' }).last().selectOption('by layer')
+      await nodes
+        .getByText(/^layer \d+$/)
+        .first()
+        .waitFor()
+      await takePicture(`graph-${colorScheme}`)
+      assert.deepEqual(await findBarriers(page), [], `a chosen node, ${colorScheme}`)
+
+      await page.getByRole('button', { name: /Only around part-/ }).click()
+      await page.getByText('All 2 store paths are drawn').waitFor()
+      await page.getByRole('button', { name: 'The whole image' }).click()
+      await page.getByRole('combobox', { name: 'Draw' }).selectOption('at most 120')
+      await page.getByText('All 101 store paths are drawn').waitFor()
+      await page.setViewportSize({ width: 360, height: 740 })
+      assert.deepEqual(await widerThanScreen(page), [], 'the graph on a phone')
+      await takePicture(`graph-phone-${colorScheme}`)
+      assert.deepEqual(faults, [])
+    }
+  })
+
+  test('moves the graph by mouse, wheel and keys', async () => {
+    await using opened = await open()
+    const { page, faults } = opened
+    await page.goto('/images/crowd')
+    await page.getByRole('button', { name: 'Draw the graph' }).click()
+    const drawing = page.locator('.frame svg > g')
+    const frame = page.getByRole('region', { name: 'Graph of the store paths' })
+    const lens = async () => {
+      const transform = (await drawing.getAttribute('transform')) ?? ''
+      return [...transform.matchAll(/-?[\d.]+/g)].map(Number)
+    }
+    await page.locator('.node').first().waitFor()
+    await frame.scrollIntoViewIfNeeded()
+    const [x, y, scale] = await lens()
+    const box = (await frame.boundingBox())!
+    // Far from all nodes.
+    const [left, top] = [box.x + 20, box.y + box.height - 30]
+    await page.mouse.move(left, top)
+    await page.mouse.down()
+    await page.mouse.move(left + 70, top - 40, { steps: 4 })
+    await page.mouse.up()
+    assert.deepEqual(await lens(), [x! + 70, y! - 40, scale])
+    await page.keyboard.down('Control')
+    await page.mouse.wheel(0, -200)
+    await page.keyboard.up('Control')
+    await drawing.and(page.locator(`:not([transform$="scale(${scale})"])`)).waitFor()
+    await frame.focus()
+    await page.keyboard.press('0')
+    const whole = await lens()
+    await page.keyboard.press('ArrowRight')
+    assert.deepEqual(await lens(), [whole[0]! - 60, whole[1], whole[2]])
+    await page.keyboard.press('+')
+    assert.ok((await lens())[2]! > whole[2]!)
+    await page.getByRole('button', { name: 'Whole' }).click()
+    assert.deepEqual(await lens(), whole)
+    assert.deepEqual(faults, [])
+  })
+
   const skipPictures = process.env['WRITE_PICTURES'] === undefined && 'WRITE_PICTURES is not set'
   test('draws the picture of the README', { skip: skipPictures }, async () => {
     await using nixery = await startNixery()
@@ -322,6 +404,7 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     await Promise.all(loads)
     const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
     assert.ok(sizes.size >= 3 && total < budgetBytes, `${total} bytes in ${sizes.size} requests`)
+    assert.ok(![...sizes.keys()].some((url) => url.includes('closure-graph')), 'it comes on demand')
     const foreign = [...sizes.keys()].filter((url) => !url.startsWith(`${service.url}/`))
     assert.deepEqual(foreign, [])
     assert.deepEqual(faults, [])

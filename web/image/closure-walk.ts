@@ -5,15 +5,30 @@ export function pathName({ path }: Pick<ViewedPath, 'path'>): string {
   return path.slice(path.indexOf('-') + 1)
 }
 
+/** For each place in the closure the places that it refers to, itself left out. */
+export function referencesOf(closure: readonly ViewedPath[]): readonly (readonly number[])[] {
+  return closure.map(({ references }, place) =>
+    references.filter((reference) => reference !== place),
+  )
+}
+
 /** For each place in the closure the places that refer to it, itself left out. */
 export function referrersOf(closure: readonly ViewedPath[]): readonly (readonly number[])[] {
   const referrers: number[][] = closure.map(() => [])
-  for (const [index, { references }] of closure.entries()) {
-    for (const reference of references) {
-      if (reference !== index) referrers[reference]?.push(index)
-    }
-  }
+  for (const [place, references] of referencesOf(closure).entries())
+    for (const reference of references) referrers[reference]?.push(place)
   return referrers
+}
+
+/** All places that links lead to from a start, over any number of them; the start is among them. */
+export function reachedFrom(
+  links: readonly (readonly number[])[],
+  start: number,
+): ReadonlySet<number> {
+  const reached = new Set([start])
+  // Grows while it is walked.
+  for (const place of reached) for (const next of links[place] ?? []) reached.add(next)
+  return reached
 }
 
 /**

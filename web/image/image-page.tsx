@@ -10,7 +10,7 @@ import { Revision } from '../page/revision.tsx'
 import { formatBytes, formatCount } from '../page/quantities.ts'
 import { formatImagePath } from '../page/route.ts'
 import { Addition } from './addition.tsx'
-import { ClosureExplorer } from './closure-explorer.tsx'
+import { Closure } from './closure.tsx'
 import { LayerTable } from './layer-table.tsx'
 import { LayerTreemap } from './layer-treemap.tsx'
 import { nameLayers } from './named-layer.ts'
@@ -66,7 +66,8 @@ interface ShownProperties {
 function Shown({ image, composition }: ShownProperties) {
   const [chosen, setChosen] = useState<number | undefined>()
   const layers = useMemo(() => nameLayers(image), [image])
-  const { closure } = image
+  // What is said of other images is asked again; the closure of a digest stays as it is.
+  const closure = useMemo(() => image.closure, [image.digest])
   const shared = layers.filter(({ sharedCount }) => sharedCount > 0)
   const sharedBytes = shared.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   return (
@@ -99,7 +100,7 @@ function Shown({ image, composition }: ShownProperties) {
         {closure === undefined ? (
           <p class="hint">An older version of the service made this image and did not note it.</p>
         ) : (
-          <Closure closure={closure} />
+          <Closure closure={closure} layers={layers} />
         )}
       </section>
     </>
@@ -128,19 +129,5 @@ function Platforms({ image }: { readonly image: ImageView }) {
         </a>
       ))}
     </nav>
-  )
-}
-
-/** Shown when somebody asks for it: an image has up to some thousand store paths. */
-function Closure({ closure }: { readonly closure: NonNullable<ImageView['closure']> }) {
-  const [isShown, setShown] = useState(false)
-  const bytes = closure.reduce((sum, { narSizeBytes }) => sum + narSizeBytes, 0)
-  if (isShown) return <ClosureExplorer closure={closure} />
-  return (
-    <p class="actions">
-      <button type="button" onClick={() => setShown(true)}>
-        Show all {formatCount(closure.length, 'store path')}, {formatBytes(bytes)} unpacked
-      </button>
-    </p>
   )
 }

@@ -1,8 +1,9 @@
 import { hierarchy, treemap, treemapSquarify } from 'd3-hierarchy'
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useMemo, useRef } from 'preact/hooks'
 import { printable } from '../page/printable.ts'
 import { formatBytes } from '../page/quantities.ts'
 import { shorten } from '../page/shorten.ts'
+import { useSize } from '../page/use-size.ts'
 import type { NamedLayer } from './named-layer.ts'
 import { layerShade, shadeWords } from './layer-shade.ts'
 
@@ -28,7 +29,7 @@ const letterWidth = 7.2
 /** The layers as rectangles of their sizes. The table beside it says the same in words. */
 export function LayerTreemap({ layers, chosen, onChoose }: Properties) {
   const frame = useRef<HTMLDivElement>(null)
-  const width = useWidth(frame)
+  const { width } = useSize(frame)
   const height = width < 500 ? 320 : 380
   const tiles = useMemo(() => layOut(layers, width, height), [layers, width, height])
   return (
@@ -107,17 +108,4 @@ function layOut(layers: readonly NamedLayer[], width: number, height: number): r
 
 function describe({ title, sizeBytes, sharedCount }: NamedLayer): string {
   return `${printable(title)}\n${formatBytes(sizeBytes)}, ${shadeWords[layerShade(sharedCount)]}`
-}
-
-function useWidth(frame: { readonly current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(0)
-  useEffect(() => {
-    if (frame.current === null) return
-    const observer = new ResizeObserver(([entry]) =>
-      setWidth(Math.floor(entry?.contentRect.width ?? 0)),
-    )
-    observer.observe(frame.current)
-    return () => observer.disconnect()
-  }, [])
-  return width
 }
