@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { apiRoutes } from '../src/apps/web/web-api.ts'
+import { formatTable } from './markdown-table.ts'
 
 type Route = (typeof apiRoutes)[number]
 
@@ -55,13 +56,4 @@ function formatAnswers({ answers }: Route): string {
     return [status, shape === undefined ? '' : `\`${shape}\``, about]
   })
   return formatTable(['status', 'body', 'when'], rows)
-}
-
-function formatTable(
-  head: readonly string[],
-  rows: ReadonlyArray<readonly (string | undefined)[]>,
-): string {
-  return [head, head.map(() => '---'), ...rows]
-    .map((cells) => `| ${cells.join(' | ')} |`)
-    .join('\n')
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { generatedPages, renewPage } from './generated-pages.ts'
 
 // `npm run generate`
-for (const [name, format] of generatedPages) {
+for (const [name, formats] of generatedPages) {
   const path = join(import.meta.dirname, '..', 'docs', name)
-  writeFileSync(path, renewPage(readFileSync(path, 'utf8'), format))
+  writeFileSync(path, renewPage(readFileSync(path, 'utf8'), formats))
 }

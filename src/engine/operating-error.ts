@@ -1,5 +1,5 @@
 /**
- * What an operator must mend, by code. `docs/errors.md` lists them, and a test compares the two.
+ * What an operator must mend, by code; `docs/errors.md` is made of this table.
  * `status` is the HTTP status, `summary` what a client reads, `advice` ends the log line.
  */
 export const operatingErrors = {

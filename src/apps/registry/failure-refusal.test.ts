@@ -1,53 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import type { PackageFailure } from '#core/nix/package-outcome.ts'
 import { operatingErrors, OperatingError, type OperatingCode } from '#engine/operating-error.ts'
 import { failureRefusal, failureStatuses, operatingRefusal } from './failure-refusal.ts'
-
-const page = readFileSync(join(import.meta.dirname, '../../../docs/errors.md'), 'utf8')
-const rows = page
-  .split('\n')
-  .filter((line) => line.startsWith('| `'))
-  .map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim().replaceAll('`', '')),
-  )
-
-test('docs/errors.md lists every failure with its status and code', () => {
-  const documented = rows.filter(([name = '']) => name in failureStatuses)
-  assert.deepEqual(
-    documented.map(([name, status, code]) => [name, Number(status), code]),
-    Object.entries(failureStatuses).map(([name, { status, code }]) => [name, status, code]),
-  )
-})
-
-test('docs/errors.md lists every operating error', () => {
-  const documented = rows.filter(([name = '']) => name in operatingErrors)
-  assert.deepEqual(
-    documented.map(([name, status, retried, summary, advice]) => [
-      name,
-      Number(status),
-      retried === 'yes',
-      summary,
-      advice,
-    ]),
-    Object.entries(operatingErrors).map(([name, { status, retryable, summary, advice }]) => [
-      name,
-      status,
-      retryable,
-      summary,
-      advice,
-    ]),
-  )
-  assert.equal(
-    rows.length,
-    Object.keys(failureStatuses).length + Object.keys(operatingErrors).length,
-  )
-})
 
 test('no failure has a status that docker hides or that container runtimes repeat', () => {
   for (const { status } of Object.values(failureStatuses)) {

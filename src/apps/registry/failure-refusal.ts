@@ -8,33 +8,106 @@ import type { Refusal } from './response.ts'
 
 type FailureKind = PackageFailure['kind'] | Exclude<BuildFailure['kind'], 'packages'>
 
+interface FailureStatus {
+  readonly status: number
+  readonly code: RegistryErrorCode
+  /** Markdown, for `docs/errors.md`, which is made of this table. */
+  readonly when: string
+}
+
 /**
- * HTTP status and registry code of every failure that a request caused; `docs/errors.md` has the
- * same table, and a test compares the two. All are 4xx, because Docker shows the message of a 4xx
- * and hides that of a 5xx. None is 408 or 429: container runtimes repeat those at once.
+ * HTTP status and registry code of every failure that a request caused. All are 4xx, because Docker
+ * shows the message of a 4xx and hides that of a 5xx. None is 408 or 429: container runtimes repeat
+ * those at once.
  */
-export const failureStatuses: Readonly<
-  Record<FailureKind, { readonly status: number; readonly code: RegistryErrorCode }>
-> = {
-  'not-found': { status: 404, code: 'MANIFEST_UNKNOWN' },
-  ambiguous: { status: 400, code: 'NAME_INVALID' },
-  'not-a-derivation': { status: 404, code: 'MANIFEST_UNKNOWN' },
-  unfree: { status: 403, code: 'DENIED' },
-  insecure: { status: 403, code: 'DENIED' },
-  broken: { status: 422, code: 'MANIFEST_INVALID' },
-  'unsupported-system': { status: 404, code: 'MANIFEST_UNKNOWN' },
-  'evaluation-error': { status: 422, code: 'MANIFEST_INVALID' },
-  'nix-too-old': { status: 422, code: 'MANIFEST_INVALID' },
-  'evaluation-timed-out': { status: 422, code: 'MANIFEST_INVALID' },
-  'build-failed': { status: 422, code: 'MANIFEST_INVALID' },
-  'build-timed-out': { status: 422, code: 'MANIFEST_INVALID' },
-  'source-unavailable': { status: 422, code: 'MANIFEST_INVALID' },
-  'not-substitutable': { status: 422, code: 'MANIFEST_INVALID' },
-  'unusable-source': { status: 422, code: 'MANIFEST_INVALID' },
-  denied: { status: 403, code: 'DENIED' },
-  'closure-too-large': { status: 403, code: 'DENIED' },
-  'too-many-names': { status: 422, code: 'MANIFEST_INVALID' },
-  'deadline-passed': { status: 422, code: 'MANIFEST_INVALID' },
+export const failureStatuses: Readonly<Record<FailureKind, FailureStatus>> = {
+  'not-found': {
+    status: 404,
+    code: 'MANIFEST_UNKNOWN',
+    when: 'no package has that name; the nearest names are listed',
+  },
+  ambiguous: {
+    status: 400,
+    code: 'NAME_INVALID',
+    when: 'several attributes differ only in what registry names cannot spell',
+  },
+  'not-a-derivation': {
+    status: 404,
+    code: 'MANIFEST_UNKNOWN',
+    when: 'the name is a set of packages, a function, a text or the like',
+  },
+  unfree: { status: 403, code: 'DENIED', when: 'the package set refuses its licence' },
+  insecure: {
+    status: 403,
+    code: 'DENIED',
+    when: 'the package set refuses it for known vulnerabilities',
+  },
+  broken: { status: 422, code: 'MANIFEST_INVALID', when: 'the package set marks it as broken' },
+  'unsupported-system': {
+    status: 404,
+    code: 'MANIFEST_UNKNOWN',
+    when: 'it does not exist for the platform',
+  },
+  'evaluation-error': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'Nix cannot evaluate it; the message is Nix’s',
+  },
+  'nix-too-old': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'the package set demands a newer Nix than this registry has',
+  },
+  'evaluation-timed-out': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'evaluation took too long',
+  },
+  'build-failed': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'a builder ended with an error; the message has its last words',
+  },
+  'build-timed-out': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'a builder took longer than `NIX_TIMEOUT`',
+  },
+  'source-unavailable': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'a source cannot be downloaded, for example because the mirror has a newer version only',
+  },
+  'not-substitutable': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'no binary cache has it, and this registry does not build from source (`NIXERY_SUBSTITUTE_ONLY`)',
+  },
+  'unusable-source': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'the pinned revision has no package set where one is expected, or locks an input that cannot be fetched',
+  },
+  denied: {
+    status: 403,
+    code: 'DENIED',
+    when: 'a pattern of `NIXERY_DENY` matches what the name stands for',
+  },
+  'closure-too-large': {
+    status: 403,
+    code: 'DENIED',
+    when: 'the closure is larger than `NIXERY_MAX_CLOSURE_MIB`',
+  },
+  'too-many-names': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'the packages hold more names than the root of an image is made of',
+  },
+  'deadline-passed': {
+    status: 422,
+    code: 'MANIFEST_INVALID',
+    when: 'the whole build took longer than `NIXERY_BUILD_DEADLINE`',
+  },
 }
 
 /** A failed build as the person who typed `docker pull` reads it. */
@@ -43,8 +116,10 @@ export function failureRefusal(
   buildId: string,
   platform?: Platform,
 ): Refusal {
+  const { status, code } = statusOf(failure)
   return {
-    ...statusOf(failure),
+    status,
+    code,
     message: describeFailedImage({ failure, buildId, ...(platform && { platform }) }, 'asker'),
   }
 }
@@ -54,7 +129,7 @@ export function failureStatus(failure: BuildFailure): number {
   return statusOf(failure).status
 }
 
-function statusOf(failure: BuildFailure): (typeof failureStatuses)[FailureKind] {
+function statusOf(failure: BuildFailure): FailureStatus {
   const first = failure.kind === 'packages' ? failure.failures[0] : failure
   return failureStatuses[first?.kind ?? 'evaluation-error']
 }
