@@ -13,6 +13,11 @@ export function installationObstacle() {
   return probe.status === 0 ? undefined : 'only root may install packages, and sudo asks a password'
 }
 
+/** The packages that bring `tools`, each once. */
+export function packagesOf(tools) {
+  return [...new Set(tools.map((tool) => tool.debianPackage))]
+}
+
 /** What a person types to install `packages`. */
 export function formatInstallCommand(packages) {
   const sudo = process.getuid?.() === 0 ? '' : 'sudo '

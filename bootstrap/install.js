@@ -6,6 +6,7 @@ import {
   formatInstallCommand,
   installationObstacle,
   installDebianPackages,
+  packagesOf,
 } from './debian-packages.js'
 import {
   findCommand,
@@ -139,10 +140,6 @@ function install(tools, startServices) {
   const packages = packagesOf(tools)
   say(`installing with apt: ${packages.join(' ')}`)
   return installDebianPackages(packages, { startServices })
-}
-
-function packagesOf(tools) {
-  return [...new Set(tools.map((tool) => tool.debianPackage))]
 }
 
 function say(...lines) {

@@ -71,7 +71,10 @@ const compositionRoots: readonly string[] = [
   'src/doctor/',
   'src/count-popularity.ts',
   'src/source-settings.ts',
+  'src/search-anew.ts',
+  'src/search-command.ts',
   'src/serve.ts',
+  'src/warning-log.ts',
   'src/main.ts',
 ]
 

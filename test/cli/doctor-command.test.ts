@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { createServer, type RequestListener } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -32,6 +32,14 @@ async function diagnose(env: NodeJS.ProcessEnv) {
   }
 }
 
+async function listen(listener: RequestListener) {
+  const server = createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return { port, [Symbol.asyncDispose]: async () => void server.close() }
+}
+
 suite('nixery doctor', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
   test('finds what is well, and changes nothing', async () => {
     await using scratch = await makeScratchDirectory()
@@ -60,11 +68,8 @@ suite('nixery doctor', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
 
   test('finds what is not well', async () => {
     await using scratch = await makeScratchDirectory()
-    const other = createServer((_, response) => response.end('hello'))
-    other.listen(0, '127.0.0.1')
-    await once(other, 'listening')
-    await using _closing = { [Symbol.asyncDispose]: async () => void other.close() }
-    const { port } = other.address() as AddressInfo
+    await using other = await listen((_, response) => response.end('hello'))
+    const { port } = other
     const found = await diagnose({
       PORT: String(port),
       NIXERY_HOST: '127.0.0.1',
@@ -82,10 +87,46 @@ suite('nixery doctor', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
         found.of(subject).some(({ level }) => level === 'fail'),
         JSON.stringify(found.of(subject)),
       )
-    assert.match(found.of('Nix')[0]?.message ?? '', /^NIX_MISSING: .*install nix-bin/)
+    assert.match(found.of('Nix')[0]?.message ?? '', /^NIX_MISSING: there is no nix-store/)
+    assert.match(found.of('Nix')[0]?.mend ?? '', /^install nix-bin/)
     assert.ok(
       found.of('settings').some(({ message }) => message.startsWith('NIXERY_REFRESH_HOURS')),
     )
+  })
+
+  test('asks a source before there is a state directory, and makes none', async () => {
+    await using scratch = await makeScratchDirectory()
+    const found = await diagnose({
+      NIXERY_STATE_DIRECTORY: join(scratch.path, 'state'),
+      NIXERY_PKGS_REPO: `http://127.0.0.1:${await findFreePort()}/nothing.git`,
+    })
+    const [source] = found.of('packages')
+    assert.equal(source?.level, 'fail')
+    assert.match(source?.message ?? '', /nothing\.git cannot be read: /)
+    assert.deepEqual(await readdir(scratch.path), [])
+  })
+
+  test('finds a clock that is not that of others', async () => {
+    await using server = await listen((_, response) => {
+      response.setHeader('date', new Date(Date.now() - 3 * 3_600_000).toUTCString())
+      response.end()
+    })
+    const found = await diagnose({ NIXERY_SUBSTITUTERS: `http://127.0.0.1:${server.port}` })
+    assert.deepEqual(
+      found.of('clock').map(({ level, message }) => [level, message]),
+      [['fail', `the clock differs by 3h from that of 127.0.0.1:${server.port}`]],
+    )
+  })
+
+  test('names the packages that the machine lacks', async () => {
+    await using scratch = await makeScratchDirectory()
+    // The test itself starts the program with it.
+    await symlink('/usr/bin/setpriv', join(scratch.path, 'setpriv'))
+    const found = await diagnose({ PATH: scratch.path })
+    const [tools] = found.of('tools')
+    assert.equal(tools?.level, 'fail')
+    assert.match(tools?.message ?? '', /^nix-instantiate, nix-store, .* missing$/)
+    assert.match(tools?.mend ?? '', /Debian bring: nix-bin /)
   })
 
   test('finds a setting that nobody knows', async () => {

@@ -19,7 +19,7 @@ export const debianArchitectures = ['amd64', 'arm64'] as const
 export type DebianArchitecture = (typeof debianArchitectures)[number]
 
 /** The Debian release that the set is made of. */
-const release = 'bookworm'
+export const release = 'bookworm'
 
 const archiveKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const aptHelper = '/usr/lib/apt/apt-helper'

@@ -17,7 +17,11 @@ async function diagnose(
   let err = ''
   const running = runDoctor(
     args,
-    { checks: async () => checks, describeError: (error) => String(error), clock },
+    {
+      checks: async () => checks,
+      explain: (error) => ({ level: 'fail', message: String(error) }),
+      clock,
+    },
     {
       stdout: { write: (text: string) => (out += text) },
       stderr: { write: (text: string) => (err += text) },

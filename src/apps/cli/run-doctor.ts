@@ -24,8 +24,8 @@ export interface DoctorCheck {
 export interface DoctorTools {
   /** Those that fit the configuration. */
   checks(): Promise<readonly DoctorCheck[]>
-  /** An error as one line, with what to do where that is known. */
-  describeError(error: unknown): string
+  /** An error as a finding, with what to do where that is known. */
+  explain(error: unknown): Finding
   readonly clock: Clock
 }
 
@@ -95,9 +95,7 @@ async function runCheck(
     return await Promise.race([check.run(AbortSignal.any([signal, late.signal])), isLate])
   } catch (error) {
     signal.throwIfAborted()
-    return late.signal.aborted
-      ? await isLate
-      : [{ level: 'fail', message: tools.describeError(error) }]
+    return late.signal.aborted ? await isLate : [tools.explain(error)]
   } finally {
     stop()
   }
