@@ -68,6 +68,7 @@ function Shown({ image, composition }: ShownProperties) {
   const layers = useMemo(() => nameLayers(image), [image])
   // What is said of other images is asked again; the closure of a digest stays as it is.
   const closure = useMemo(() => image.closure, [image.digest])
+  const isCounted = image.sharing === 'known'
   const shared = layers.filter(({ sharedCount }) => sharedCount > 0)
   const sharedBytes = shared.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   return (
@@ -88,8 +89,14 @@ function Shown({ image, composition }: ShownProperties) {
       <section aria-labelledby="layers">
         <h2 id="layers">Layers</h2>
         <p class="lead">{describeSharing(image, shared.length, sharedBytes)}</p>
-        <LayerTreemap layers={layers} chosen={chosen} onChoose={setChosen} />
-        <LayerTable layers={layers} closure={closure ?? []} chosen={chosen} onChoose={setChosen} />
+        <LayerTreemap layers={layers} isCounted={isCounted} chosen={chosen} onChoose={setChosen} />
+        <LayerTable
+          layers={layers}
+          closure={closure ?? []}
+          isCounted={isCounted}
+          chosen={chosen}
+          onChoose={setChosen}
+        />
       </section>
       <section aria-labelledby="addition">
         <h2 id="addition">Add to it</h2>

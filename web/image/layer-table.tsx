@@ -9,12 +9,14 @@ import type { NamedLayer } from './named-layer.ts'
 interface Properties {
   readonly layers: readonly NamedLayer[]
   readonly closure: readonly ViewedPath[]
+  /** Whether it is known which other images have the layers. */
+  readonly isCounted: boolean
   readonly chosen: number | undefined
   readonly onChoose: (index: number | undefined) => void
 }
 
 /** The layers, the largest first; one at a time shows what is in it. */
-export function LayerTable({ layers, closure, chosen, onChoose }: Properties) {
+export function LayerTable({ layers, closure, isCounted, chosen, onChoose }: Properties) {
   const sorted = layers.toSorted((a, b) => b.sizeBytes - a.sizeBytes)
   const opened = useRef<HTMLTableRowElement>(null)
   useEffect(() => opened.current?.scrollIntoView({ block: 'nearest' }), [chosen])
@@ -31,7 +33,7 @@ export function LayerTable({ layers, closure, chosen, onChoose }: Properties) {
               Unpacked
             </th>
             <th scope="col" class="number">
-              Other images
+              In other images
             </th>
           </tr>
         </thead>
@@ -55,12 +57,12 @@ export function LayerTable({ layers, closure, chosen, onChoose }: Properties) {
                   <td class="number spare">
                     {layer.narSizeBytes === undefined ? '' : formatBytes(layer.narSizeBytes)}
                   </td>
-                  <td class="number">{layer.sharedCount}</td>
+                  <td class="number">{isCounted ? layer.sharedCount : '…'}</td>
                 </tr>
                 {isChosen && (
                   <tr ref={opened} class="opened">
                     <td colSpan={4}>
-                      <LayerContent layer={layer} closure={closure} />
+                      <LayerContent layer={layer} closure={closure} isCounted={isCounted} />
                     </td>
                   </tr>
                 )}
@@ -76,9 +78,11 @@ export function LayerTable({ layers, closure, chosen, onChoose }: Properties) {
 function LayerContent({
   layer,
   closure,
+  isCounted,
 }: {
   readonly layer: NamedLayer
   readonly closure: readonly ViewedPath[]
+  readonly isCounted: boolean
 }) {
   const { digest, paths, sharedWith, sharedCount, index } = layer
   const unnamed = sharedCount - sharedWith.length
@@ -98,7 +102,9 @@ function LayerContent({
             </li>
           ))}
       </ul>
-      {sharedCount === 0 ? (
+      {!isCounted ? (
+        <p class="hint">Which other images have it is being counted.</p>
+      ) : sharedCount === 0 ? (
         <p class="hint">No other stored image has this layer.</p>
       ) : (
         <p>

@@ -1,7 +1,7 @@
 import { hierarchy, treemap, treemapSquarify } from 'd3-hierarchy'
 import { useMemo, useRef } from 'preact/hooks'
 import { printable } from '../page/printable.ts'
-import { formatBytes } from '../page/quantities.ts'
+import { formatBytes, formatCount } from '../page/quantities.ts'
 import { shorten } from '../page/shorten.ts'
 import { useSize } from '../page/use-size.ts'
 import type { NamedLayer } from './named-layer.ts'
@@ -9,6 +9,8 @@ import { layerShade, shadeWords } from './layer-shade.ts'
 
 interface Properties {
   readonly layers: readonly NamedLayer[]
+  /** Whether it is known which other images have the layers. */
+  readonly isCounted: boolean
   readonly chosen: number | undefined
   readonly onChoose: (index: number) => void
 }
@@ -27,7 +29,7 @@ const leastLabelHeight = 20
 const letterWidth = 7.2
 
 /** The layers as rectangles of their sizes. The table beside it says the same in words. */
-export function LayerTreemap({ layers, chosen, onChoose }: Properties) {
+export function LayerTreemap({ layers, isCounted, chosen, onChoose }: Properties) {
   const frame = useRef<HTMLDivElement>(null)
   const { width } = useSize(frame)
   const height = width < 500 ? 320 : 380
@@ -43,43 +45,60 @@ export function LayerTreemap({ layers, chosen, onChoose }: Properties) {
               transform={`translate(${tile.x},${tile.y})`}
               onClick={() => onChoose(tile.layer.index)}
             >
-              <title>{describe(tile.layer)}</title>
+              <title>{describe(tile.layer, isCounted)}</title>
               <rect
                 class={`shade-${layerShade(tile.layer.sharedCount)}`}
                 width={tile.width}
                 height={tile.height}
                 rx="3"
               />
-              <Label {...tile} />
+              <Label tile={tile} isCounted={isCounted} />
             </g>
           ))}
         </svg>
       </div>
       <figcaption>
-        A rectangle is a layer, as large as it is compressed.
-        <ul class="legend">
-          {shadeWords.map((words, shade) => (
-            <li key={words}>
-              <span class={`swatch shade-${shade}`} />
-              {words}
-            </li>
-          ))}
-        </ul>
+        A rectangle is a layer, as large as it is compressed.{' '}
+        {isCounted
+          ? 'Its colour is its popularity, in how many other stored images it is:'
+          : 'Its popularity, in how many other stored images it is, is being counted.'}
+        {isCounted && (
+          <ul class="legend">
+            {shadeWords.map((words, shade) => (
+              <li key={words}>
+                <span class={`swatch shade-${shade}`} />
+                {words}
+              </li>
+            ))}
+          </ul>
+        )}
       </figcaption>
     </figure>
   )
 }
 
-function Label({ layer, width, height }: Tile) {
+interface LabelProperties {
+  readonly tile: Tile
+  readonly isCounted: boolean
+}
+
+function Label({ tile: { layer, width, height }, isCounted }: LabelProperties) {
   if (width < leastLabelWidth || height < leastLabelHeight) return null
   const letters = Math.floor((width - 10) / letterWidth)
   const shade = layerShade(layer.sharedCount)
+  const popularity = `in ${formatCount(layer.sharedCount, 'other')}`
+  const hasRoom = height > 3 * leastLabelHeight && popularity.length <= letters
   return (
     <text x="6" y="15" class={`on-shade-${shade}`}>
       <tspan>{shorten(printable(layer.title), letters)}</tspan>
-      {height > 40 && (
-        <tspan x="6" dy="16" class="size">
+      {height > 2 * leastLabelHeight && (
+        <tspan x="6" dy="16">
           {shorten(formatBytes(layer.sizeBytes), letters)}
+        </tspan>
+      )}
+      {hasRoom && isCounted && layer.sharedCount > 0 && (
+        <tspan x="6" dy="16">
+          {popularity}
         </tspan>
       )}
     </text>
@@ -106,6 +125,7 @@ function layOut(layers: readonly NamedLayer[], width: number, height: number): r
     )
 }
 
-function describe({ title, sizeBytes, sharedCount }: NamedLayer): string {
-  return `${printable(title)}\n${formatBytes(sizeBytes)}, ${shadeWords[layerShade(sharedCount)]}`
+function describe({ title, sizeBytes, sharedCount }: NamedLayer, isCounted: boolean): string {
+  const popularity = isCounted ? `, in ${formatCount(sharedCount, 'other image')}` : ''
+  return `${printable(title)}\n${formatBytes(sizeBytes)}${popularity}`
 }
