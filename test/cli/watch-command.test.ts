@@ -6,7 +6,11 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { skipUnless } from '#test/clients/availability.ts'
-import { startNixery as startServer, type NixeryServer } from '#test/clients/nixery-server.ts'
+import {
+  prepareStateDirectory,
+  startNixery as startServer,
+  type NixeryServer,
+} from '#test/clients/nixery-server.ts'
 import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 import { runNixery, startNixery } from './run-nixery.ts'
@@ -44,13 +48,16 @@ suite('nixery watch', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
     assert.deepEqual([again.exitCode, again.stdout.trim()], [0, digest])
   })
 
-  test('follows a pull to its bitter end, with the message of the registry', async () => {
+  test('follows a pull to its bitter end, and says what the registry says', async () => {
     const pull = fetch(`http://${server.address}/v2/hangs/manifests/latest`)
     const id = await runningBuild(server)
     const [byName, byId, pulled] = await Promise.all([watch('hangs'), watch(id, '--json'), pull])
     const { errors } = (await pulled.json()) as { errors: Array<{ message: string }> }
     assert.equal(byName.exitCode, 3)
-    assert.ok(byName.stderr.endsWith(`nixery: ${errors[0]?.message}\n`), byName.stderr)
+    // Who pulls is shown the last line of the builder, too.
+    const [said] = errors[0]?.message.split(', after saying') ?? []
+    assert.ok(byName.stderr.includes(`nixery: ${said}`), `${said}\n${byName.stderr}`)
+    assert.ok(byName.stderr.endsWith(` (build ${id})\n`), byName.stderr)
     assert.equal(byId.exitCode, 3)
     const result = JSON.parse(byId.stdout.trim().split('\n').at(-1) ?? '') as { status: string }
     assert.equal(result.status, 'failed')
@@ -74,10 +81,50 @@ suite('nixery watch', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
     assert.match(last.stderr, /nixery: cancelled/)
   })
 
+  test('says that an image is stored when no build of it is remembered', async () => {
+    const stored = {
+      NIXERY_STATE_DIRECTORY: await prepareStateDirectory(),
+      STORAGE_PATH: join(scratch.path, 'storage'),
+      NIXERY_PLATFORMS: 'linux/amd64,linux/arm64',
+    }
+    const { stdout, exitCode } = await runNixery(['build', 'hello', '--json'], stored)
+    assert.equal(exitCode, 0)
+    const { manifests } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+      manifests: readonly string[]
+    }
+    await using beside = await startServer(stored)
+    const watchStored = (...args: readonly string[]) =>
+      runNixery(['watch', ...args, '--server', `http://${beside.address}`])
+    const both = await watchStored('hello')
+    assert.deepEqual(both, {
+      exitCode: 0,
+      stdout: manifests.map((digest) => `${digest}\n`).join(''),
+      stderr: 'hello is stored for linux/amd64 and linux/arm64, ready to pull\n',
+    })
+    const one = await watchStored('arm64/hello', '--json')
+    assert.deepEqual(
+      [one.exitCode, JSON.parse(one.stdout)],
+      [
+        0,
+        {
+          kind: 'result',
+          status: 'stored',
+          name: 'arm64/hello',
+          tag: 'latest',
+          platform: 'linux/arm64',
+          manifest: manifests[1],
+        },
+      ],
+    )
+    const other = await watchStored('hello:nothing')
+    assert.equal(other.exitCode, 1)
+    assert.match(other.stderr, /^nixery: \S+ knows of no build of hello, .*--order\n$/)
+  })
+
   test('says what is wrong with the server', async () => {
     const unknown = await watch('nothing')
     assert.equal(unknown.exitCode, 1)
-    assert.match(unknown.stderr, /knows of no build of nothing: .*--order/)
+    assert.match(unknown.stderr, /knows of no build of nothing, .*--order/)
     await using silent = await startServer({ ...settings, NIXERY_WEB: 'off' })
     const off = await runNixery(['watch', 'x', '--server', `http://${silent.address}`])
     assert.equal(off.exitCode, 1)

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { BuildProgress, BuildSummary, RecordedEvent } from '#core/api/build-progress.ts'
 import type { ImageOrder, PlacedOrder } from '#core/api/image-order.ts'
+import type { ImageView } from '#core/api/image-view.ts'
 import { apiSchemas } from '../web/api-schemas.ts'
 import { readEventStream } from './event-stream.ts'
 
@@ -59,6 +60,19 @@ export class BuildService {
 
   find(id: string, signal: AbortSignal): Promise<BuildProgress | undefined> {
     return this.#get(`builds/${id}`, apiSchemas.BuildProgress, signal)
+  }
+
+  /** The image that a name and a tag stand for on each platform where it is stored; none elsewhere. */
+  async findImages(name: string, tag: string, signal: AbortSignal): Promise<readonly ImageView[]> {
+    const find = (wanted: Readonly<Record<string, string>>) => {
+      const query = new URLSearchParams({ name, tag, ...wanted })
+      return this.#get(`image?${query.toString()}`, apiSchemas.ImageView, signal)
+    }
+    const first = await find({})
+    if (first === undefined) return []
+    const others = first.platforms.filter((platform) => platform !== first.platform)
+    const found = await Promise.all(others.map((platform) => find({ platform })))
+    return [first, ...found.filter((image) => image !== undefined)]
   }
 
   async placeOrder(name: string, tag: string, signal: AbortSignal): Promise<PlacedOrder> {
@@ -169,7 +183,9 @@ export class BuildService {
       })
     } catch (cause) {
       signal.throwIfAborted()
-      throw new ServiceRefusal(`${this.address} cannot be reached`, undefined, { cause })
+      // A stream that broke off is asked for again where it was.
+      const advice = kind === 'stream' ? '' : ', start it or say where it is with --server'
+      throw new ServiceRefusal(`${this.address} cannot be reached${advice}`, undefined, { cause })
     }
   }
 }
@@ -189,7 +205,7 @@ async function readText(response: Response): Promise<string> {
   let text = ''
   const decoder = new TextDecoder()
   for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk as Uint8Array, { stream: true })
+    text += decoder.decode(chunk, { stream: true })
     if (text.length > longestAnswer)
       throw new ServiceRefusal(
         `${new URL(response.url).origin} answers without end`,

@@ -86,12 +86,30 @@ class Watch {
     const builds = chooseBuilds(await this.#service.list(signal), wanted.name)
     const areRunning = builds.some((build) => !isOver(build))
     if (order && !areRunning) return this.#runOrder(wanted.name, wanted.tag, signal)
-    if (builds.length === 0)
-      throw new ServiceRefusal(
-        `${this.#service.address} knows of no build of ${wanted.name}: pull it, or have it built with --order`,
-      )
+    if (builds.length === 0) return this.#reportStored(wanted.name, wanted.tag, signal)
     const ids = builds.map(({ id }) => id)
     return this.#report(await this.#followAll(ids, signal), signal)
+  }
+
+  /** An image that no build is known of may have been built long ago. */
+  async #reportStored(name: string, tag: string, signal: AbortSignal): Promise<0> {
+    const images = await this.#service.findImages(name, tag, signal)
+    if (images.length === 0)
+      throw new ServiceRefusal(
+        `${this.#service.address} knows of no build of ${name}, and has no such image: pull it, or have it built with --order`,
+      )
+    const { stdout } = this.#terminal
+    if (!this.#command.json)
+      this.#display.note(
+        `${name} is stored for ${images.map(({ platform }) => platform).join(' and ')}, ready to pull`,
+      )
+    this.#display[Symbol.dispose]()
+    for (const { platform, digest } of images)
+      if (this.#command.json) {
+        const result = { kind: 'result', status: 'stored', name, tag, platform, manifest: digest }
+        stdout.write(`${JSON.stringify(result)}\n`)
+      } else stdout.write(`${printable(digest)}\n`)
+    return 0
   }
 
   /** Has the image built, and follows its builds as they come up. */

@@ -23,12 +23,12 @@ export const watchSyntax: CommandSyntax = {
   summary: 'follows a build on a server, while docker pull waits for it',
   synopsis: ['NAME[:TAG] | BUILD [--server URL] [--order] [options]'],
   about: [
-    'Shows how the image NAME is being built on a server, or how its last build went. BUILD is the id of a build, which log and error messages name.',
+    'Shows how the image NAME is being built on a server, or how its last build went, or that it is stored already. BUILD is the id of a build, which log and error messages name.',
   ],
   options,
   exitCodes: {
     ...buildExitCodes,
-    0: 'the image was built',
+    0: 'the image was built, or is stored',
     1: 'the server cannot be reached or has no such build, or the build was aborted',
     3: 'the build failed: another request may succeed',
     130: 'interrupted with Ctrl-C; the build goes on unless it was ordered here',
