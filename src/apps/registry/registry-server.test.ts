@@ -482,7 +482,7 @@ test('close() ends the connections that wait for their next request', async (con
 })
 
 test('what is no HTTP request is refused in JSON, but not in the midst of an answer', async (context) => {
-  const { port } = await startRegistry(context, () => new Promise(() => {}))
+  const { port, requests } = await startRegistry(context, () => new Promise(() => {}))
   const exchange = async (text: string) => {
     const socket = connect(port, '127.0.0.1')
     socket.write(text)
@@ -496,8 +496,12 @@ test('what is no HTTP request is refused in JSON, but not in the midst of an ans
     const [head = '', body = ''] = (await exchange(text)).split('\r\n\r\n')
     assert.ok(head.startsWith(`HTTP/1.1 ${status} `), head)
     assert.match(head, new RegExp(`Content-Length: ${body.length}\\b`))
-    assert.equal(JSON.parse(body).errors[0].code, 'UNSUPPORTED')
+    const [error] = JSON.parse(body).errors
+    assert.equal(error.code, 'UNSUPPORTED')
+    const logged = requests.at(-1)
+    assert.deepEqual([logged?.status, logged?.reason], [status, error.message])
   }
+  assert.equal(requests.length, cases.length)
   for (const header of ['Host: x\r\nExpect: nothing', 'X-No: host']) {
     const answered = await exchange(`GET /v2/ HTTP/1.1\r\n${header}\r\nConnection: close\r\n\r\n`)
     assert.ok(answered.startsWith('HTTP/1.1 200 '), header)

@@ -19,7 +19,7 @@ import { serveTags } from './serve-tags.ts'
 import { Turns } from './turns.ts'
 
 // An import would also load the client of web sockets, which takes as long as Node itself.
-const { createServer } = process.getBuiltinModule('node:http')
+const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
 
 // Longer than the longest wait for a build, when nothing moves either.
 const longestStallMs = 300_000
@@ -70,30 +70,37 @@ export function createRegistryServer(served: ServedRegistry, stallMs = longestSt
   server.closeIdleConnections = () => turns.closeIdle()
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (turns.isOpen(socket) || !socket.writable) socket.destroy()
-    else refuseUnreadable(error, socket)
+    else refuseUnreadable(served.log, error, socket)
   })
   return server.setTimeout(stallMs)
 }
 
 /** Answers what is no HTTP request, in the words that every other refusal has. */
-function refuseUnreadable({ code, message }: NodeJS.ErrnoException, socket: Duplex): void {
+function refuseUnreadable(
+  log: RequestLog,
+  { code, message }: NodeJS.ErrnoException,
+  socket: Duplex,
+): void {
   // Node would say 408 to a client that is too slow, which container runtimes repeat at once.
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return void socket.destroy()
   const tooLong = code === 'HPE_HEADER_OVERFLOW'
-  const body = formatRegistryError(
-    'UNSUPPORTED',
-    tooLong ? 'the request has more than 32 KiB before its body' : `no HTTP request: ${message}`,
-  )
-  socket.end(
-    [
-      tooLong ? 'HTTP/1.1 431 Request Header Fields Too Large' : 'HTTP/1.1 400 Bad Request',
-      'Content-Type: application/json',
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      'Connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  )
+  const status = tooLong ? 431 : 400
+  const reason = tooLong
+    ? 'the request has more than 32 KiB before its body'
+    : `no HTTP request: ${message}`
+  const body = formatRegistryError('UNSUPPORTED', reason)
+  const answer = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n')
+  socket.end(answer)
+  const sentBytes = Buffer.byteLength(answer)
+  const unread = { method: '', path: '', userAgent: '', durationMs: 0, complete: true }
+  log.request({ ...unread, status, sentBytes, reason })
 }
 
 /** What has a client, until the client hangs up. */
