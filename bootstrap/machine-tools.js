@@ -5,11 +5,13 @@ import { join } from 'node:path'
 const commandPurposes = new Map([
   ['serve', 'serve'],
   ['build', 'build'],
+  ['search', 'build'],
   ['popularity', 'build'],
 ])
 
-/** What `nixery` with these arguments needs. */
+/** What `nixery` with these arguments needs; `undefined` for what a shell asks while somebody types. */
 export function purposeOf([command, ...others]) {
+  if (command === 'search' && others.includes('--complete')) return undefined
   const wantsHelp = others.some((argument) => argument === '--help' || argument === '-h')
   return (wantsHelp ? undefined : commandPurposes.get(command)) ?? 'command'
 }

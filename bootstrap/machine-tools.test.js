@@ -17,6 +17,8 @@ const purposes = {
   serve: 'serve',
   'build shell/git': 'build',
   'build --help': 'command',
+  'search git': 'build',
+  'search --complete -- git': undefined,
   doctor: 'command',
   // Purposes that are no commands bring nothing.
   test: 'command',

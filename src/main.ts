@@ -11,6 +11,7 @@ const work: Readonly<Record<string, (args: readonly string[]) => Promise<number>
   serve: serveRegistry,
   build: async (args) => (await import('./build-command.ts')).runBuildCommand(args),
   watch: async (args) => (await import('./watch-command.ts')).runWatchCommand(args),
+  search: async (args) => (await import('./search-command.ts')).runSearchCommand(args),
   gc: async (args) => (await import('./storage-commands.ts')).runGcCommand(args),
   verify: async (args) => (await import('./storage-commands.ts')).runVerifyCommand(args),
   popularity: async (args) => (await import('./count-popularity.ts')).countPopularity(args),

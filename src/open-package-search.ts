@@ -5,6 +5,7 @@ import {
   createPackageSearch,
   type ListingEvent,
   type OpenedPackageSearch,
+  type PackageSearchOptions,
 } from '#adapters/package-search/package-search.ts'
 import { formatPlatform, systemOf } from '#core/nix/system.ts'
 import type { PackageSources } from '#engine/ports/package-source.ts'
@@ -12,15 +13,21 @@ import type { Config } from './config.ts'
 import { nixOptions } from './open-nix.ts'
 import { packageSearchSettings } from './package-search-settings.ts'
 
+/** Listing takes from a second to minutes of one core. */
+const liveIndexMs = 10 * 60_000
+
 /** Searches what the served platforms have of the sources, which must stay open for longer. */
 export function openPackageSearch(
   config: Config,
   logger: Logger,
   sources: PackageSources,
+  options: Partial<Pick<PackageSearchOptions, 'liveIndexMs'>> = {},
 ): Promise<OpenedPackageSearch> {
   const { policy, platforms, environment } = config
   const { inheritedEnvironment: _, ...nix } = nixOptions(config)
   return createPackageSearch({
+    liveIndexMs,
+    ...options,
     sources,
     ...packageSearchSettings(config),
     makeIndex(set, file, until) {

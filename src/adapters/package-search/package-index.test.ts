@@ -125,6 +125,17 @@ test('near() gives what somebody may have meant, unless something is called so',
   assert.deepEqual(opened.index.near('htpo')[0]?.platforms, [amd64])
 })
 
+test('namesBeginning() gives the shortest names first', async () => {
+  await using opened = await openIndex(packages)
+  const { index } = opened
+  assert.deepEqual(index.namesBeginning('git', 9), ['git', 'gita', 'git-lfs'])
+  assert.deepEqual(index.namesBeginning('python3', 2), ['python3', 'python3.11'])
+  assert.equal(index.namesBeginning('', 99).length, packages.length)
+  for (const prefix of ['G', 'git%', '_it', 'zzz', '~']) {
+    assert.deepEqual(index.namesBeginning(prefix, 9), [], prefix)
+  }
+})
+
 test('find() keeps to what was asked for', async () => {
   await using opened = await openIndex(packages)
   const names = (most: number) => opened.index.find('git', most).map(({ name }) => name)

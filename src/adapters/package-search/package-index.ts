@@ -2,7 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { distanceBound, nearestOf } from '#core/nix/near-names.ts'
-import type { FoundPackage } from '#engine/ports/package-search.ts'
+import type { FoundPackage, SearchOutcome } from '#engine/ports/package-search.ts'
 import type { IndexFacts } from './index-format.ts'
 import { parseSearchTerms } from './search-terms.ts'
 
@@ -20,7 +20,14 @@ const packageSchema = z.object({
   description: z.string().nullable(),
   platforms: z.string(),
 })
+const nameSchema = z.object({ name: z.string() })
 const namesSchema = z.array(z.object({ names: z.string() }))
+
+/** A page shows no more, and a search takes time for each. */
+const mostFound = 200
+
+/** Whoever finds fewer may have misspelled the name. */
+const fewFound = 5
 
 /** Comparing with as many takes 10 ms; 100,000 packages have fewer of nearly one length. */
 const mostCompared = 50_000
@@ -37,6 +44,7 @@ export class PackageIndex implements Disposable {
   readonly #inWords: StatementSync
   readonly #inParts: StatementSync
   readonly #ofLengths: StatementSync
+  readonly #beginning: StatementSync
   readonly #package: StatementSync
 
   constructor(path: string) {
@@ -57,11 +65,24 @@ export class PackageIndex implements Disposable {
       this.#ofLengths = this.#database.prepare(
         'SELECT names FROM lengths WHERE abs(length - :length) <= :distance ORDER BY abs(length - :length)',
       )
+      this.#beginning = this.#database.prepare(
+        "SELECT name FROM packages WHERE name BETWEEN :prefix AND :prefix || '~' ORDER BY id LIMIT :most",
+      )
       this.#package = this.#database.prepare('SELECT * FROM packages WHERE id = ?')
     } catch (error) {
       this.#database.close()
       throw error
     }
+  }
+
+  /** What somebody finds who types that: some milliseconds. */
+  search(typed: string, most: number): SearchOutcome & { readonly kind: 'found' } {
+    const { revision, platforms } = this.facts
+    const packages = this.find(typed, Math.min(most, mostFound))
+    const isFound = ({ name }: FoundPackage) => packages.some((found) => found.name === name)
+    const near = packages.length < Math.min(most, fewFound) ? this.near(typed) : []
+    const others = near.filter((each) => !isFound(each))
+    return { kind: 'found', packages, near: others, platforms, revision }
   }
 
   /**
@@ -86,6 +107,14 @@ export class PackageIndex implements Disposable {
       if (ids.size < most) for (const { id } of idsSchema.parse(look())) ids.add(id)
     }
     return [...ids].slice(0, most).map((id) => this.#read(id))
+  }
+
+  /** Names that begin with the prefix, at most so many, the shortest first. No name has a `~`. */
+  namesBeginning(prefix: string, most: number): readonly string[] {
+    return z
+      .array(nameSchema)
+      .parse(this.#beginning.all({ prefix, most }))
+      .map(({ name }) => name)
   }
 
   /**

@@ -70,6 +70,7 @@ async function start(
     platforms: [amd64],
     view: 'view',
     makeIndex,
+    liveIndexMs: 10 * minuteMs,
     nowMs: () => now,
     report: (event) => events.push(event),
     ...options,

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { Semaphore } from '#adapters/concurrency/semaphore.ts'
 import type { CacheKey, CanonicalValue } from '#core/request/cache-key.ts'
-import type { FoundPackage, PackageSearch, SearchOutcome } from '#engine/ports/package-search.ts'
+import type { PackageSearch, SearchOutcome } from '#engine/ports/package-search.ts'
 import {
   findSource,
   type PackageSet,
@@ -28,6 +28,8 @@ export interface PackageSearchOptions {
     file: { readonly path: string; readonly facts: IndexFacts },
     signal: AbortSignal,
   ) => Promise<IndexOutcome>
+  /** A set that can change under its identity is listed again when somebody searches after so long. */
+  readonly liveIndexMs: number
   /** Milliseconds since 1970. */
   readonly nowMs: () => number
   readonly report: (event: ListingEvent) => void
@@ -52,28 +54,19 @@ export type ListingEvent =
 
 export interface OpenedPackageSearch extends PackageSearch {
   /**
-   * Lists what is not listed yet, so that the first who searches need not wait for it. Ends when the
-   * search is closed; never fails.
+   * Lists what is not listed yet of a source, or of all, so that the first who searches need not wait
+   * for it. Ends when the search is closed; never fails.
    */
-  prepare(): Promise<void>
+  prepare(source?: string): Promise<void>
   /** Ends what is being listed. */
   close(): Promise<void>
 }
-
-/** A page shows no more, and a search takes time for each. */
-const mostFound = 200
-
-/** Whoever finds fewer may have misspelled the name. */
-const fewFound = 5
 
 /** Whoever searches asks a source no more often than so whether it has moved. */
 const checkEveryMs = 60_000
 
 /** After a listing that was in vain, which may have taken long. */
 const retryAfterMs = 5 * 60_000
-
-/** A set that can change under its identity is listed again when somebody searches after so long. */
-const liveIndexMs = 10 * 60_000
 
 /**
  * Searches indexes that are made in the background, one at a time, when somebody searches a source
@@ -94,11 +87,12 @@ export async function createPackageSearch(
   return {
     async search(source, words, most, signal) {
       const found = searched.get(findSource(options.sources, source))!
-      const outcome = await found.search(words, Math.min(most, mostFound))
+      const outcome = await found.search(words, most)
       signal.throwIfAborted()
       return outcome
     },
-    prepare() {
+    prepare(source) {
+      if (source !== undefined) return searched.get(findSource(options.sources, source))!.prepare()
       preparing ??= prepareAll(searched.values()).finally(() => (preparing = undefined))
       return preparing
     },
@@ -147,17 +141,7 @@ class SearchedSource {
     const index = this.#index
     if (index !== undefined) {
       try {
-        const { revision, platforms } = index.facts
-        const packages = index.find(words, most)
-        const near = packages.length < Math.min(most, fewFound) ? index.near(words) : []
-        const isFound = ({ name }: FoundPackage) => packages.some((found) => found.name === name)
-        return {
-          kind: 'found',
-          packages,
-          near: near.filter((each) => !isFound(each)),
-          platforms,
-          revision,
-        }
+        return index.search(words, most)
       } catch (error) {
         await this.#removeDamaged(index.path, error)
       }
@@ -225,7 +209,8 @@ class SearchedSource {
   async #isServed({ identity, fixed }: PinnedSource): Promise<boolean> {
     if (this.#index?.facts.identity !== identity) return false
     if (!(await this.#tools.files.use(this.#index.path))) return false
-    return fixed || this.#tools.nowMs() - this.#index.facts.listedAtMs < liveIndexMs
+    const { nowMs, liveIndexMs } = this.#tools
+    return fixed || nowMs() - this.#index.facts.listedAtMs < liveIndexMs
   }
 
   async #list(pinned: PinnedSource): Promise<string | undefined> {

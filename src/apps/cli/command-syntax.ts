@@ -26,8 +26,8 @@ export interface CommandSyntax {
   /** Paragraphs. */
   readonly about: readonly string[]
   readonly options: CommandOptions
-  /** What completes an argument that is no option. */
-  readonly argument?: readonly string[]
+  /** What completes an argument that is no option: one of these, or the name of an image. */
+  readonly argument?: readonly string[] | 'image'
   /** Paragraphs after the options. */
   readonly notes?: readonly string[]
   /** Exit codes beside `usualExitCodes`, or with a meaning of their own. */

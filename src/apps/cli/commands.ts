@@ -10,6 +10,7 @@ import {
 import { doctorSyntax } from './doctor-arguments.ts'
 import { gcSyntax } from './gc-arguments.ts'
 import { popularitySyntax } from './popularity-arguments.ts'
+import { searchSyntax } from './search-arguments.ts'
 import { verifySyntax } from './verify-arguments.ts'
 import { watchSyntax } from './watch-arguments.ts'
 
@@ -35,7 +36,9 @@ export const completionSyntax: CommandSyntax = {
   name: 'completion',
   summary: 'prints a script that completes commands in a shell',
   synopsis: ['bash | zsh | fish'],
-  about: ['Prints what makes the shell complete commands, options and their values.'],
+  about: [
+    'Prints what makes the shell complete commands, options and their values, and names of packages in names of images, once they are listed: by nixery serve or nixery search.',
+  ],
   options: helpOption,
   argument: shells,
   notes: [
@@ -58,6 +61,7 @@ export const commands: readonly CommandSyntax[] = [
   serveSyntax,
   buildSyntax,
   watchSyntax,
+  searchSyntax,
   gcSyntax,
   verifySyntax,
   popularitySyntax,

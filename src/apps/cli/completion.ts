@@ -4,8 +4,8 @@ import type { shells } from './commands.ts'
 export type Shell = (typeof shells)[number]
 
 /**
- * A script that completes commands, their options and values. Names of packages are not
- * completed: a set has tens of thousands.
+ * A script that completes commands, their options and values. Names of images are asked of
+ * `nixery search --complete` each time: a set has tens of thousands of packages, and they change.
  */
 export function formatCompletion(shell: Shell, commands: readonly CommandSyntax[]): string {
   switch (shell) {
@@ -29,7 +29,7 @@ function argumentWords(
   commands: readonly CommandSyntax[],
 ): readonly string[] {
   if (command.name === 'help') return commands.map(({ name }) => name)
-  return command.argument ?? []
+  return command.argument === undefined || command.argument === 'image' ? [] : command.argument
 }
 
 function bashCompletion(commands: readonly CommandSyntax[]): string {
@@ -42,16 +42,26 @@ function bashCompletion(commands: readonly CommandSyntax[]): string {
         : [`      ${spellings(name, option).join('|')}) ${reply}; return ;;`]
     })
     const words = options.flatMap(([name, option]) => spellings(name, option)).join(' ')
-    const others = argumentWords(command, commands).join(' ')
+    const others =
+      command.argument === 'image'
+        ? '_nixery_image'
+        : `COMPREPLY=($(compgen -W '${argumentWords(command, commands).join(' ')}' -- "$word"))`
     return `    ${command.name})
       case $previous in
 ${values.map((line) => `  ${line}\n`).join('')}        *) ;;
       esac
       if [[ $word == -* ]]; then COMPREPLY=($(compgen -W '${words}' -- "$word"))
-      else COMPREPLY=($(compgen -W '${others}' -- "$word")); fi ;;`
+      else ${others}; fi ;;`
   })
   const names = commands.map(({ name }) => name).join(' ')
   return `# bash completion of nixery
+_nixery_image() {
+  # Behind a colon is a tag.
+  [[ $previous == : || $word == : ]] && return
+  COMPREPLY=($("\${COMP_WORDS[0]}" search --complete -- "$word" 2>/dev/null))
+  # More packages may follow.
+  compopt -o nospace 2>/dev/null
+}
 _nixery() {
   local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
@@ -82,12 +92,24 @@ function zshCompletion(commands: readonly CommandSyntax[]): string {
       spellings(name, option).map((spelling) => `        ${quote(zshOption(spelling, option))}`),
     )
     const words = argumentWords(command, commands)
-    const others =
-      words.length === 0 ? '' : ` \\\n        ${quote(`*:argument:(${words.join(' ')})`)}`
+    const action =
+      command.argument === 'image'
+        ? '*:image:_nixery_image'
+        : words.length > 0
+          ? `*:argument:(${words.join(' ')})`
+          : undefined
+    const others = action === undefined ? '' : ` \\\n        ${quote(action)}`
     return `      ${command.name})\n      _arguments \\\n${options.join(' \\\n')}${others} ;;`
   })
   return `#compdef nixery
+_nixery_image() {
+  local -a names
+  names=(\${(f)"$("$nixery" search --complete -- "$PREFIX" 2>/dev/null)"})
+  # More packages may follow.
+  compadd -S '' -a names
+}
 _nixery() {
+  local nixery=$words[1]
   local -a commands
   commands=(
 ${descriptions.join('\n')}
@@ -132,8 +154,11 @@ function fishCompletion(commands: readonly CommandSyntax[]): string {
         `complete -c nixery ${when}${option.short === undefined ? '' : ` -s ${option.short}`} -l ${name}${fishValue(option)} -d ${quote(option.about)}`,
     )
     const words = argumentWords(command, commands)
-    const others =
-      words.length === 0 ? [] : [`complete -c nixery ${when} -a ${quote(words.join(' '))}`]
+    const action =
+      command.argument === 'image'
+        ? '(nixery search --complete -- (commandline -ct) 2>/dev/null)'
+        : words.join(' ')
+    const others = action === '' ? [] : [`complete -c nixery ${when} -a ${quote(action)}`]
     return [...options, ...others]
   })
   return `# fish completion of nixery\n${['complete -c nixery -f', ...first, ...more].join('\n')}\n`

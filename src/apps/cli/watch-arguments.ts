@@ -26,6 +26,7 @@ export const watchSyntax: CommandSyntax = {
     'Shows how the image NAME is being built on a server, or how its last build went, or that it is stored already. BUILD is the id of a build, which log and error messages name.',
   ],
   options,
+  argument: 'image',
   exitCodes: {
     ...buildExitCodes,
     0: 'the image was built, or is stored',
