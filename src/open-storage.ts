@@ -12,6 +12,7 @@ import type { Storage } from '#engine/ports/storage.ts'
 import type { StorageObserver } from '#engine/ports/storage-observer.ts'
 import { ConfigError, type Config, type StorageSettings } from './config.ts'
 import { makeDirectory } from './make-directory.ts'
+import { proxySettings } from './proxy-settings.ts'
 
 /**
  * The storage of a service: that of `openStorage` with blobs that are checked when they are read, and, for
@@ -66,7 +67,7 @@ async function openObjects(config: Config, opened: AsyncDisposableStack): Promis
     return openGcsObjects({ ...storage, urlTtlMs, spool })
   }
   const { openS3Objects } = await import('#adapters/storage/s3/s3-objects.ts')
-  return openS3Objects({ ...storage, urlTtlMs, spool })
+  return openS3Objects({ ...storage, urlTtlMs, spool, proxies: proxySettings(process.env) })
 }
 
 /**

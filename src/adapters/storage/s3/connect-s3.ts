@@ -15,6 +15,8 @@ export interface S3Connection {
   readonly pathStyle: boolean
   /** How long addresses of downloads are valid; a week at the most. */
   readonly urlTtlMs: number
+  /** `https_proxy` and its like; the server is asked directly unless one of them is for it. */
+  readonly proxies?: Readonly<Record<string, string | undefined>> | undefined
   readonly limits?: S3Limits | undefined
 }
 
@@ -57,8 +59,13 @@ export async function connectS3(
   return { s3, presign }
 }
 
-function clientConfig({ pathStyle, limits = defaultLimits }: S3Connection): S3ClientConfig {
-  const agent = { keepAlive: true, maxSockets: mostConnections }
+function clientConfig({
+  pathStyle,
+  proxies,
+  limits = defaultLimits,
+}: S3Connection): S3ClientConfig {
+  // Agents of the SDK do not know the proxies of Node's own.
+  const agent = { keepAlive: true, maxSockets: mostConnections, proxyEnv: proxies }
   return {
     forcePathStyle: pathStyle,
     maxAttempts: mostTries,
