@@ -1,6 +1,7 @@
 import { describeError } from '#adapters/log/described-error.ts'
 import { trustCertificates } from './trusted-certificates.ts'
 import { ConfigError, readConfig } from './config.ts'
+import { endWithOutput } from './lost-output.ts'
 import { proxySettings } from './proxy-settings.ts'
 import { readVersion } from './read-version.ts'
 
@@ -86,22 +87,5 @@ async function orderly(run: () => Promise<number>): Promise<number> {
   }
 }
 
-/**
- * Ends in order when nobody takes the output any more, as in `nixery build --json | head -1`, or when its
- * disk is full: what was not read is no success.
- */
-function endWithoutOutput(error: Error): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.off('error', endWithoutOutput)
-    // The first one said it.
-    stream.on('error', () => {})
-  }
-  if (!('code' in error && error.code === 'EPIPE'))
-    process.stderr.write(`nixery: the output cannot be written: ${error.message}\n`)
-  process.once('exit', () => (process.exitCode = 1))
-  // Heard by commands that have something to end.
-  process.emit('SIGTERM')
-}
-
-for (const stream of [process.stdout, process.stderr]) stream.on('error', endWithoutOutput)
+endWithOutput()
 process.exitCode = await main(process.argv.slice(2))

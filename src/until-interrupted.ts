@@ -1,3 +1,5 @@
+import { isOutputLost } from './lost-output.ts'
+
 /**
  * Aborts with the reason at the first Ctrl-C, so that the command ends in an orderly way; a second one
  * ends the process at once, because nobody listens any more.
@@ -21,7 +23,7 @@ export async function unlessInterrupted(
     return await run()
   } catch (error) {
     if (!signal.aborted) throw error
-    process.stderr.write('nixery: interrupted\n')
+    if (!isOutputLost()) process.stderr.write('nixery: interrupted\n')
     return interruptedExitCode
   }
 }

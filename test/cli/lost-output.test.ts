@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { skipUnless } from '#test/clients/availability.ts'
+import { prepareStateDirectory } from '#test/clients/nixery-server.ts'
 import { runCommand } from '#test/clients/run-command.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { nixeryCommand, runNixery } from './run-nixery.ts'
 
-const inShell = (script: string) =>
-  runCommand('bash', ['-c', `set -o pipefail; ${script}`, ...nixeryCommand])
+const inShell = (script: string, env: NodeJS.ProcessEnv = {}) =>
+  runCommand('bash', ['-c', `set -o pipefail; ${script}`, ...nixeryCommand], { env })
 
 test('output that cannot be written is one line, and no success', async () => {
   const { exitCode, stderr } = await inShell('"$0" "$1" --help > /dev/full')
@@ -19,6 +21,24 @@ test('output that nobody reads ends a command without a word', async () => {
   const { exitCode, stderr } = await inShell('(sleep 0.1; exec "$0" "$1" --help) | true')
   assert.deepEqual([exitCode, stderr], [1, ''])
 })
+
+test(
+  'output that is read no further ends a build without a word',
+  { skip: skipUnless(['nix-store', 'setpriv']) },
+  async () => {
+    await using scratch = await makeScratchDirectory()
+    const env = {
+      NIXERY_STATE_DIRECTORY: await prepareStateDirectory(),
+      STORAGE_PATH: join(scratch.path, 'storage'),
+    }
+    const { exitCode, stdout, stderr } = await inShell(
+      '"$0" "$1" build hello --json | head -1',
+      env,
+    )
+    assert.deepEqual([exitCode, stderr], [1, ''])
+    assert.ok(stdout.startsWith('{'), stdout)
+  },
+)
 
 test('an error is one line, whatever others have put into it', async () => {
   await using scratch = await makeScratchDirectory()

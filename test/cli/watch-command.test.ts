@@ -118,7 +118,7 @@ suite('nixery watch', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
     )
     const other = await watchStored('hello:nothing')
     assert.equal(other.exitCode, 1)
-    assert.match(other.stderr, /^nixery: \S+ knows of no build of hello, .*--order\n$/)
+    assert.match(other.stderr, /^nixery: \S+ knows of no build of hello:nothing, .*--order\n$/)
   })
 
   test('says what is wrong with the server', async () => {

@@ -105,7 +105,8 @@ export function readImageName(
   givenTag: string | undefined,
   command: string,
 ): { readonly kind: 'name'; readonly name: string; readonly tag: string } | Slip {
-  if (text === undefined) return wrong(`${command} must be told which image, such as shell/git`)
+  if (text === undefined || text === '')
+    return wrong(`${command} must be told which image, such as shell/git`)
   if (extra !== undefined)
     return wrong(`${extra} is too much: packages of one image have slashes between them`)
   const [, server, rest] = pullReference.exec(text) ?? []

@@ -103,7 +103,9 @@ function formatLayer(layer: LayerProgress, index: number, of: number, room: Line
       return paintCut(room, 'dim', `  ${label}`)
     case 'packing': {
       const share = layer.narSizeBytes === 0 ? 0 : layer.archivedBytes / layer.narSizeBytes
-      const amount = `${formatByteSize(layer.archivedBytes)} of ${formatByteSize(layer.narSizeBytes)}`
+      // An archive has headers, too, which no store knows of.
+      const archived = Math.min(layer.archivedBytes, layer.narSizeBytes)
+      const amount = `${formatByteSize(archived)} of ${formatByteSize(layer.narSizeBytes)}`
       return formatBar(label, share, amount, room)
     }
     case 'packed':

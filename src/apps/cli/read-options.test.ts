@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { readOptions } from './read-options.ts'
 
 const options = {
-  unused: { type: 'string' },
+  unused: { type: 'string', short: 'u' },
   'dry-run': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const
@@ -43,6 +43,7 @@ test('readOptions() says in one line what is wrong', () => {
     ['--unused --dry-run', '--unused must have a value, not --dry-run'],
     ['--unused -h', '--unused must have a value, not -h'],
     ['--dry-run=yes', '--dry-run=yes must be without a value'],
+    ['-u=3d', '-u takes its value without =, as in -u 3d'],
   ] as const
   for (const [line, message] of table)
     assert.deepEqual(read(line), { kind: 'wrong', message }, line)

@@ -37,6 +37,8 @@ export function readOptions<const Given extends Options>(
     if (type === 'string' && value === undefined) return wrong(`${rawName} must have a value`)
     if (type === 'string' && inlineValue === false && looksLikeOption.test(value))
       return wrong(`${rawName} must have a value, not ${value}`)
+    if (inlineValue === true && value.startsWith('=') && !rawName.startsWith('--'))
+      return wrong(`${rawName} takes its value without =, as in ${rawName} ${value.slice(1)}`)
     if (type === 'boolean' && value !== undefined)
       return wrong(`${rawName}=${value} must be without a value`)
   }

@@ -96,7 +96,7 @@ class Watch {
     const images = await this.#service.findImages(name, tag, signal)
     if (images.length === 0)
       throw new ServiceRefusal(
-        `${this.#service.address} knows of no build of ${name}, and has no such image: pull it, or have it built with --order`,
+        `${this.#service.address} knows of no build of ${tag === 'latest' ? name : `${name}:${tag}`}, and has no such image: pull it, or have it built with --order`,
       )
     const { stdout } = this.#terminal
     if (!this.#command.json)
