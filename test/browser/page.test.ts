@@ -175,6 +175,10 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     await search.fill('quick')
     await search.press('Enter')
     await page.getByText('quick is in the image already').waitFor()
+    await search.fill('slwo')
+    await page.getByText('Did you mean slow?').waitFor()
+    await page.getByRole('option', { name: /^slow.*similar name/ }).click()
+    await page.getByRole('tabpanel').getByText('/arm64/shell/quick/slow:v1').waitFor()
     assert.deepEqual(faults, [])
   })
 
