@@ -146,6 +146,26 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     assert.deepEqual(faults, [])
   })
 
+  test('says why there is no image to look at, and where to go on', async () => {
+    await using opened = await open({ refusals: [404] })
+    const { page, faults } = opened
+    const compose = page.getByRole('link', { name: 'Compose this image' })
+    await page.goto('/images/never/pulled')
+    await page.getByText('never/pulled:latest is not stored here').waitFor()
+    assert.equal(await compose.getAttribute('href'), '/?shell=off&packages=never+pulled')
+    await page.goto('/images/quick?tag=no-such-branch')
+    await page.getByText('no-such-branch').nth(1).waitFor()
+    await page.getByRole('link', { name: 'Look at it as latest' }).click()
+    await page.waitForURL('/images/quick')
+    await page.goto('/images/quick?platform=linux%2Farm64')
+    await page.getByRole('link', { name: 'Look at it for any platform' }).waitFor()
+    await page.goto('/images/Capital//slashes')
+    await page.getByText('No image can have this name').waitFor()
+    await page.goto('/images/quick?tag=v1%2Fbeta')
+    await page.getByText('No image can have this tag').waitFor()
+    assert.deepEqual(faults, [])
+  })
+
   test('orders nothing else than what was asked for', async () => {
     await using opened = await open()
     const { page, faults, takePicture } = opened

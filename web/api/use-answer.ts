@@ -59,8 +59,8 @@ export function useAnswer<T>(address: string | undefined, options: AskOptions<T>
   return answer
 }
 
-/** Whether a failure may be over soon: nobody answers, or the service starts or is busy. */
-function passes(status: number): boolean {
+/** Whether a failure may be over soon, and is asked about again: nobody answers, or the service starts or is busy. */
+export function passes(status: number): boolean {
   return status === 0 || status === 429 || status >= 500
 }
 

@@ -66,7 +66,8 @@ export function BuildPage({ id, service }: Properties) {
       </p>
       {connection === 'lost' && (
         <p role="alert" class="banner">
-          The connection to the service was lost; trying again.
+          The connection to the service was lost; trying again. What stands here is what it said
+          last.
         </p>
       )}
       {connection === 'closed' && refusal !== undefined && (
@@ -120,17 +121,17 @@ function Unwatched({ id, refusal, connection, order, service }: UnwatchedPropert
       {refusal !== undefined && (
         <>
           <p class="problem">{printable(refusal)}</p>
-          <p>
-            The service remembers the last builds and forgets them when it starts anew. Look at the{' '}
-            <a href="/builds">builds that it knows</a>.
-          </p>
           {order !== undefined && (
             <p class="actions">
               <a class="button" href={composePath(order.name, order.tag, service)}>
                 Order {printable(order.name)} again
               </a>
+              <a href={formatImagePath(order.name, order.tag)}>See whether the image is there</a>
             </p>
           )}
+          <p>
+            <a href="/builds">Builds that the service knows</a>
+          </p>
         </>
       )}
       {refusal === undefined && connection === 'lost' && (

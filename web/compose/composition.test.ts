@@ -6,6 +6,7 @@ import {
   componentsOf,
   compositionOf,
   emptyComposition,
+  findMalformed,
   findObstacle,
   formatQuery,
   isTag,
@@ -115,4 +116,11 @@ test('parseQuery() reads meta-packages that come first as a name does', () => {
   const { composition } = parseQuery('shell=off&packages=shell+arm64+git+shell')
   const expected = { ...emptyComposition, platform: 'arm64', packages: ['git', 'shell'] }
   assert.deepEqual(composition, expected)
+})
+
+test('findMalformed() says what is wrong with a name or a tag that no image has', () => {
+  assert.equal(findMalformed('shell/git', 'v1'), undefined)
+  for (const name of ['', 'Git', 'git//htop', '-git', '<img>', 'x'.repeat(256)])
+    assert.match(findMalformed(name, 'latest') ?? '', /No image can have this name/)
+  assert.match(findMalformed('git', 'v1/beta') ?? '', /No image can have this tag/)
 })

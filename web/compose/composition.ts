@@ -84,6 +84,17 @@ export function isTag(text: string): boolean {
   return tagPattern.test(text)
 }
 
+/** Why no image has the name or the tag, as sentences for people; `undefined` when one may. */
+export function findMalformed(name: string, tag: string): string | undefined {
+  const isName =
+    name.length <= longestName && name.split('/').every((part) => componentPattern.test(part))
+  if (!isName)
+    return `No image can have this name. Its parts lie between slashes, of small letters and digits with single . _ or - between them, ${longestName} characters in all.`
+  if (!isTag(tag))
+    return 'No image can have this tag: up to 128 letters, digits, and . _ - but neither . nor - at its start.'
+  return undefined
+}
+
 /** Why nobody can pull the composition, as a sentence for people; `undefined` when everybody can. */
 export function findObstacle(composition: Composition): string | undefined {
   const components = componentsOf(composition)

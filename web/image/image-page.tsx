@@ -1,9 +1,14 @@
 import { useMemo, useState } from 'preact/hooks'
 import type { ImageView } from '#core/api/image-view.ts'
 import type { ServiceInfo } from '#core/api/service-info.ts'
-import { useAnswer } from '../api/use-answer.ts'
+import { passes, useAnswer } from '../api/use-answer.ts'
 import { CommandTabs } from '../compose/command-tabs.tsx'
-import { compositionOf, formatQuery, type Composition } from '../compose/composition.ts'
+import {
+  compositionOf,
+  findMalformed,
+  formatQuery,
+  type Composition,
+} from '../compose/composition.ts'
 import { Heading } from '../page/heading.tsx'
 import { printable } from '../page/printable.ts'
 import { Revision } from '../page/revision.tsx'
@@ -28,33 +33,68 @@ interface Properties {
 
 /** A stored image: its layers, who shares them, and what is in it. */
 export function ImagePage({ name, tag, platform, service }: Properties) {
+  const malformed = findMalformed(name, tag)
   const query = new URLSearchParams({ name, tag, ...(platform !== undefined && { platform }) })
-  const answer = useAnswer<ImageView>(`/api/v1/image?${query}`, {
-    againAfterMs: ({ sharing }) => (sharing === 'counting' ? countingPollMs : undefined),
-  })
+  const answer = useAnswer<ImageView>(
+    malformed === undefined ? `/api/v1/image?${query}` : undefined,
+    { againAfterMs: ({ sharing }) => (sharing === 'counting' ? countingPollMs : undefined) },
+  )
   const sources = (service?.sources ?? []).map((source) => source.name)
   const composition = { ...compositionOf(name, sources), tag }
+  const subject = { name, tag, platform, composition }
   return (
     <>
       <Heading title={`Image ${printable(name)}`}>
         Image <bdi>{printable(name)}</bdi>
         {tag !== 'latest' && <span class="tag">:{printable(tag)}</span>}
       </Heading>
-      {answer.kind === 'loading' && <p class="hint">Loading …</p>}
-      {answer.kind === 'failed' && answer.status !== 404 && (
-        <p class="problem">{printable(answer.message)}</p>
-      )}
-      {answer.kind === 'failed' && answer.status === 404 && (
-        <div class="empty">
-          <p>{printable(answer.message)}</p>
-          <a class="button" href={`/?${formatQuery(composition)}`}>
-            Compose this image
-          </a>
-        </div>
+      {malformed !== undefined && <Missing {...subject} message={malformed} />}
+      {malformed === undefined && answer.kind === 'loading' && <p class="hint">Loading …</p>}
+      {answer.kind === 'failed' && (
+        <Missing {...subject} message={answer.message} status={answer.status} />
       )}
       {answer.kind === 'loaded' && <Shown image={answer.value} composition={composition} />}
     </>
   )
+}
+
+interface MissingProperties {
+  readonly name: string
+  readonly tag: string
+  readonly platform: string | undefined
+  readonly composition: Composition
+  readonly message: string
+  /** Of the service's refusal; `undefined` for what it need not be asked. */
+  readonly status?: number
+}
+
+/** Why there is nothing to look at, and where to go on. */
+function Missing({ name, tag, platform, composition, message, status }: MissingProperties) {
+  if (status !== undefined && passes(status))
+    return <p class="problem">{printable(message)} Trying again.</p>
+  const compose = (
+    <a class="button" href={`/?${formatQuery(composition)}`}>
+      {status === 404 ? 'Compose this image' : 'Change what is in it'}
+    </a>
+  )
+  const others = status === undefined ? undefined : otherImage(name, tag, platform)
+  return (
+    <>
+      <p class={status === 404 ? 'empty' : 'problem'}>{printable(message)}</p>
+      <p class="actions">
+        {compose}
+        {others !== undefined && <a href={others.path}>{others.words}</a>}
+      </p>
+    </>
+  )
+}
+
+/** The image that may be there instead: of any platform, or of the usual tag. */
+function otherImage(name: string, tag: string, platform: string | undefined) {
+  if (platform !== undefined)
+    return { path: formatImagePath(name, tag), words: 'Look at it for any platform' }
+  if (tag !== 'latest') return { path: formatImagePath(name), words: 'Look at it as latest' }
+  return undefined
 }
 
 interface ShownProperties {

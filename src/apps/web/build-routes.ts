@@ -86,7 +86,10 @@ export const buildRoutes: readonly ApiRoute[] = [
 ]
 
 function unknown(id: string): ApiAnswer {
-  return problem(404, `no build ${id} is known: the service forgets builds when it restarts`)
+  return problem(
+    404,
+    `no build ${id} is known: the service keeps the last ones, and none when it restarts`,
+  )
 }
 
 function lastEventOf({ exchange }: Call): number | undefined {
