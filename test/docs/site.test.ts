@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { mostKeptBytes } from '#apps/web/send-site-file.ts'
 import { outputOf, runCommand } from '#test/clients/run-command.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { openIndex } from '../../site/browser/section-search.ts'
@@ -75,7 +76,9 @@ suite('the site of docs/', () => {
   })
 
   test('can be searched from the heading down', () => {
-    const search = openIndex(readFileSync(join(output, 'search.json'), 'utf8'))
+    const index = readFileSync(join(output, 'search.json'), 'utf8')
+    assert.ok(Buffer.byteLength(index) <= mostKeptBytes, 'the service would not compress the index')
+    const search = openIndex(index)
     const [best] = search('quarantine damage')
     assert.equal(best?.address, 'storage.html#damage')
     assert.deepEqual([best.page, best.heading], ['Storage', 'Damage'])

@@ -9,8 +9,8 @@ import { matchesEntityTag } from '#core/oci/entity-tag.ts'
 import type { Exchange, Headers } from '../registry/response.ts'
 import { contentTypeOf, isCompressible } from './content-types.ts'
 
-// Scripts, styles and pages are smaller; what is larger is sent from the disk, as it is.
-const mostKeptBytes = 512 * 1024
+/** Scripts, styles, pages and the index of their search are smaller; what is larger is sent from the disk, as it is. */
+export const mostKeptBytes = 512 * 1024
 
 // With both compressed forms less than a MiB each.
 const mostKept = 64
