@@ -68,6 +68,7 @@ test('dockerArchive() says what is wrong with its place, before and while it wri
   await writeFile(file, '')
   const table = [
     [directory, /is a directory, and must be a file$/],
+    [`${join(directory, 'no')}/`, /is a directory, and must be a file$/],
     [join(directory, 'no', 'x'), /no\/x cannot be written: its directory does not exist: /],
     [join(file, 'x'), /file\/x cannot be written: what its path calls a directory is a file: /],
   ] as const

@@ -63,7 +63,7 @@ async function kindOf(path: string): Promise<'output' | 'file' | 'device'> {
     )
   }
   const found = await unlessMissing(stat(path))
-  if (found?.isDirectory() === true)
+  if (found?.isDirectory() === true || path.endsWith('/'))
     throw new UnfitDestination(`${path} is a directory, and must be a file`)
   return found === undefined || found.isFile() ? 'file' : 'device'
 }
