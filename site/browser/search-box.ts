@@ -46,7 +46,8 @@ export function setUpSearch(): void {
   field.addEventListener('input', () => void search())
   form.addEventListener('submit', (event) => {
     event.preventDefault()
-    list.querySelector('a')?.click()
+    // Some are faster than the answer.
+    void search().then(() => list.querySelector('a')?.click())
   })
   form.addEventListener('keydown', (event) => {
     if (event.key === 'ArrowDown') move(1)
@@ -58,8 +59,12 @@ export function setUpSearch(): void {
     } else return
     event.preventDefault()
   })
+  // A click on a result focuses nothing in some browsers, and must find it still there.
   form.addEventListener('focusout', ({ relatedTarget }) => {
-    if (!form.contains(relatedTarget as Node | null)) close()
+    if (relatedTarget !== null && !form.contains(relatedTarget as Node)) close()
+  })
+  document.addEventListener('pointerdown', ({ target }) => {
+    if (!form.contains(target as Node)) close()
   })
   // A section of this page is no new page.
   list.addEventListener('click', close)

@@ -113,7 +113,6 @@ suite('the documentation in a browser', { skip: skipUnless(browserCommands) }, (
     assert.equal(await status.innerText(), 'Nothing found')
     await page.keyboard.press('Escape')
     await page.keyboard.type('quarantine damage')
-    await page.locator('.found a').first().waitFor()
     await page.keyboard.press('Enter')
     await page.waitForURL('**/docs/storage.html#damage')
 
@@ -125,6 +124,24 @@ suite('the documentation in a browser', { skip: skipUnless(browserCommands) }, (
     await page.waitForURL('**/docs/storage.html#how-clients-get-layers')
     assert.equal(await page.locator('.found a').count(), 0)
     assert.deepEqual(faults, [])
+  })
+
+  test('results go when somebody turns to the page, and not before', async (context) => {
+    await using watched = await openPage(context)
+    const { page } = watched
+    await page.goto('/docs/naming.html')
+    const field = page.getByRole('searchbox')
+    const results = page.locator('.found a')
+    await field.fill('garbage')
+    await results.first().waitFor()
+    await page.locator('.found p').first().click()
+    assert.notEqual(await results.count(), 0)
+    await page.getByRole('heading', { level: 1 }).click({ position: { x: 5, y: 5 } })
+    assert.equal(await results.count(), 0)
+    await field.focus()
+    await results.first().waitFor()
+    await page.getByLabel('Colours').focus()
+    assert.equal(await results.count(), 0)
   })
 
   test('without scripts there is no search, and all else', async (context) => {
