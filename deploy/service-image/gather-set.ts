@@ -1,10 +1,13 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { describeError } from '#adapters/log/described-error.ts'
 import {
   newestDebianPackageSet,
   prepareDebianPackageSet,
+  type DebianMirror,
 } from '#package-sets/debian/debian-package-set.ts'
 import { readConfig } from '../../src/config.ts'
+import { mirrorOfImage } from './mirror-of-image.ts'
 
 // Run by bootstrap/image.js: fills an empty directory with the package set that has the service.
 //
@@ -27,9 +30,12 @@ const parts = [
   'src',
 ]
 
-/** Tests need what is not here, and of Node the program is enough. */
+/**
+ * Tests need what is not here, and of Node the program is enough. Nothing of the product is hidden: such
+ * files are an editor's, or have somebody's settings.
+ */
 const isLeftOut = (path: string) =>
-  /\.(?:test|soak)\.ts$|\/testing$|\/node-linux-[^/]+\/(?:include|share)$/.test(path)
+  /\.(?:test|soak)\.ts$|\/testing$|\/\.[^/]+$|\/node-linux-[^/]+\/(?:include|share)$/.test(path)
 
 async function copy(path: string): Promise<void> {
   const from = join(projectRoot, path)
@@ -50,25 +56,40 @@ async function listProductionPackages(): Promise<readonly string[]> {
   return Object.keys(packages).filter((path) => packages[path]?.dev !== true)
 }
 
-async function findBundledSet(): Promise<string> {
-  const { stateDirectory, debianMirror: mirror } = readConfig(process.env)
+async function copyBundledSet(): Promise<void> {
+  const { stateDirectory, debianMirror } = readConfig(process.env)
   const stored = await newestDebianPackageSet(stateDirectory)
   const signal = new AbortController().signal
   const tell = (line: string) => process.stderr.write(`${line}\n`)
   const set =
-    stored?.set ?? (await prepareDebianPackageSet({ stateDirectory, mirror }, tell, signal))
-  return dirname(set.entry)
+    stored?.set ??
+    (await prepareDebianPackageSet({ stateDirectory, mirror: debianMirror }, tell, signal))
+  const directory = join(target, 'debian')
+  await cp(dirname(set.entry), directory, { recursive: true })
+  const path = join(directory, 'mirror.json')
+  const prepared = JSON.parse(await readFile(path, 'utf8')) as DebianMirror
+  await writeFile(path, `${JSON.stringify(mirrorOfImage(prepared, debianMirror))}\n`)
 }
 
-const here = import.meta.dirname
-await cp(join(here, 'default.nix'), join(target, 'default.nix'))
-await cp(join(here, 'files'), join(target, 'files'), { recursive: true })
-await cp(await findBundledSet(), join(target, 'debian'), { recursive: true })
-await mkdir(join(target, 'product'))
-for (const path of [...parts, ...(await listProductionPackages())]) await copy(path)
-await cp(
-  join(projectRoot, 'node_modules', '.bin', 'node'),
-  join(target, 'product', 'node_modules', '.bin', 'node'),
-  { verbatimSymlinks: true },
-)
-await writeFile(join(target, 'system'), process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux')
+async function gather(): Promise<void> {
+  const here = import.meta.dirname
+  await cp(join(here, 'default.nix'), join(target, 'default.nix'))
+  await cp(join(here, 'files'), join(target, 'files'), { recursive: true })
+  await copyBundledSet()
+  await mkdir(join(target, 'product'))
+  for (const path of [...parts, ...(await listProductionPackages())]) await copy(path)
+  await cp(
+    join(projectRoot, 'node_modules', '.bin', 'node'),
+    join(target, 'product', 'node_modules', '.bin', 'node'),
+    { verbatimSymlinks: true },
+  )
+  const system = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
+  await writeFile(join(target, 'system'), system)
+}
+
+try {
+  await gather()
+} catch (error) {
+  process.stderr.write(`nixery: ${describeError(error)}\n`)
+  process.exitCode = 1
+}
