@@ -61,7 +61,9 @@ export function parseWatchArguments(args: readonly string[]): WatchArguments {
   if (image.kind === 'wrong') return image
   const server = values.server === undefined ? undefined : parseServer(values.server)
   if (values.server !== undefined && server === undefined)
-    return wrong(`--server ${values.server} must be an http or https address`)
+    return wrong(
+      `--server ${values.server} must be an http or https address, such as http://localhost:8080`,
+    )
   const { order, quiet, json } = values
   const isBuildId = others[0] !== undefined && buildIdPattern.test(others[0])
   if (isBuildId && order)
