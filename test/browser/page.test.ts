@@ -354,7 +354,7 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     await page.goto('/images/crowd')
     await page.getByRole('button', { name: 'Draw the graph' }).click()
     const drawing = page.locator('.frame svg > g')
-    const frame = page.getByRole('region', { name: 'Graph of the store paths' })
+    const frame = page.getByRole('region', { name: 'The closure as a graph' })
     const lens = async () => {
       const transform = (await drawing.getAttribute('transform')) ?? ''
       return [...transform.matchAll(/-?[\d.]+/g)].map(Number)

@@ -19,7 +19,8 @@ export interface ClosureGraphProperties {
 
 // More than the last of them take seconds to lay out, and nobody reads them.
 const amounts: readonly number[] = [30, 60, 120]
-const longestTitle = 15
+// As wide as a node, in letters of usual width.
+const longestTitle = 14
 
 /** The closure drawn: what nothing refers to at the top, and below each store path what it needs. */
 export function ClosureGraph({ closure, layers, chosen, onChoose }: ClosureGraphProperties) {

@@ -27,7 +27,7 @@ export interface Point {
   readonly y: number
 }
 
-export const nodeWidth = 116
+export const nodeWidth = 118
 export const nodeHeight = 36
 const rankGap = 44
 // Graphs are wide and frames less so: rows move apart, but not further than lines can be followed.

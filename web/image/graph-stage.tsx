@@ -134,7 +134,7 @@ export function GraphStage(properties: Properties) {
         class="frame"
         tabIndex={0}
         role="region"
-        aria-label="Graph of the store paths. Arrow keys move it, plus and minus change its size, 0 shows all of it."
+        aria-label="The closure as a graph. Arrow keys move it, plus and minus change its size, 0 shows all of it."
         onKeyDown={(event) => {
           if (!hasModifier(event) && followKey(event.key)) event.preventDefault()
         }}
