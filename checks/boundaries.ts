@@ -43,7 +43,7 @@ const rules: ReadonlyMap<string, RoomRule> = new Map<string, RoomRule>([
     {
       rooms: ['src/core'],
       nodeModules: [],
-      packages: ['d3-hierarchy', 'preact', 'preact/hooks', 'vite'],
+      packages: ['@dagrejs/dagre', 'd3-hierarchy', 'preact', 'preact/hooks', 'vite'],
     },
   ],
   ['package-sets', { rooms: ['src/core', 'src/engine'], nodeModules: 'all', packages: 'all' }],
