@@ -2,7 +2,7 @@ import type { CacheKey } from '#core/request/cache-key.ts'
 import { cacheKeyOf, type CanonicalValue } from '#core/request/cache-key.ts'
 
 /** Raise it when the tables change, or what is listed of packages: older indexes then are nobody's. */
-const indexFormat = 2
+const indexFormat = 3
 
 /** The key of everything but the set that decides what an index of a source holds. */
 export function indexViewKey(
@@ -34,6 +34,14 @@ export const insertListed = `
   INSERT INTO listed (name, attribute_path, version, description, platform) VALUES (?, ?, ?, ?, ?)
 `
 
+// In what is shorter, or begins with a digit, dots belong to versions: `python3.11`, `libssl1.1-dev`.
+const lastPartPattern = /\.([a-z][^.]{2,})$/
+
+/** What people call a package in a set: `numpy` of `python3packages.numpy`. The tables are made with it. */
+export function lastPart(name: string): string | null {
+  return lastPartPattern.exec(name)?.[1] ?? null
+}
+
 /**
  * The tables of an index. Identifiers follow the length of names, so that the first of the rows that
  * full-text search gives in their order are those with the shortest names, and it need not find all:
@@ -41,7 +49,7 @@ export const insertListed = `
  *     packages   id, name, attribute_path, version, description, platforms
  *     words      words of names and descriptions, and what they begin with
  *     parts      every three letters of names
- *     lengths    all names of one length, with spaces between them
+ *     lengths    what people may mean to type of one length, with spaces between: names, and last parts of names
  *     facts      one row
  */
 export const createTables = `
@@ -59,8 +67,12 @@ export const createTables = `
       SELECT *, min(number), group_concat(platform, ' ' ORDER BY number) AS platforms
         FROM listed GROUP BY name
     ) ORDER BY length(name), name;
-  CREATE TABLE lengths (length INTEGER PRIMARY KEY, names TEXT NOT NULL);
-  INSERT INTO lengths SELECT length(name), group_concat(name, ' ') FROM packages GROUP BY length(name);
+  CREATE TABLE lengths (length INTEGER PRIMARY KEY, spellings TEXT NOT NULL);
+  INSERT INTO lengths
+    SELECT length(spelling), group_concat(spelling, ' ') FROM (
+      SELECT name AS spelling FROM packages
+      UNION SELECT part FROM (SELECT last_part(name) AS part FROM packages) WHERE part IS NOT NULL
+    ) GROUP BY length(spelling);
   CREATE VIRTUAL TABLE words USING fts5 (
     name, description, content='packages', content_rowid='id', prefix='1 2 3',
     tokenize="unicode61 remove_diacritics 2 tokenchars '+#'"

@@ -1,6 +1,12 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { ListedPackage } from '#engine/ports/package-search.ts'
-import { createListed, createTables, insertListed, type IndexFacts } from './index-format.ts'
+import {
+  createListed,
+  createTables,
+  insertListed,
+  lastPart,
+  type IndexFacts,
+} from './index-format.ts'
 
 /** Writes one index: finishing one of 60,000 packages takes some seconds, in which nothing else runs. */
 export class IndexWriter implements Disposable {
@@ -13,6 +19,7 @@ export class IndexWriter implements Disposable {
     // Nobody reads the file before it has its name, and what a crash leaves is nobody's.
     this.#database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF')
     this.#database.exec('PRAGMA temp_store = MEMORY')
+    this.#database.function('last_part', (name) => lastPart(String(name)))
     this.#database.exec(createListed)
     this.#insert = this.#database.prepare(insertListed)
   }

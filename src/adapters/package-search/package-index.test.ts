@@ -105,7 +105,10 @@ test('find() gives what any platform has, as the first of them has it', async ()
 })
 
 test('near() gives what somebody may have meant, unless something is called so', async () => {
-  await using opened = await openIndex(packages)
+  await using opened = await openIndex([
+    ...packages,
+    { name: 'ghcpackages.haskell', attributePath: 'ghcPackages.haskell' },
+  ])
   const check = (typed: string, ...expected: readonly string[]) =>
     assert.deepEqual(
       opened.index.near(typed).map(({ name }) => name),
@@ -117,6 +120,8 @@ test('near() gives what somebody may have meant, unless something is called so',
   check('gti', 'git')
   check('python3 nmupy', 'python3-numpy')
   check('python313packages.numpy', 'python3packages.numpy')
+  check('hasekll', 'ghcpackages.haskell')
+  check('haskell')
   check('git')
   check('nothing-like-it')
   check('')

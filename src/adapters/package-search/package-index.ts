@@ -21,7 +21,7 @@ const packageSchema = z.object({
   platforms: z.string(),
 })
 const nameSchema = z.object({ name: z.string() })
-const namesSchema = z.array(z.object({ names: z.string() }))
+const spellingsSchema = z.array(z.object({ spellings: z.string() }))
 
 /** A page shows no more, and a search takes time for each. */
 const mostFound = 200
@@ -63,7 +63,7 @@ export class PackageIndex implements Disposable {
         'SELECT rowid AS id FROM parts WHERE parts MATCH ? ORDER BY rowid LIMIT ?',
       )
       this.#ofLengths = this.#database.prepare(
-        'SELECT names FROM lengths WHERE abs(length - :length) <= :distance ORDER BY abs(length - :length)',
+        'SELECT spellings FROM lengths WHERE abs(length - :length) <= :distance ORDER BY abs(length - :length)',
       )
       this.#beginning = this.#database.prepare(
         "SELECT name FROM packages WHERE name BETWEEN :prefix AND :prefix || '~' ORDER BY id LIMIT :most",
@@ -118,18 +118,18 @@ export class PackageIndex implements Disposable {
   }
 
   /**
-   * Packages whose names differ from what somebody typed by a few letters, nearest first; none when
-   * one is called so. Takes some milliseconds.
+   * Packages whose names, or the last parts of whose names, differ from what somebody typed by a few
+   * letters, nearest first; none when one is called so. Takes some milliseconds.
    */
   near(typed: string): readonly FoundPackage[] {
     const wanted = parseSearchTerms(typed)?.exact
-    if (wanted === undefined || this.#exact.get(wanted) !== undefined) return []
+    if (wanted === undefined) return []
     const { length } = wanted
     const ofLengths = this.#ofLengths.all({ length, distance: distanceBound(length) })
-    const names = namesSchema.parse(ofLengths).flatMap((row) => row.names.split(' '))
-    return nearestOf(wanted, names.slice(0, mostCompared)).flatMap((name) =>
-      idsSchema.parse(this.#exact.all(name)).map(({ id }) => this.#read(id)),
-    )
+    const spellings = spellingsSchema.parse(ofLengths).flatMap((row) => row.spellings.split(' '))
+    if (spellings.includes(wanted)) return []
+    const near = nearestOf(wanted, spellings.slice(0, mostCompared))
+    return near.flatMap((spelling) => this.find(spelling, 1))
   }
 
   [Symbol.dispose](): void {
