@@ -321,7 +321,10 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
       // The frame, and then the node at the top.
       await tabTo(page, 'crowd-1.0, ')
       await page.keyboard.press('Tab')
-      await page.getByText('needs 100, needed by 0. Nothing else refers to it').waitFor()
+      await page.getByText('needs 100, needed by 0. It is here by its name').waitFor()
+      assert.deepEqual(await page.locator('.node.asked title').allTextContents(), [
+        await page.locator('.node').filter({ hasText: 'crowd-1.0' }).locator('title').textContent(),
+      ])
       assert.equal(await page.locator('.node.aside').count(), 0)
       await page.keyboard.press('ArrowDown')
       await page.getByText(/Why it is here: crowd-1\.0 → part-\d+$/).waitFor()

@@ -125,6 +125,10 @@ suite('views of stored images', { skip }, () => {
       closure.map(({ path }) => path),
       expected.toSorted(),
     )
+    assert.deepEqual(
+      closure.filter(({ asked }) => asked),
+      closure.filter((path) => path === tool || path === odd),
+    )
     const sizes = await runCommand('nix-store', ['--query', '--size', ...roots])
     assert.deepEqual(
       [tool, odd].map(({ narSizeBytes }) => String(narSizeBytes)),

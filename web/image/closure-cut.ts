@@ -1,5 +1,5 @@
 import type { ViewedPath } from '#core/api/image-view.ts'
-import { reachedFrom, referencesOf, referrersOf } from './closure-walk.ts'
+import { reachedFrom, referencesOf, referrersOf, startsOf } from './closure-walk.ts'
 
 /** The part of a closure that is drawn. */
 export interface ClosureCut {
@@ -15,20 +15,20 @@ export interface ClosureCut {
 export type Line = readonly [from: number, to: number]
 
 /**
- * At most so many store paths: the largest, and of those that nothing refers to as many as are half of
- * it. With `around` only those that need this one or that it needs.
+ * At most so many store paths: the largest, and of those that the image was made for as many as are
+ * half of it. With `around` only those that need this one or that it needs.
  */
 export function cutClosure(
   closure: readonly ViewedPath[],
   most: number,
   around: number | undefined,
 ): ClosureCut {
-  const referrers = referrersOf(closure)
+  const starts = startsOf(closure)
   const subject = around === undefined ? [...closure.keys()] : relativesOf(closure, around)
   const bySize = subject.toSorted((a, b) => closure[b]!.narSizeBytes - closure[a]!.narSizeBytes)
-  const roots = bySize.filter((place) => referrers[place]!.length === 0)
-  const asked = around === undefined ? [] : [around]
-  const sorted = [...new Set([...asked, ...roots.slice(0, most / 2), ...bySize])]
+  const first = bySize.filter((place) => starts.has(place)).slice(0, most / 2)
+  const centre = around === undefined ? [] : [around]
+  const sorted = [...new Set([...centre, ...first, ...bySize])]
   const places = sorted.slice(0, most)
   const leftOut = sorted.slice(most)
   return {

@@ -87,6 +87,7 @@ export function ClosureGraph({ closure, layers, chosen, onChoose }: ClosureGraph
             : describeEmphasis(closure, emphasis, layerOf)}
         </p>
         <p>{describeCut(closure, cut, around)}</p>
+        {closure.some(({ asked }) => asked) && <p>Bold: what the image has by its name.</p>}
         {colouring === 'size' ? (
           <ul class="legend">
             {sizeWords.map((words, tone) => (
@@ -116,7 +117,13 @@ function describeNode(
   const name = printable(pathName(path))
   const size = formatBytes(path.narSizeBytes)
   const inLayer = layer === undefined ? 'no layer' : `layer ${layer.index + 1}`
-  const face = { title: shorten(name, longestTitle), description: `${name}, ${size}, ${inLayer}` }
+  const asked = path.asked === true
+  const why = asked ? ', asked for by name' : ''
+  const face = {
+    title: shorten(name, longestTitle),
+    description: `${name}, ${size}, ${inLayer}${why}`,
+    isAsked: asked,
+  }
   return colouring === 'size' || layer === undefined
     ? { ...face, detail: size, tone: `shade-${sizeTone(path.narSizeBytes)}` }
     : { ...face, detail: inLayer, tone: `tone-${layerTone(layer.index)}` }
@@ -153,6 +160,7 @@ function describeEmphasis(
     `needs ${needs}`,
     `needed by ${needing}`,
   ].join(', ')
+  if (closure[place]!.asked) return `${facts}. It is here by its name.`
   const way = wayTo(closure, place)
   return way.length < 2
     ? `${facts}. Nothing else refers to it.`

@@ -32,18 +32,28 @@ export function reachedFrom(
 }
 
 /**
- * The shortest way from a path that nothing refers to down to `target`, both included: why it is in
- * the image.
+ * The places that the image was made for: those of the packages in its name or, where that was not
+ * noted, of all that nothing refers to.
  */
+export function startsOf(closure: readonly ViewedPath[]): ReadonlySet<number> {
+  const places = [...closure.keys()]
+  const asked = places.filter((place) => closure[place]!.asked)
+  if (asked.length > 0) return new Set(asked)
+  const referrers = referrersOf(closure)
+  return new Set(places.filter((place) => referrers[place]!.length === 0))
+}
+
+/** The shortest way from one of the starts down to `target`, both included: why it is in the image. */
 export function wayTo(closure: readonly ViewedPath[], target: number): readonly number[] {
   const referrers = referrersOf(closure)
+  const starts = startsOf(closure)
   const next = new Map<number, number | undefined>([[target, undefined]])
   // Grows while it is walked: breadth first.
   for (const index of next.keys()) {
-    if (referrers[index]!.length === 0) return follow(next, index)
+    if (starts.has(index)) return follow(next, index)
     for (const referrer of referrers[index]!) if (!next.has(referrer)) next.set(referrer, index)
   }
-  // A cycle that nothing refers to.
+  // A cycle that no start refers to.
   return [target]
 }
 

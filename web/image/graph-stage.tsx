@@ -19,6 +19,8 @@ export interface NodeFace {
   /** All of it, for a pointer that rests there and for those who do not see it. */
   readonly description: string
   readonly tone: string
+  /** Whether the image has it by its name. */
+  readonly isAsked: boolean
 }
 
 /** What stands out while a node has the attention: places in the closure. */
@@ -84,11 +86,11 @@ export function GraphStage(properties: Properties) {
         {emphasis !== undefined && <path class="line way" d={wayOver(layout, emphasis.way)} />}
         {layout.nodes.map((node) => {
           const { place, x, y } = node
-          const { title, detail, description, tone } = faceOf(place)
+          const { title, detail, description, tone, isAsked } = faceOf(place)
           return (
             <g
               key={place}
-              class={nodeClass(place, chosen, emphasis)}
+              class={`${nodeClass(place, chosen, emphasis)}${isAsked ? ' asked' : ''}`}
               transform={`translate(${x - nodeWidth / 2},${y - nodeHeight / 2})`}
               role="button"
               tabIndex={place === currentPlace ? 0 : -1}

@@ -37,6 +37,7 @@ export function Neighbourhood({ closure, place, onChoose }: Properties) {
       <p>
         <code class="digest">{printable(path.path)}</code>, {formatBytes(path.narSizeBytes)}
       </p>
+      {path.asked && <p>In the image by its name</p>}
       {way.length > 1 && (
         <p>
           In the image because of{' '}

@@ -158,6 +158,10 @@ const viewedPath: z.ZodType<ViewedPath> = z.object({
   path: z.string(),
   narSizeBytes: sizeBytes,
   references: z.array(place),
+  asked: z
+    .literal(true)
+    .exactOptional()
+    .describe('It is there by its name, and not only because others need it.'),
 })
 
 const imageView: z.ZodType<ImageView> = z

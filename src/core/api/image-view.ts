@@ -35,6 +35,8 @@ export interface ViewedPath {
   readonly narSizeBytes: number
   /** Places in the closure. */
   readonly references: readonly number[]
+  /** Whether it is there by its name, and not only because others need it; images made earlier do not say. */
+  readonly asked?: true
 }
 
 /** What an image would become with more packages. */

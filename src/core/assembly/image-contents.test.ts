@@ -30,7 +30,7 @@ test('describeContents() names store paths once and refers to them by their plac
     closure: [
       { path: `${'a'.repeat(32)}-libc`, narSizeBytes: 30, references: [] },
       { path: `${'b'.repeat(32)}-bash`, narSizeBytes: 20, references: [0] },
-      { path: `${'c'.repeat(32)}-git`, narSizeBytes: 10, references: [0, 1] },
+      { path: `${'c'.repeat(32)}-git`, narSizeBytes: 10, references: [0, 1], asked: true },
     ],
     layers: [
       { digest: digestOf('libc layer'), paths: [0] },

@@ -17,6 +17,8 @@ export interface NotedPath {
   readonly narSizeBytes: number
   /** Places in the closure. */
   readonly references: readonly number[]
+  /** Whether it is there by its name, and not only because others need it. */
+  readonly asked?: true
 }
 
 export interface NotedLayer {
@@ -35,10 +37,11 @@ export const contentsMediaType = 'application/vnd.nixery.image-contents.v1+json'
 
 /** Equal images give equal contents. */
 export function describeContents(
-  { nodes }: ClosureGraph,
+  { roots, nodes }: ClosureGraph,
   layers: readonly FilledLayer[],
 ): ImageContents {
   const places = new Map(nodes.map(({ path }, place) => [path, place]))
+  const asked = new Set(roots)
   // Neither a layer nor a reference leaves the closure.
   const placesOf = (paths: readonly StorePath[]) => paths.flatMap((path) => places.get(path) ?? [])
   return {
@@ -46,6 +49,7 @@ export function describeContents(
       path: storePathBaseName(path),
       narSizeBytes,
       references: placesOf(references),
+      ...(asked.has(path) && { asked: true }),
     })),
     layers: layers.map(({ digest, storePaths }) => ({ digest, paths: placesOf(storePaths) })),
   }

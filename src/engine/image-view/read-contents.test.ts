@@ -27,6 +27,8 @@ async function read(text: string) {
 
 test('readContents() gives what was noted', async () => {
   assert.deepEqual(await read(JSON.stringify(sound)), sound)
+  const asked = { ...sound, closure: [{ ...path, asked: true }] }
+  assert.deepEqual(await read(JSON.stringify(asked)), asked)
   assert.deepEqual(await read('{"closure":[],"layers":[]}'), { closure: [], layers: [] })
 })
 
@@ -52,6 +54,7 @@ test('readContents() takes nothing for contents that leads nowhere or could be n
     withPath({ references: [-1] }),
     withPath({ references: [0.5] }),
     withPath({ references: 'none' }),
+    withPath({ asked: 'yes' }),
     withLayer({ paths: [1] }),
     withLayer({ paths: undefined }),
     withLayer({ digest: 'sha256:1' }),

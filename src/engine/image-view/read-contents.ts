@@ -44,7 +44,8 @@ function isPath(value: Unread<NotedPath>, end: number): boolean {
     typeof value?.path === 'string' &&
     baseName.test(value.path) &&
     isCount(value.narSizeBytes) &&
-    arePlaces(value.references, end)
+    arePlaces(value.references, end) &&
+    (value.asked === undefined || value.asked === true)
   )
 }
 
