@@ -1,6 +1,7 @@
 import { formatAttributePath } from '#core/nix/attribute-path.ts'
 import type { PackageFailure } from '#core/nix/package-outcome.ts'
 import { metaPackages, shellPackages } from '#core/request/image-request.ts'
+import { formatOneLine } from '#core/text/one-line.ts'
 import type { BuildFailure } from './build-outcome.ts'
 
 /** Who asked for an image learns what its builder printed; who only looks on does not. */
@@ -12,7 +13,7 @@ export function describeFailure(failure: BuildFailure, reader: FailureReader): s
     failure.kind === 'packages'
       ? describePackageFailures(failure.failures)
       : [describeBuildFailure(failure, reader)]
-  return oneLine(messages.join('; '))
+  return formatOneLine(messages.join('; '), maxMessageLength)
 }
 
 /** What is wrong with a whole package set, or with `shell`, is said once. */
@@ -134,14 +135,6 @@ function lastWords(logTail: readonly string[]): string {
 
 // Docker prints the message on one terminal line; what a package set writes may be pages.
 const maxMessageLength = 1000
-
-// oxlint-disable-next-line no-control-regex -- terminals obey control characters in error messages
-const controlCharacters = /[\u0000-\u001f\u007f-\u009f\s]+/g
-
-function oneLine(text: string): string {
-  const line = text.replace(controlCharacters, ' ').trim()
-  return line.length > maxMessageLength ? `${line.slice(0, maxMessageLength)}…` : line
-}
 
 function listSome(names: readonly string[], total: number): string {
   const more = total - names.length

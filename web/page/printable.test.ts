@@ -8,6 +8,7 @@ const texts: readonly (readonly [string, string])[] = [
   ['\u001b]8;;http://x\u0007link\u001b]8;;\u001b\\', 'link'],
   ['a\u0000b\u0007c\rd', 'a\ufffdb\ufffdc\ufffdd'],
   ['good\u202egnp.exe', 'good\ufffdgnp.exe'],
+  ['gi\u200dt\u2028', 'gi\ufffdt\ufffd'],
   ['\u05e9\u05dc\u05d5\u05dd', '\u05e9\u05dc\u05d5\u05dd'],
 ]
 for (const [text, expected] of texts) {

@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
+import { replaceUnseen } from '#core/text/unseen-characters.ts'
 
 /**
  * One JSON object per line on standard output. Values are encoded, so no request can forge a line;
@@ -19,14 +20,11 @@ export function createLogger(
   )
 }
 
-// JSON lets them stand as they are. Terminals obey the first ones, viewers of logs end a line at
-// U+2028, and the others turn the order of text round (UAX #9).
-const unseen = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
-
-/** They stand in values alone, where JSON has another spelling for them. */
+/** JSON lets most of them stand as they are, in values alone, and has another spelling for them. */
 function escapeUnseen(json: string): string {
-  return json.replaceAll(
-    unseen,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return replaceUnseen(json, (run) => run.replaceAll(/[^\n]/g, escapeCharacter))
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -1,5 +1,5 @@
 import type { ProcessEnd } from '#adapters/process/run-process.ts'
-import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { formatOneLine } from '#core/text/one-line.ts'
 import { redactAddresses } from '#core/nix/nix-setting.ts'
 import { stripTerminalCodes } from '#core/nix/structured-log.ts'
 import type { CacheFailure } from '#core/nix/substitution-report.ts'

@@ -6,11 +6,11 @@ import { z } from 'zod'
 import type { ProcessEnd } from '#adapters/process/run-process.ts'
 import {
   explainEvaluationError,
-  formatOneLine,
   parseEvaluationError,
   parseNixDemand,
   type EvaluationError,
 } from '#core/nix/evaluation-message.ts'
+import { formatOneLine } from '#core/text/one-line.ts'
 import { SetPaths } from '#core/nix/set-paths.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import type { Nix } from './nix.ts'

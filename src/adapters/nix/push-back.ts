@@ -1,4 +1,4 @@
-import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { formatOneLine } from '#core/text/one-line.ts'
 import { redactAddresses } from '#core/nix/nix-setting.ts'
 import { stripTerminalCodes } from '#core/nix/structured-log.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'

@@ -1,4 +1,4 @@
-import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { formatOneLine } from '#core/text/one-line.ts'
 import { redactAddresses } from '#core/nix/nix-setting.ts'
 import { parseStorePath, storePathName } from '#core/nix/store-path.ts'
 import {

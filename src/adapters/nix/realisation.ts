@@ -2,7 +2,7 @@ import { readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { ProcessEnd } from '#adapters/process/run-process.ts'
-import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { formatOneLine } from '#core/text/one-line.ts'
 import type { FoundPackage } from '#core/nix/package-outcome.ts'
 import { storePathName, type StorePath } from '#core/nix/store-path.ts'
 import { SubstitutionReport } from '#core/nix/substitution-report.ts'

@@ -58,7 +58,7 @@ export function createRegistryServer(served: ServedRegistry, stallMs = longestSt
       connectionsCheckingInterval: 2_000,
       keepAliveTimeout: 65_000, // longer than the 60 s after which common load balancers drop a connection
       maxHeaderSize: 32 * 1024,
-      // Node's own refusal has no body; nothing here depends on the host.
+      // Node's own refusal has no body; browsers always name the host, see own-host.ts.
       requireHostHeader: false,
     },
     handle,
@@ -98,9 +98,16 @@ function refuseUnreadable(
     body,
   ].join('\r\n')
   socket.end(answer)
-  const sentBytes = Buffer.byteLength(answer)
-  const unread = { method: '', path: '', userAgent: '', durationMs: 0, complete: true }
-  log.request({ ...unread, status, sentBytes, reason })
+  log.request({
+    method: '',
+    path: '',
+    status,
+    sentBytes: Buffer.byteLength(answer),
+    durationMs: 0,
+    userAgent: '',
+    complete: true,
+    reason,
+  })
 }
 
 /** What has a client, until the client hangs up. */

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Problem } from '#core/api/service-info.ts'
+import { formatOneLine } from '#core/text/one-line.ts'
 import type { Exchange, Headers } from '../registry/response.ts'
 import type { LiveText } from './live-answers.ts'
 
@@ -29,19 +30,15 @@ export function json(value: object): WholeAnswer {
 /** @param detail what to do; it may repeat what the client sent, and becomes one line */
 export function problem(status: number, detail: string, headers: Headers = {}): WholeAnswer {
   const title = STATUS_CODES[status] ?? 'Error'
-  return { kind: 'problem', problem: { title, status, detail: oneLine(detail) }, headers }
+  return {
+    kind: 'problem',
+    problem: { title, status, detail: formatOneLine(detail, longestDetail) },
+    headers,
+  }
 }
 
 // The longest message of a failed build has 1,000 characters; a query may have 32 KiB.
 const longestDetail = 1100
-
-// oxlint-disable-next-line no-control-regex -- terminals obey them
-const controlCharacters = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g
-
-function oneLine(text: string): string {
-  const line = text.replaceAll(controlCharacters, ' ')
-  return line.length > longestDetail ? `${line.slice(0, longestDetail)}…` : line
-}
 
 /** Sends a whole answer. What it says is of this moment, and a browser must not take it for a page. */
 export function sendWhole(exchange: Exchange, answer: WholeAnswer): void {

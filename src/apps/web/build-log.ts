@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { isOver } from '#core/api/build-progress.ts'
+import { replaceUnseen } from '#core/text/unseen-characters.ts'
 import type { BuildRecord, LogLine } from '#engine/build-journal.ts'
 import type { LiveText } from './live-answers.ts'
 
@@ -47,13 +48,11 @@ export function buildLog(record: BuildRecord, follows: boolean): LiveText {
   }
 }
 
-// oxlint-disable-next-line no-control-regex -- a terminal would obey them
-const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g
-
 function formatLine({ name, line }: LogLine): string {
   return `${plain(name)}> ${plain(line)}\n`
 }
 
+/** As a terminal may show it; tabs stay. */
 function plain(text: string): string {
-  return stripVTControlCharacters(text).replace(controlCharacters, '')
+  return replaceUnseen(stripVTControlCharacters(text), (run) => run.replaceAll(/[^\t]/g, ''))
 }

@@ -8,7 +8,6 @@ import {
   explainEvaluationError,
   explainUnsupported,
   formatEvaluationError,
-  formatOneLine,
   parseEvaluationError,
   parseNixDemand,
 } from './evaluation-message.ts'
@@ -156,11 +155,6 @@ for (const [message, explanation] of unsupported) {
     assert.equal(explainUnsupported(message), explanation)
   })
 }
-
-test('formatOneLine() marks what it cuts', () => {
-  assert.equal(formatOneLine(' a \n\t b '), 'a b')
-  assert.equal(formatOneLine('x'.repeat(501)), `${'x'.repeat(499)}…`)
-})
 
 test('classifyEvaluationError() knows the words of nixpkgs, old and new', () => {
   const messages = new Map([

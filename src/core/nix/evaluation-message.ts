@@ -1,21 +1,13 @@
+import { formatOneLine, usualLineLength } from '../text/one-line.ts'
 import type { PackageFailure } from './package-outcome.ts'
 import { parseErrorRecord, parseLogEvent, type ErrorRecord } from './structured-log.ts'
-
-/** What fits beside the name of a package in one line of a terminal or a log. */
-const messageLimit = 500
-
-/** One line of at most so many characters. */
-export function formatOneLine(text: string, limit = messageLimit): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim()
-  return line.length <= limit ? line : `${line.slice(0, limit - 1)}…`
-}
 
 /** The message, and where it comes from as far as there is room for both. */
 export function formatEvaluationError(message: string, where: string | undefined): string {
   const suffix = where === undefined ? '' : ` (${where})`
   // A file's name may be longer than a line.
-  if (suffix.length > messageLimit / 2) return formatOneLine(message)
-  return `${formatOneLine(message, messageLimit - suffix.length)}${suffix}`
+  if (suffix.length > usualLineLength / 2) return formatOneLine(message)
+  return `${formatOneLine(message, usualLineLength - suffix.length)}${suffix}`
 }
 
 /** An error that ended an evaluation. */

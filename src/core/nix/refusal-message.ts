@@ -1,4 +1,4 @@
-import { formatOneLine } from './evaluation-message.ts'
+import { formatOneLine } from '../text/one-line.ts'
 
 /** What keeps a package from being served: the operator's policy, or its platform. */
 export type RefusalReason = 'unfree' | 'broken' | 'insecure' | 'unsupported-system'
