@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import pino from 'pino'
 import { listPackages, type ListingLimits } from '#adapters/nix/list-packages.ts'
 import { openNix } from '#adapters/nix/nix.ts'
@@ -177,12 +179,39 @@ suite('the packages of a set', { skip }, () => {
       attributeTimeoutMs: 0,
       evaluationMemoryMiB: 500,
       listingTimeoutMs: 200_000,
+      mostPaths: 1_000,
     }
     const { outcome, names } = await list(set, strictPolicy, limits)
     assert.deepEqual(outcome, { kind: 'listed', left: 2 })
     assert.equal(names.length, 20)
     const hurried = await list(set, strictPolicy, { ...limits, listingTimeoutMs: 0 })
     assert.deepEqual(hurried.outcome, { kind: 'listed', left: 22 })
+  })
+
+  test('are listed in little memory when a set contains itself', async () => {
+    await using directory = await makeScratchDirectory()
+    // 600 members, each the set again: 216 million at its third level.
+    const set = await writeSet(
+      directory.path,
+      `{ system }:
+      let
+        package = derivation { name = "p-1"; inherit system; builder = "b"; };
+        member = index: { name = "s\${toString index}"; value = self; };
+        self = { recurseForDerivations = true; inherit package; }
+          // builtins.listToAttrs (builtins.genList member 600);
+      in self`,
+    )
+    const worker = new Worker(new URL('list-packages-entry.ts', import.meta.url), {
+      workerData: { view: { set, system, policy: strictPolicy }, mostPaths: 4_000 },
+      resourceLimits: { maxOldGenerationSizeMb: 256 },
+    })
+    assert.deepEqual(await once(worker, 'message'), [
+      {
+        // 602 names at each level, of which 4,000 are looked at: all of the first, 3,398 of the second.
+        outcome: { kind: 'listed', left: 600 * 602 - 3_398 + 3_386 * 602 },
+        names: ['', 's0.', 's1.', 's10.', 's100.', 's101.', 's102.'].map((set) => `${set}package`),
+      },
+    ])
   })
 
   test('cannot be listed when it is none, and that has a reason', async () => {

@@ -1,5 +1,5 @@
 import { formatAttributePath } from '#core/nix/attribute-path.ts'
-import { formatOneLine } from '#core/nix/evaluation-message.ts'
+import { formatOneLine } from '#core/text/one-line.ts'
 import { RegistrySpelling } from '#core/nix/registry-spelling.ts'
 import { metaPackages } from '#core/request/image-request.ts'
 import { findRefused, isDenied, namesOfPackage } from '#core/request/package-policy.ts'
@@ -21,6 +21,8 @@ export interface ListingLimits {
   readonly evaluationMemoryMiB: number
   /** What is not listed by then is left out. */
   readonly listingTimeoutMs: number
+  /** Attributes that are looked at; deeper ones are left out first. */
+  readonly mostPaths: number
 }
 
 export type ListOutcome =
@@ -33,12 +35,13 @@ export type ListOutcome =
 type TakePackages = (packages: readonly ListedPackage[]) => void
 
 // 4,000 packages of nixpkgs take some ten seconds and less than 1 GiB; the machine may be busy, and
-// listing gives way to all else.
-const usualLimits: ListingLimits = {
+// listing gives way to all else. nixpkgs has 100,000 attributes at its top level, and as many again in sets.
+export const usualLimits: ListingLimits = {
   evaluationTimeoutMs: 60_000,
   attributeTimeoutMs: 15,
   evaluationMemoryMiB: 2048,
   listingTimeoutMs: 60 * 60_000,
+  mostPaths: 400_000,
 }
 
 /** One evaluation keeps all that it looks at in memory. */
@@ -46,9 +49,6 @@ const mostPathsAtOnce = 4_000
 
 /** Linux takes arguments of 128 KiB; the rest is for the request around the paths. */
 const mostBytesAtOnce = 96 * 1024
-
-/** nixpkgs has 100,000 attributes at its top level, and as many again in sets. */
-const mostPaths = 400_000
 
 /** What fails is divided by eight: one bad attribute among 4,000 makes five evaluations fail. */
 const partsOfFailed = 8
@@ -114,7 +114,7 @@ class Listing {
     named: readonly NamedAttribute[],
     take: TakePackages,
   ): Promise<readonly NamedAttribute[]> {
-    const asked = named.slice(0, mostPaths - this.#asked)
+    const asked = named.slice(0, this.#limits.mostPaths)
     this.#asked += asked.length
     this.#left += named.length - asked.length
     const inner: NamedAttribute[] = []
@@ -128,17 +128,33 @@ class Listing {
       }
       const packages: ListedPackage[] = []
       for (const [index, answer] of answers.entries()) {
-        const { path, name, level } = chunk[index]!
+        const { path, name } = chunk[index]!
         if (answer === null) continue
         if ('names' in answer) {
-          const members = namedAttributes(level.within(path.at(-1)!, answer.names), path)
-          for (const member of members) inner.push(member)
+          const room = this.#limits.mostPaths - this.#asked - inner.length
+          for (const member of this.#membersOf(chunk[index]!, answer.names, room))
+            inner.push(member)
         } else if (this.#isServed(path, name, answer.name ?? ''))
           packages.push(listedPackage(path, name, answer))
       }
       if (packages.length > 0) take(packages)
     }
     return inner
+  }
+
+  /** A set that contains itself has more members at each level than memory holds: the rest is left out. */
+  #membersOf(
+    { path, level }: NamedAttribute,
+    attributes: readonly string[],
+    room: number,
+  ): readonly NamedAttribute[] {
+    if (room === 0) {
+      this.#left += attributes.length
+      return []
+    }
+    const members = namedAttributes(level.within(path.at(-1)!, attributes), path)
+    this.#left += Math.max(0, members.length - room)
+    return members.slice(0, room)
   }
 
   async #ask(named: readonly NamedAttribute[]): Promise<readonly ListedAttribute[] | undefined> {
