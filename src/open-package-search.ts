@@ -21,12 +21,13 @@ export function openPackageSearch(
   config: Config,
   logger: Logger,
   sources: PackageSources,
-  options: Partial<Pick<PackageSearchOptions, 'liveIndexMs'>> = {},
+  options: Partial<Pick<PackageSearchOptions, 'liveIndexMs' | 'report'>> = {},
 ): Promise<OpenedPackageSearch> {
   const { policy, platforms, environment } = config
   const { inheritedEnvironment: _, ...nix } = nixOptions(config)
   return createPackageSearch({
     liveIndexMs,
+    report: (event) => logListing(logger, event),
     ...options,
     sources,
     ...packageSearchSettings(config),
@@ -37,11 +38,10 @@ export function openPackageSearch(
       return makeIndex({ ...file, views, nix }, environment, until)
     },
     nowMs: Date.now,
-    report: (event) => logListing(logger, event),
   })
 }
 
-function logListing(logger: Logger, { source, ...event }: ListingEvent): void {
+export function logListing(logger: Logger, { source, ...event }: ListingEvent): void {
   const named = source === '' ? {} : { source }
   switch (event.kind) {
     case 'listed': {

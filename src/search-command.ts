@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises'
 import { newestIndex } from '#adapters/package-search/index-files.ts'
 import { indexViewKey } from '#adapters/package-search/index-format.ts'
 import { PackageIndex } from '#adapters/package-search/package-index.ts'
@@ -45,7 +46,7 @@ const search: SearchTools['search'] = async (question, watch, signal) => {
   return searchAnew(config, question, watch.warn, signal)
 }
 
-/** `undefined` when nothing is listed; what cannot be read is nothing. */
+/** `undefined` when nothing is listed; what is damaged is nothing. */
 async function searchIndex(
   config: Config,
   { source, words, limit }: SearchQuestion,
@@ -55,6 +56,12 @@ async function searchIndex(
     return index?.search(words, limit)
   } catch (error) {
     if (error instanceof ConfigError) throw error
+    // Who may not read the listing may not replace it either.
+    if (isForbidden(error))
+      throw new ConfigError(
+        `NIXERY_STATE_DIRECTORY=${config.stateDirectory} has packages that another user has listed: run this command as that user, or set it to a directory of your own (${error.message})`,
+        { cause: error },
+      )
     return undefined
   }
 }
@@ -64,5 +71,12 @@ async function openIndex(config: Config, source: string): Promise<PackageIndex |
   const { directory, ...settings } = packageSearchSettings(config)
   const { usual } = readSourceSettings(config)
   const path = await newestIndex(directory, indexViewKey(source === '' ? usual : source, settings))
-  return path === undefined ? undefined : new PackageIndex(path)
+  if (path === undefined) return undefined
+  // SQLite does not tell a file that may not be read from one that is damaged.
+  await access(path, constants.R_OK)
+  return new PackageIndex(path)
+}
+
+function isForbidden(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && /^(?:EACCES|EPERM)$/.test(String(error.code))
 }
