@@ -15,4 +15,5 @@ const outcome = await listPackages(
   new AbortController().signal,
   { ...usualLimits, mostPaths },
 )
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window, a worker
 parentPort?.postMessage({ outcome, names })
