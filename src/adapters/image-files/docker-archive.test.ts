@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -60,6 +60,21 @@ test('dockerArchive() replaces a file by a whole one, or not at all', async (con
   await write(path)
   assert.equal((await readFile(path)).toString('utf8', 0, 13), 'manifest.json')
   assert.equal((await readdir(dirname(path))).length, 1)
+})
+
+test('dockerArchive() replaces the file that a link leads to, and leaves the link', async (context) => {
+  const directory = await scratch(context)
+  const [file, link, dangling] = ['file', 'link', 'dangling'].map((name) => join(directory, name))
+  await writeFile(file!, 'old')
+  await symlink('file', link!)
+  await archive(link!).check(signal)
+  await write(link!)
+  assert.ok((await lstat(link!)).isSymbolicLink())
+  assert.equal((await readFile(file!)).toString('utf8', 0, 13), 'manifest.json')
+  await symlink('nowhere', dangling!)
+  const message = /dangling is a link that leads nowhere: /
+  await assert.rejects(archive(dangling!).check(signal), { name: 'UnfitDestination', message })
+  await assert.rejects(write(dangling!), { name: 'UnfitDestination', message })
 })
 
 test('dockerArchive() says what is wrong with its place, before and while it writes', async (context) => {

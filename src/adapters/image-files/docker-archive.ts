@@ -14,7 +14,7 @@ import type { ImageContent } from '#engine/image-content.ts'
 import { UnfitDestination, type ImageDestination } from '#engine/ports/image-destination.ts'
 import { countBytes, type CountedBytes } from './counted-bytes.ts'
 import { documentsOf, layoutMark, withImage, writeWhole } from './oci-layout.ts'
-import { writingTo } from './unfit-place.ts'
+import { followLinks, writingTo } from './unfit-place.ts'
 
 /** What the archive calls the image: `docker load` tags it so. */
 export interface ArchiveName {
@@ -32,7 +32,8 @@ export function dockerArchive(path: string, { name, tag }: ArchiveName): ImageDe
     check: () =>
       writingTo(path, async () => {
         const kind = await kindOf(path)
-        if (kind === 'file') await access(dirname(path), constants.W_OK | constants.X_OK)
+        if (kind === 'file')
+          await access(dirname(await followLinks(path)), constants.W_OK | constants.X_OK)
         if (kind === 'device') await access(path, constants.W_OK)
       }),
     async write(image, onProgress, signal) {
@@ -45,11 +46,13 @@ export function dockerArchive(path: string, { name, tag }: ArchiveName): ImageDe
       const writeTo = (file: Writable) => pipeline(Readable.from(entries), file, { signal })
       const kind = await writingTo(path, () => kindOf(path))
       if (kind === 'output') return writeTo(process.stdout)
-      await writingTo(path, () =>
+      await writingTo(path, async () =>
         // A file in its place would end what it is: `/dev/null`, a pipe.
         kind === 'device'
           ? writeTo(createWriteStream(path))
-          : writeWhole(path, (unfinished) => writeTo(createWriteStream(unfinished))),
+          : writeWhole(await followLinks(path), (unfinished) =>
+              writeTo(createWriteStream(unfinished)),
+            ),
       )
     },
   }

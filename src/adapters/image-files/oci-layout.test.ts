@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -121,6 +121,19 @@ test('ociLayout() touches nothing that is no layout', async (context) => {
   await writeFile(join(home, 'oci-layout'), '{}')
   await writeFile(join(home, 'index.json'), '{"manifests":1}')
   await refuses(home, /is no index of an OCI layout/)
+  const half = join(directory, 'half')
+  await mkdir(join(half, 'blobs'), { recursive: true })
+  await writeFile(join(half, 'oci-layout'), '{}')
+  await writeFile(join(half, 'blobs', 'sha256'), '')
+  await refuses(half, /half\/blobs\/sha256 is a file, and must be a directory/)
+  await rm(join(half, 'blobs'), { recursive: true })
+  await writeFile(join(half, 'blobs'), '')
+  await refuses(half, /half\/blobs is a file, and must be a directory/)
+  await rm(half, { recursive: true })
+  await symlink('nowhere', half)
+  await refuses(half, /half is a link that leads nowhere: /)
+  await refuses(join(half, 'x'), /half is a link that leads nowhere: /)
+  await rm(half)
   const fresh = join(directory, 'a', 'b')
   await ociLayout(fresh, 'a').check(signal)
   assert.deepEqual(await readdir(directory), ['home'])

@@ -39,15 +39,16 @@ const referenceName = 'org.opencontainers.image.ref.name'
  */
 export function ociLayout(directory: string, tag: string): ImageDestination {
   const blobDirectory = join(directory, 'blobs', 'sha256')
+  const check = async () => {
+    await findLayout(directory)
+    await requireWritable(directory)
+    await requireWritable(blobDirectory)
+  }
   return {
-    check: () =>
-      writingTo(directory, async () => {
-        await findLayout(directory)
-        await requireWritable(directory)
-        await requireWritable(blobDirectory)
-      }),
+    check: () => writingTo(directory, check),
     write: (image, onProgress, signal) =>
       writingTo(directory, async () => {
+        await check()
         await openLayout(directory)
         await makeLevels(blobDirectory)
         const counted = countBytes(image.blobs, onProgress)

@@ -1,4 +1,4 @@
-import { access, constants, stat } from 'node:fs/promises'
+import { access, constants, lstat, realpath, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { unlessMissing } from '#adapters/filesystem/filesystem-error.ts'
 import { UnfitDestination } from '#engine/ports/image-destination.ts'
@@ -35,6 +35,27 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException & { reado
 /** Throws unless files can be made in a directory, or the directory with those above that it lacks. */
 export async function requireWritable(directory: string): Promise<void> {
   let nearest = resolve(directory)
-  while ((await unlessMissing(stat(nearest))) === undefined) nearest = dirname(nearest)
+  while (!(await isTaken(nearest))) nearest = dirname(nearest)
+  if (!(await stat(await followLinks(nearest))).isDirectory())
+    throw new UnfitDestination(`${nearest} is a file, and must be a directory`)
   await access(nearest, constants.W_OK | constants.X_OK)
+}
+
+/** The path that symbolic links lead to: what replaces a file must not replace a link to it. */
+export async function followLinks(path: string): Promise<string> {
+  if (!(await isTaken(path))) return path
+  const target = await unlessMissing(realpath(path))
+  if (target !== undefined) return target
+  throw new UnfitDestination(`${path} is a link that leads nowhere: remove it, or make its target`)
+}
+
+/** Whether something has the name, be it a link that leads nowhere. */
+async function isTaken(path: string): Promise<boolean> {
+  try {
+    return (await unlessMissing(lstat(path))) !== undefined
+  } catch (error) {
+    // A file has no name below it; it is found one level up.
+    if (isSystemError(error) && error.code === 'ENOTDIR') return false
+    throw error
+  }
 }
