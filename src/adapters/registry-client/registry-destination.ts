@@ -25,6 +25,9 @@ const uploadsAtOnce = 3
 // Within half a minute a registry that was restarted is back.
 const retryDelaysMs = [1_000, 4_000, 15_000]
 
+// What other web servers answer to a push: they know no such path, no such method, or nothing of it.
+const strangeStatuses: readonly number[] = [404, 405, 501]
+
 /**
  * A repository of a registry (distribution-spec 1.1, "Push"): blobs that it lacks, then manifests by
  * digest, then what the tag leads to, so that nobody pulls half an image.
@@ -63,14 +66,11 @@ class Push {
   }
 
   /**
-   * Begins an upload and gives it up: nothing else tells whether a login may push. An address where nobody
-   * answers is wrong more often than it is busy.
+   * Begins an upload and gives it up: nothing else tells whether a login may push. Tries once: nothing is
+   * built yet that would be lost, and who waits sees nothing.
    */
   async check(signal: AbortSignal): Promise<void> {
-    const hasAnswered = (error: RegistryRefusal) => error.status !== undefined
-    const url = await this.#retry(() => this.#beginUpload(signal), signal, hasAnswered)
-    // Registries that cannot give it up forget it by themselves.
-    await readSome(await this.#session.call({ method: 'DELETE', url }, signal))
+    await this.#giveUpUpload(await this.#beginUpload(signal), signal)
   }
 
   async run(image: ImageContent, counted: CountedBytes, signal: AbortSignal): Promise<void> {
@@ -138,6 +138,15 @@ class Push {
     return url
   }
 
+  async #giveUpUpload(url: URL, signal: AbortSignal): Promise<void> {
+    try {
+      await readSome(await this.#session.call({ method: 'DELETE', url }, signal))
+    } catch (error) {
+      // Registries forget by themselves what they cannot give up.
+      if (!(error instanceof RegistryRefusal)) throw error
+    }
+  }
+
   async #putManifest(
     { mediaType, digest, bytes }: ImageDocument,
     reference: string,
@@ -175,19 +184,16 @@ class Push {
     const { host } = this.#options
     if (status === 401 || status === 403)
       return `; the login may not push there: docker login ${host}`
-    return said === undefined ? `; is ${host} a registry?` : ''
+    const isStrange = said === undefined && strangeStatuses.includes(status)
+    return isStrange ? `; is ${host} a registry?` : ''
   }
 
-  async #retry<T>(
-    attempt: () => Promise<T>,
-    signal: AbortSignal,
-    isWorthIt: (error: RegistryRefusal) => boolean = () => true,
-  ): Promise<T> {
+  async #retry<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (const delayMs of retryDelaysMs) {
       try {
         return await attempt()
       } catch (error) {
-        if (!isPassing(error) || !isWorthIt(error)) throw error
+        if (!isPassing(error)) throw error
         await pause(this.#options.clock, delayMs, signal)
       }
     }
@@ -196,7 +202,7 @@ class Push {
 }
 
 /** Whether the same may go well in a while: no answer, too many requests, a fault of the server that is no lack. */
-function isPassing(error: unknown): error is RegistryRefusal {
+function isPassing(error: unknown): boolean {
   if (!(error instanceof RegistryRefusal)) return false
   const { status } = error
   return status === undefined || status === 429 || (status >= 500 && status !== 501)

@@ -4,6 +4,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { RegistrySession } from './registry-session.ts'
+import type { RegistryLogin } from './stored-logins.ts'
 
 const signal = new AbortController().signal
 const login = { kind: 'password', user: 'me', password: 'secret' } as const
@@ -18,8 +19,8 @@ async function serve(context: TestContext, answer: RequestListener): Promise<str
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const sessionAt = (origin: string) =>
-  new RegistrySession({ host: 'registry.example', origin, repository: 'me/x', login })
+const sessionAt = (origin: string, shown: RegistryLogin = login) =>
+  new RegistrySession({ host: 'registry.example', origin, repository: 'me/x', login: shown })
 
 test('RegistrySession shows its login to the registry, and to nobody it is sent on to', async (context) => {
   const seen: Array<string | undefined> = []
@@ -70,4 +71,22 @@ test('RegistrySession reads no token without end', async (context) => {
     sessionAt(url).call({ method: 'GET', url: new URL(url) }, signal),
     /gives no token/,
   )
+})
+
+test('RegistrySession says whose token server it cannot reach', async (context) => {
+  const gone = createServer().listen(0, '127.0.0.1')
+  await once(gone, 'listening')
+  const host = `127.0.0.1:${(gone.address() as AddressInfo).port}`
+  await new Promise((resolve) => gone.close(resolve))
+  const origin = await serve(context, (_, response) =>
+    response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="http://${host}/token"` }).end(),
+  )
+  for (const kind of [login, { kind: 'identity-token', token: 'x' } as const])
+    await assert.rejects(
+      sessionAt(origin, kind).call({ method: 'GET', url: new URL(origin) }, signal),
+      {
+        name: 'RegistryRefusal',
+        message: `registry.example: its token server ${host} cannot be reached`,
+      },
+    )
 })

@@ -110,25 +110,7 @@ export class RegistrySession {
       ...(service !== undefined && { service }),
       scope: scope ?? `repository:${repository}:pull,push`,
     })
-    const until = AbortSignal.any([signal, AbortSignal.timeout(answerMs)])
-    const response =
-      login?.kind === 'identity-token'
-        ? await fetch(realm, {
-            method: 'POST',
-            // A body goes along with a redirect to anywhere.
-            redirect: 'error',
-            body: new URLSearchParams([
-              ...wanted,
-              ['grant_type', 'refresh_token'],
-              ['client_id', 'nixery'],
-              ['refresh_token', login.token],
-            ]),
-            signal: until,
-          })
-        : await fetch(`${realm}${realm.includes('?') ? '&' : '?'}${wanted.toString()}`, {
-            headers: login === undefined ? {} : { Authorization: basic(login) },
-            signal: until,
-          })
+    const response = await this.#askForToken(realm, wanted, signal)
     if (!response.ok)
       throw new RegistryRefusal(
         `${host} gives no token for ${repository} (${response.status}): docker login ${host}`,
@@ -139,6 +121,46 @@ export class RegistrySession {
     if (token === undefined) throw new RegistryRefusal(`${host} gives no token`, response.status)
     return token
   }
+
+  async #askForToken(
+    realm: string,
+    wanted: URLSearchParams,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const { host, login } = this.#options
+    const [url, init] = tokenCall(realm, wanted, login)
+    const until = AbortSignal.any([signal, AbortSignal.timeout(answerMs)])
+    try {
+      return await fetch(url, { ...init, signal: until })
+    } catch (cause) {
+      signal.throwIfAborted()
+      throw new RegistryRefusal(
+        `${host}: its token server ${new URL(realm).host} cannot be reached`,
+        undefined,
+        { cause },
+      )
+    }
+  }
+}
+
+/** Where and how a token is asked for with a login, if there is one. */
+function tokenCall(
+  realm: string,
+  wanted: URLSearchParams,
+  login: RegistryLogin | undefined,
+): readonly [url: string, init: RequestInit] {
+  if (login?.kind === 'identity-token') {
+    const body = new URLSearchParams([
+      ...wanted,
+      ['grant_type', 'refresh_token'],
+      ['client_id', 'nixery'],
+      ['refresh_token', login.token],
+    ])
+    // A body goes along with a redirect to anywhere.
+    return [realm, { method: 'POST', redirect: 'error', body }]
+  }
+  const url = `${realm}${realm.includes('?') ? '&' : '?'}${wanted.toString()}`
+  return [url, { headers: login === undefined ? {} : { Authorization: basic(login) } }]
 }
 
 /** OpenSSL's words for an answer without TLS take a line and say nothing. */
@@ -167,11 +189,24 @@ const mostAnswerBytes = 64 * 1024
 export async function readSome(response: Response): Promise<string> {
   let text = ''
   const decoder = new TextDecoder()
-  for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk, { stream: true })
-    if (text.length > mostAnswerBytes) break
+  try {
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk, { stream: true })
+      if (text.length > mostAnswerBytes) break
+    }
+  } catch (cause) {
+    if (!isBrokenOff(cause)) throw cause
+    const { host } = new URL(response.url)
+    throw new RegistryRefusal(`${host} broke off its answer`, undefined, { cause })
   }
   return text
+}
+
+/** What fetch throws for a connection that ends early, or takes longer than its deadline; not for a signal. */
+function isBrokenOff(error: unknown): boolean {
+  return (
+    error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')
+  )
 }
 
 const tokenSchema = z.object({ token: z.string().optional(), access_token: z.string().optional() })
