@@ -58,6 +58,8 @@ test('parseBuildArguments() says in one line what is wrong', () => {
     ['git:', / is no tag: /],
     ['localhost:8080/a/b:c', /^localhost:8080 is a server, .*: nixery build a\/b:c$/],
     ['docker://h:5000/a', /^h:5000 is a server, .*: nixery build a$/],
+    ['http://localhost/a/b', /^localhost is a server, .*: nixery build a\/b$/],
+    ['https://localhost', /^localhost is a server, .*: nixery build NAME$/],
     ['git:a:b', /^a:b is no tag/],
     ['git:v1 --tag v2', /^git:v1 has a tag already/],
     ['git --platform windows/amd64', /^--platform windows\/amd64 must be linux\/amd64/],

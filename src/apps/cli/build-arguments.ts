@@ -96,8 +96,8 @@ export function parseBuildArguments(args: readonly string[]): BuildArguments {
   }
 }
 
-// `localhost:8080/shell/git`, as `docker pull` takes it. Without a port it may be a name.
-const pullReference = /^(?:\w+:\/\/)?([^/]+:\d+)\/(.+)$/
+// `localhost:8080/shell/git`, as `docker pull` takes it. Without a port or a scheme it may be a name.
+const pullReference = /^(?:(\w+):\/\/|(?=[^/]+:\d+\/.))([^/]+)\/*(.*)$/
 
 /** `NAME`, or `NAME:TAG` where no option gives the tag. */
 export function readImageName(
@@ -109,11 +109,12 @@ export function readImageName(
     return wrong(`${command} must be told which image, such as shell/git`)
   if (extra !== undefined)
     return wrong(`${extra} is too much: packages of one image have slashes between them`)
-  const [, server, rest] = pullReference.exec(text) ?? []
+  const [, scheme, server, rest] = pullReference.exec(text) ?? []
   if (server !== undefined) {
-    const option = command === 'watch' ? ` --server http://${server}` : ''
+    const web = scheme === 'https' ? 'https' : 'http'
+    const option = command === 'watch' ? ` --server ${web}://${server}` : ''
     return wrong(
-      `${server} is a server, and no part of the name: nixery ${command} ${rest}${option}`,
+      `${server} is a server, and no part of the name: nixery ${command} ${rest || 'NAME'}${option}`,
     )
   }
   const [name = '', ...tags] = text.split(':')
