@@ -45,8 +45,13 @@ export function logListing(logger: Logger, { source, ...event }: ListingEvent): 
   const named = source === '' ? {} : { source }
   switch (event.kind) {
     case 'listed': {
-      const { kind: _, ...facts } = event
+      const { kind: _, unlisted, ...facts } = event
       logger.info({ ...named, ...facts }, 'packages listed for searches')
+      for (const { platform, message } of unlisted)
+        logger.warn(
+          { ...named, platform },
+          `packages of ${platform} cannot be searched: ${message}`,
+        )
       return
     }
     case 'unlistable':

@@ -85,7 +85,8 @@ async function writeIndex(environment: NodeJS.ProcessEnv): Promise<void> {
       platform,
       packages.map((name) => ({ name, attributePath: name })),
     )
-    writer.finish({ identity: 'set', revision: 'one', platforms: [platform], listedAtMs: 1 })
+    const origin = { identity: 'set', revision: 'one', listedAtMs: 1 }
+    writer.finish({ ...origin, platforms: [platform], isProvisional: false })
   }
   await files.publish(path, files.pathOf(indexViewKey('', settings), 'set'))
   await files.close()

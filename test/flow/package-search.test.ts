@@ -8,7 +8,7 @@ import pino from 'pino'
 import { listPackages, type ListingLimits } from '#adapters/nix/list-packages.ts'
 import { openNix } from '#adapters/nix/nix.ts'
 import { PackageSetQuery } from '#adapters/nix/package-set-query.ts'
-import { makeIndex } from '#adapters/package-search/make-index.ts'
+import { makeIndex, type IndexRequest } from '#adapters/package-search/make-index.ts'
 import { PackageIndex } from '#adapters/package-search/package-index.ts'
 import { strictPolicy, type PackagePolicy } from '#core/request/package-policy.ts'
 import { formatPlatform, platformOf, type System } from '#core/nix/system.ts'
@@ -186,6 +186,9 @@ suite('the packages of a set', { skip }, () => {
     assert.equal(names.length, 20)
     const hurried = await list(set, strictPolicy, { ...limits, listingTimeoutMs: 0 })
     assert.deepEqual(hurried.outcome, { kind: 'listed', left: 22 })
+    const late = await list(set, strictPolicy, { ...limits, evaluationTimeoutMs: 1 })
+    const message = 'the package set cannot be evaluated in time'
+    assert.deepEqual(late.outcome, { kind: 'unlistable', message, mayPass: true })
   })
 
   test('are listed in little memory when a set contains itself', async () => {
@@ -220,6 +223,7 @@ suite('the packages of a set', { skip }, () => {
     const { outcome } = await list(broken, strictPolicy)
     assert.ok(outcome.kind === 'unlistable')
     assert.match(outcome.message, /^the package set is no package set: .*syntax error/)
+    assert.equal(outcome.mayPass, false)
     const empty = await writeSet(directory.path, '{ }')
     assert.deepEqual((await list(empty, strictPolicy)).outcome, { kind: 'listed', left: 0 })
   })
@@ -344,18 +348,48 @@ suite('searching the packages of sources', { skip }, () => {
     )
   })
 
+  test('does not say of packages what it cannot know of a platform', async () => {
+    await using directory = await makeScratchDirectory()
+    const entry = join(directory.path, 'set.nix')
+    const set = { identity: 'set', fixed: true, entry, readablePaths: [] }
+    const amd64 = { platform: 'linux/amd64', set, system: 'x86_64-linux', policy: strictPolicy }
+    const arm64 = { ...amd64, platform: 'linux/arm64', system: 'aarch64-linux' }
+    const request = {
+      path: join(directory.path, 'index'),
+      origin: { identity: 'set', revision: 'one', listedAtMs: 1 },
+      nix: {},
+      views: [amd64, arm64] as IndexRequest['views'],
+    }
+    const write = (onArm: string) =>
+      writeFile(
+        entry,
+        `{ system }: if system == "aarch64-linux" then ${onArm} else {
+          git = derivation { name = "git-1"; inherit system; builder = "b"; };
+        }`,
+      )
+    await write('throw "no arm"')
+    const made = await makeIndex(request, process.env, signal)
+    const message = 'the package set is no package set: no arm'
+    const unlisted = [{ platform: arm64.platform, message }]
+    assert.deepEqual(made, { kind: 'listed', packages: 1, left: 0, unlisted })
+    using index = new PackageIndex(request.path)
+    const { platforms, packages } = index.search('git', 5)
+    assert.deepEqual([platforms, packages[0]?.platforms], [[amd64.platform], [amd64.platform]])
+    assert.equal(index.facts.isProvisional, false, 'it throws as long as it is that set')
+  })
+
   test('makes an index in a process that ends with its caller', async () => {
     await using directory = await makeScratchDirectory()
     const entry = join(directory.path, 'set.nix')
     const path = join(directory.path, 'index')
     const platforms = ['linux/amd64', 'linux/arm64']
-    const facts = { identity: 'set', revision: 'one', platforms, listedAtMs: 1 }
+    const origin = { identity: 'set', revision: 'one', listedAtMs: 1 }
     const set = { identity: 'set', fixed: true, entry, readablePaths: [] }
     const views = [
       { platform: platforms[0]!, set, system: 'x86_64-linux', policy: strictPolicy },
       { platform: platforms[1]!, set, system: 'aarch64-linux', policy: strictPolicy },
     ] as const
-    const request = { path, facts, nix: {}, views }
+    const request = { path, origin, nix: {}, views }
     await writeFile(
       entry,
       `{ system }:
@@ -364,7 +398,7 @@ suite('searching the packages of sources', { skip }, () => {
       // (if system == "aarch64-linux" then { arm = package "arm-2"; } else { amd = package "amd-3"; })`,
     )
     const made = await makeIndex(request, process.env, signal)
-    assert.deepEqual(made, { kind: 'listed', packages: 3, left: 0 })
+    assert.deepEqual(made, { kind: 'listed', packages: 3, left: 0, unlisted: [] })
     {
       using index = new PackageIndex(path)
       const check = (name: string, version: string, ...expected: readonly string[]) =>

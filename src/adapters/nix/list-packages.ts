@@ -28,8 +28,8 @@ export interface ListingLimits {
 export type ListOutcome =
   /** `left` attributes could not be evaluated. */
   | { readonly kind: 'listed'; readonly left: number }
-  /** One line: why nothing of the set can be listed. */
-  | { readonly kind: 'unlistable'; readonly message: string }
+  /** One line: why nothing of the set can be listed, for a reason that may pass, or always. */
+  | { readonly kind: 'unlistable'; readonly message: string; readonly mayPass: boolean }
 
 /** Takes some of the packages. */
 type TakePackages = (packages: readonly ListedPackage[]) => void
@@ -101,8 +101,10 @@ class Listing {
 
   async run(take: TakePackages): Promise<ListOutcome> {
     const top = await findTopLevelNames(this.#query(mostPathsAtOnce))
-    if (top.kind === 'unreadable')
-      return { kind: 'unlistable', message: `the package set ${top.message}` }
+    if (top.kind === 'unreadable') {
+      const { message, mayPass } = top
+      return { kind: 'unlistable', message: `the package set ${message}`, mayPass }
+    }
     let level = namedAttributes(RegistrySpelling.ofTopLevel(top.names), [])
     // What is deeper comes later, so that it is what is left out of too much.
     while (level.length > 0) level = await this.#listLevel(level, take)

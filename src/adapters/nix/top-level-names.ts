@@ -22,8 +22,8 @@ export async function listTopLevelNames(
 
 export type TopLevelNames =
   | { readonly kind: 'found'; readonly names: readonly string[] }
-  /** What is wrong with the set, in words that go on from its name. */
-  | { readonly kind: 'unreadable'; readonly message: string }
+  /** What is wrong with the set, in words that go on from its name; for a reason that may pass, or always. */
+  | { readonly kind: 'unreadable'; readonly message: string; readonly mayPass: boolean }
 
 /** The names at the top level of the query's set. */
 export async function findTopLevelNames(query: PackageSetQuery): Promise<TopLevelNames> {
@@ -35,9 +35,14 @@ export async function findTopLevelNames(query: PackageSetQuery): Promise<TopLeve
     case 'results':
       return { kind: 'found', names }
     case 'timed-out':
-      return { kind: 'unreadable', message: 'cannot be evaluated in time' }
+      return { kind: 'unreadable', message: 'cannot be evaluated in time', mayPass: true }
     case 'error':
     case 'nix-too-old':
-      return { kind: 'unreadable', message: `is no package set: ${answer.message}` }
+      return {
+        kind: 'unreadable',
+        message: `is no package set: ${answer.message}`,
+        // A lack of memory, or a process that was ended.
+        mayPass: !answer.isOwnWords,
+      }
   }
 }

@@ -2,7 +2,7 @@ import type { CacheKey } from '#core/request/cache-key.ts'
 import { cacheKeyOf, type CanonicalValue } from '#core/request/cache-key.ts'
 
 /** Raise it when the tables change, or what is listed of packages: older indexes then are nobody's. */
-const indexFormat = 3
+const indexFormat = 4
 
 /** The key of everything but the set that decides what an index of a source holds. */
 export function indexViewKey(
@@ -12,15 +12,21 @@ export function indexViewKey(
   return cacheKeyOf({ indexFormat, source, platforms, view })
 }
 
-/** What an index says of itself. */
-export interface IndexFacts {
+/** Of what and when an index is made. */
+export interface IndexOrigin {
   /** Of the pinned set. */
   readonly identity: string
   readonly revision: string
-  /** Whose packages are listed: `linux/amd64`. */
-  readonly platforms: readonly string[]
   /** Milliseconds since 1970. */
   readonly listedAtMs: number
+}
+
+/** What an index says of itself. */
+export interface IndexFacts extends IndexOrigin {
+  /** Whose packages are listed: `linux/amd64`. */
+  readonly platforms: readonly string[]
+  /** Others could not be listed for a reason that may pass, so that the set has to be listed again. */
+  readonly isProvisional: boolean
 }
 
 /** What is listed, until the tables are made of it. */
@@ -84,5 +90,7 @@ export const createTables = `
   );
   INSERT INTO parts (parts) VALUES ('rebuild');
   INSERT INTO parts (parts) VALUES ('optimize');
-  CREATE TABLE facts (identity TEXT, revision TEXT, platforms TEXT, listed_at_ms INTEGER);
+  CREATE TABLE facts (
+    identity TEXT, revision TEXT, platforms TEXT, listed_at_ms INTEGER, is_provisional INTEGER
+  );
 `

@@ -33,11 +33,11 @@ export class IndexWriter implements Disposable {
   }
 
   /** Completes the file and gives the number of packages; nothing can be added then. */
-  finish({ identity, revision, platforms, listedAtMs }: IndexFacts): number {
+  finish({ identity, revision, platforms, listedAtMs, isProvisional }: IndexFacts): number {
     this.#database.exec(createTables)
     this.#database
-      .prepare('INSERT INTO facts VALUES (?, ?, ?, ?)')
-      .run(identity, revision, platforms.join(' '), listedAtMs)
+      .prepare('INSERT INTO facts VALUES (?, ?, ?, ?, ?)')
+      .run(identity, revision, platforms.join(' '), listedAtMs, isProvisional ? 1 : 0)
     const row = this.#database.prepare('SELECT count(*) AS count FROM packages').get()
     return Number(row?.['count'])
   }

@@ -7,21 +7,32 @@
  * Prints an IndexOutcome as JSON, or says on stderr why it failed.
  */
 import { text } from 'node:stream/consumers'
-import { listPackages, type ListOutcome } from '#adapters/nix/list-packages.ts'
+import { listPackages } from '#adapters/nix/list-packages.ts'
 import type { IndexOutcome, IndexRequest } from './make-index.ts'
 import { IndexWriter } from './index-writer.ts'
 
 async function makeIndex(request: IndexRequest, signal: AbortSignal): Promise<IndexOutcome> {
-  const { path, facts, nix, views } = request
+  const { path, origin, nix, views } = request
   using writer = new IndexWriter(path)
   const options = { ...nix, inheritedEnvironment: process.env }
-  const outcomes: ListOutcome[] = []
-  for (const { platform, ...view } of views)
-    outcomes.push(await listPackages(options, view, (some) => writer.add(platform, some), signal))
-  // A set may have packages for one platform only.
-  if (outcomes.every((outcome) => outcome.kind === 'unlistable')) return outcomes[0]!
-  const left = outcomes.reduce((sum, it) => sum + (it.kind === 'listed' ? it.left : 0), 0)
-  return { kind: 'listed', packages: writer.finish(facts), left }
+  const platforms: string[] = []
+  const unlisted: { platform: string; message: string }[] = []
+  let left = 0
+  let isProvisional = false
+  for (const { platform, ...view } of views) {
+    const outcome = await listPackages(options, view, (some) => writer.add(platform, some), signal)
+    if (outcome.kind === 'listed') {
+      platforms.push(platform)
+      left += outcome.left
+    } else {
+      unlisted.push({ platform, message: outcome.message })
+      isProvisional ||= outcome.mayPass
+    }
+  }
+  // A set may be one for some platforms only.
+  if (platforms.length === 0) return { kind: 'unlistable', message: unlisted[0]!.message }
+  const packages = writer.finish({ ...origin, platforms, isProvisional })
+  return { kind: 'listed', packages, left, unlisted }
 }
 
 const ending = new AbortController()

@@ -6,21 +6,29 @@ import type { PackageSetView } from '#adapters/nix/package-set-query.ts'
 import { findProgram } from '#adapters/process/find-program.ts'
 import { endWithParent, runProcess } from '#adapters/process/run-process.ts'
 import { OperatingError } from '#engine/operating-error.ts'
-import type { IndexFacts } from './index-format.ts'
+import type { IndexOrigin } from './index-format.ts'
 
 /** What an index is made of. */
 export interface IndexRequest {
   /** Of the new file. */
   readonly path: string
-  readonly facts: IndexFacts
+  readonly origin: IndexOrigin
   /** What each platform sees of the set. */
   readonly views: ReadonlyArray<PackageSetView & { readonly platform: string }>
   readonly nix: Omit<NixOptions, 'inheritedEnvironment' | 'settings'>
 }
 
 const outcomeSchema = z.discriminatedUnion('kind', [
-  /** `left` attributes could not be evaluated, on all platforms together. */
-  z.object({ kind: z.literal('listed'), packages: z.number(), left: z.number() }),
+  /**
+   * `left` attributes could not be evaluated, on all platforms together; of platforms that are
+   * `unlisted`, nothing could, and the index does not speak of them.
+   */
+  z.object({
+    kind: z.literal('listed'),
+    packages: z.number(),
+    left: z.number(),
+    unlisted: z.array(z.object({ platform: z.string(), message: z.string() })),
+  }),
   /** One line: why nothing of the set can be listed. There may be a file, which is none. */
   z.object({ kind: z.literal('unlistable'), message: z.string() }),
 ])

@@ -10,7 +10,7 @@ import { PackageIndex } from './package-index.ts'
 
 const [amd64, arm64] = ['linux/amd64', 'linux/arm64']
 const platforms = [amd64, arm64]
-const facts = { identity: 'set', revision: 'one', platforms, listedAtMs: 1 }
+const facts = { identity: 'set', revision: 'one', platforms, listedAtMs: 1, isProvisional: true }
 
 const descriptions: Readonly<Record<string, string>> = {
   git: 'fast, scalable, distributed revision control system',

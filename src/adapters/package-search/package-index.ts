@@ -11,6 +11,7 @@ const factsSchema = z.object({
   revision: z.string(),
   platforms: z.string(),
   listed_at_ms: z.number(),
+  is_provisional: z.literal([0, 1]),
 })
 const idsSchema = z.array(z.object({ id: z.number() }))
 const packageSchema = z.object({
@@ -138,8 +139,14 @@ export class PackageIndex implements Disposable {
 
   #readFacts(): IndexFacts {
     const row = this.#database.prepare('SELECT * FROM facts').get()
-    const { identity, revision, platforms, listed_at_ms } = factsSchema.parse(row)
-    return { identity, revision, platforms: platforms.split(' '), listedAtMs: listed_at_ms }
+    const facts = factsSchema.parse(row)
+    return {
+      identity: facts.identity,
+      revision: facts.revision,
+      platforms: facts.platforms.split(' '),
+      listedAtMs: facts.listed_at_ms,
+      isProvisional: facts.is_provisional === 1,
+    }
   }
 
   #read(id: number): FoundPackage {

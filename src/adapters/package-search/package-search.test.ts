@@ -5,7 +5,9 @@ import { test } from 'node:test'
 import type { PackageSource, PinOutcome } from '#engine/ports/package-source.ts'
 import { eventually } from '#test/anomaly/eventually.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
+import type { IndexOrigin } from './index-format.ts'
 import { IndexWriter } from './index-writer.ts'
+import type { IndexOutcome } from './make-index.ts'
 import {
   createPackageSearch,
   type ListingEvent,
@@ -45,10 +47,15 @@ function movingSource(name: string, revision: string): MovingSource {
   return source
 }
 
-const makeIndex: PackageSearchOptions['makeIndex'] = async (set, { path, facts }) => {
+const makeIndex: PackageSearchOptions['makeIndex'] = async (set, { path, origin }) => {
   using writer = new IndexWriter(path)
   writer.add(amd64, [{ name: set.entry, attributePath: set.entry }])
-  return { kind: 'listed', packages: writer.finish(facts), left: 0 }
+  return finish(writer, origin)
+}
+
+function finish(writer: IndexWriter, origin: IndexOrigin, isProvisional = false): IndexOutcome {
+  const packages = writer.finish({ ...origin, platforms: [amd64], isProvisional })
+  return { kind: 'listed', packages, left: 0, unlisted: [] }
 }
 
 interface Started extends OpenedPackageSearch, AsyncDisposable {
@@ -170,6 +177,34 @@ test('a set that can change under its identity is listed again after a while', a
   search.advance(minuteMs)
   await untilFound(search, 'two')
   await untilTold(search, ['listed', 'listed'])
+})
+
+test('a fixed set is listed again after a while when a platform is missing that may be there then', async () => {
+  await using directory = await makeScratchDirectory()
+  const source = movingSource('', 'one')
+  let made = 0
+  const options: Partial<PackageSearchOptions> = {
+    makeIndex: async (set, { path, origin }) => {
+      made += 1
+      using writer = new IndexWriter(path)
+      writer.add(amd64, [{ name: set.entry, attributePath: set.entry }])
+      return finish(writer, origin, made === 1)
+    },
+  }
+  {
+    await using search = await start(directory.path, source, options)
+    await search.prepare()
+    assert.deepEqual(await search.names('one'), ['one'], 'what is known is found')
+    search.advance(9 * minuteMs)
+    await search.prepare()
+    assert.equal(made, 1)
+  }
+  await using search = await start(directory.path, source, options)
+  for (const count of [2, 2]) {
+    search.advance(11 * minuteMs)
+    await search.prepare()
+    assert.equal(made, count)
+  }
 })
 
 test('an index that is damaged is made again', async () => {
@@ -314,13 +349,13 @@ test('search() offers near names to who finds few', async () => {
   await using directory = await makeScratchDirectory()
   const listed = ['git', 'gitg', 'gits-a', 'gits-b', 'gits-c', 'gits-d', 'htop', 'htpo-mode']
   await using search = await start(directory.path, movingSource('', 'one'), {
-    makeIndex: async (_, { path, facts }) => {
+    makeIndex: async (_, { path, origin }) => {
       using writer = new IndexWriter(path)
       writer.add(
         amd64,
         listed.map((name) => ({ name, attributePath: name })),
       )
-      return { kind: 'listed', packages: writer.finish(facts), left: 0 }
+      return finish(writer, origin)
     },
   })
   await search.prepare()

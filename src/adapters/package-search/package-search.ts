@@ -10,7 +10,7 @@ import {
   type PinnedSource,
 } from '#engine/ports/package-source.ts'
 import { IndexFiles } from './index-files.ts'
-import { indexViewKey, type IndexFacts } from './index-format.ts'
+import { indexViewKey, type IndexOrigin } from './index-format.ts'
 import type { IndexOutcome } from './make-index.ts'
 import { PackageIndex } from './package-index.ts'
 
@@ -25,10 +25,13 @@ export interface PackageSearchOptions {
   /** Writes an index to a new file; one that is aborted may leave it there. */
   readonly makeIndex: (
     set: PackageSet,
-    file: { readonly path: string; readonly facts: IndexFacts },
+    file: { readonly path: string; readonly origin: IndexOrigin },
     signal: AbortSignal,
   ) => Promise<IndexOutcome>
-  /** A set that can change under its identity is listed again when somebody searches after so long. */
+  /**
+   * A set that can change under its identity is listed again when somebody searches after so long, and one
+   * of which a platform could not be listed for a reason that may pass.
+   */
   readonly liveIndexMs: number
   /** Milliseconds since 1970. */
   readonly nowMs: () => number
@@ -44,6 +47,8 @@ export type ListingEvent =
       readonly packages: number
       /** Attributes that could not be evaluated. */
       readonly left: number
+      /** Platforms of which nothing could be listed, and why, in one line. */
+      readonly unlisted: readonly { readonly platform: string; readonly message: string }[]
       readonly tookMs: number
     }
   | { readonly kind: 'unlistable'; readonly source: string; readonly message: string }
@@ -200,7 +205,8 @@ class SearchedSource {
     const { pinned } = pin
     if (await this.#isServed(pinned)) return undefined
     // Another process may have listed it, or this one before the source moved to and fro.
-    if (pinned.fixed && (await this.#open(files.pathOf(this.#view, pinned.identity))))
+    const listed = files.pathOf(this.#view, pinned.identity)
+    if (pinned.fixed && (await this.#open(listed)) && (await this.#isServed(pinned)))
       return undefined
     return turns.run(() => this.#list(pinned))
   }
@@ -210,24 +216,25 @@ class SearchedSource {
     if (this.#index?.facts.identity !== identity) return false
     if (!(await this.#tools.files.use(this.#index.path))) return false
     const { nowMs, liveIndexMs } = this.#tools
-    return fixed || nowMs() - this.#index.facts.listedAtMs < liveIndexMs
+    const { isProvisional, listedAtMs } = this.#index.facts
+    return (fixed && !isProvisional) || nowMs() - listedAtMs < liveIndexMs
   }
 
   async #list(pinned: PinnedSource): Promise<string | undefined> {
-    const { files, makeIndex, nowMs, platforms, report, signal } = this.#tools
+    const { files, makeIndex, nowMs, report, signal } = this.#tools
     signal.throwIfAborted()
     const fetched = await this.#source.fetch(pinned, signal)
     if (fetched.kind !== 'fetched') return fetched.message
     const { identity, revision } = pinned
-    const facts = { identity, revision, platforms, listedAtMs: nowMs() }
+    const origin = { identity, revision, listedAtMs: nowMs() }
     const unfinished = await files.newPath()
     try {
-      const outcome = await makeIndex(fetched.set, { path: unfinished, facts }, signal)
+      const outcome = await makeIndex(fetched.set, { path: unfinished, origin }, signal)
       if (outcome.kind === 'unlistable') return outcome.message
       const path = files.pathOf(this.#view, identity)
       await files.publish(unfinished, path)
       await this.#open(path)
-      const tookMs = nowMs() - facts.listedAtMs
+      const tookMs = nowMs() - origin.listedAtMs
       report({ ...outcome, source: this.#name, revision, tookMs })
       return undefined
     } finally {
