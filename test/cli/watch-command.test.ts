@@ -46,12 +46,24 @@ suite('nixery watch', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
     assert.match(digest, /^sha256:[0-9a-f]{64}$/)
     const again = await watch('greeting/tool')
     assert.deepEqual([again.exitCode, again.stdout.trim()], [0, digest])
+    const other = await watch('tool/greeting:v1', '--quiet')
+    assert.deepEqual([other.exitCode, other.stdout], [1, ''])
+    assert.match(other.stderr, /knows of no build of tool\/greeting:v1, /)
   })
 
   test('follows a pull to its bitter end, and says what the registry says', async () => {
     const pull = fetch(`http://${server.address}/v2/hangs/manifests/latest`)
     const id = await runningBuild(server)
-    const [byName, byId, pulled] = await Promise.all([watch('hangs'), watch(id, '--json'), pull])
+    const [byName, byId, ofOtherTag, pulled] = await Promise.all([
+      watch('hangs'),
+      watch(id, '--json'),
+      watch('hangs:v1', '--order', '--quiet'),
+      pull,
+    ])
+    // Ordered on its own, and refused like a pull of it.
+    assert.equal(ofOtherTag.exitCode, 3)
+    assert.match(ofOtherTag.stderr, /^nixery: .*\bv1\b/)
+    assert.doesNotMatch(ofOtherTag.stderr, new RegExp(id))
     const { errors } = (await pulled.json()) as { errors: Array<{ message: string }> }
     assert.equal(byName.exitCode, 3)
     // Who pulls is shown the last line of the builder, too.

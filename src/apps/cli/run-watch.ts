@@ -83,7 +83,7 @@ class Watch {
     const { wanted, order } = this.#command
     if (wanted.kind === 'build')
       return this.#report(await this.#followAll([wanted.id], signal), signal)
-    const builds = chooseBuilds(await this.#service.list(signal), wanted.name)
+    const builds = chooseBuilds(await this.#service.list(signal), wanted)
     const areRunning = builds.some((build) => !isOver(build))
     if (order && !areRunning) return this.#runOrder(wanted.name, wanted.tag, signal)
     if (builds.length === 0) return this.#reportStored(wanted.name, wanted.tag, signal)
@@ -233,15 +233,20 @@ class Watch {
   }
 }
 
-/** The builds of a name that run, one for each platform; without any, its last one. Newest first. */
+/**
+ * The builds of a name and a tag that run, one for each platform; without any, their last one. Newest first.
+ * Builds that another tag began are not theirs: nobody but the service knows whether it stands for the same.
+ */
 export function chooseBuilds(
   builds: readonly BuildSummary[],
-  name: string,
+  { name, tag }: { readonly name: string; readonly tag: string },
 ): readonly BuildSummary[] {
   const [wanted, platform] = readName(name)
   const named = builds.filter(
     (build) =>
-      readName(build.name)[0] === wanted && (platform === undefined || build.platform === platform),
+      build.tag === tag &&
+      readName(build.name)[0] === wanted &&
+      (platform === undefined || build.platform === platform),
   )
   const running = named.filter((build) => !isOver(build))
   return running.length > 0 ? running : named.slice(0, 1)
