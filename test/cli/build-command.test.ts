@@ -334,14 +334,45 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
     },
   )
 
-  test('prints the log of what failed, without what terminals obey', async () => {
-    const set = place('hostile')
+  /** Settings for a package set whose packages use the same busybox. */
+  const withSet = async (name: string, packages: string) => {
+    const set = place(name)
     await mkdir(set)
     await cp(join(awkward['NIXERY_PKGS_PATH'] ?? '', 'busybox'), join(set, 'busybox'), {
       recursive: true,
     })
-    await writeFile(join(set, 'default.nix'), hostileSet)
-    const env = { ...awkward, NIXERY_PKGS_PATH: set, STORAGE_PATH: place('failed') }
+    await writeFile(join(set, 'default.nix'), `${packageMaker}in ${packages}`)
+    return { ...awkward, NIXERY_PKGS_PATH: set, STORAGE_PATH: place(`${name}-storage`) }
+  }
+
+  test('says that a platform is left out, whoever wants to be told nothing else', async () => {
+    const env = {
+      ...(await withSet('one-sided', oneSidedPackages)),
+      ...bothPlatforms,
+    }
+    const build = (...args: readonly string[]) => runNixery(['build', 'lonely', ...args], env)
+    const quiet = await build('--quiet')
+    assert.match(quiet.stdout, /^sha256:[0-9a-f]{64}\n$/)
+    const warning = 'linux/arm64 is left out: a package does not exist for it'
+    assert.deepEqual([quiet.exitCode, quiet.stderr], [0, `${warning}\n`])
+    const json = await build('--json', '--quiet')
+    assert.equal(json.stderr, '')
+    assert.ok(json.stdout.includes(`${JSON.stringify({ kind: 'note', message: warning })}\n`))
+  })
+
+  test('tells nothing of the builds that end with it', async () => {
+    const env = {
+      ...(await withSet('two-sided', twoSidedPackages)),
+      ...bothPlatforms,
+    }
+    const { exitCode, stderr } = await runNixery(['build', 'sides'], env)
+    assert.equal(exitCode, 3, stderr)
+    assert.match(stderr, /^sides linux\/amd64: building sides-x86_64-linux$/m)
+    assert.match(stderr, /nixery: sides-aarch64-linux failed to build: [^\n]+\n$/)
+  })
+
+  test('prints the log of what failed, without what terminals obey', async () => {
+    const env = await withSet('hostile', hostilePackages)
     const { exitCode, stdout, stderr } = await runNixery(['build', 'fails'], env)
     assert.deepEqual([exitCode, stdout], [3, ''])
     assert.match(stderr, /^fails-1\.0> {1,}this is why$/m)
@@ -360,16 +391,37 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
   })
 })
 
-// Its builder prints what clears a terminal and rings its bell.
-const hostileSet = `{ system, ... }:
+// Of any system, built on this one.
+const packageMaker = `{ system, ... }:
 let
-  busybox = builtins.path { path = ./busybox; name = "tools"; };
+  tools = builtins.path { path = ./busybox; name = "tools"; };
+  busybox = "\${tools}/bin/busybox";
   package = name: script: derivation {
-    inherit name system;
-    builder = "\${busybox}/bin/busybox";
-    args = [ "sh" "-c" "\${script}" ];
+    inherit name;
+    system = "${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux";
+    builder = busybox;
+    args = [ "sh" "-c" script ];
   };
-in {
-  fails = package "fails-1.0" "\${busybox}/bin/busybox printf '\\\\033[2J\\\\007 this is why\\\\n'; exit 7";
+`
+
+// Its builder prints what clears a terminal and rings its bell.
+const hostilePackages = `{
+  fails = package "fails-1.0" "\${busybox} printf '\\\\033[2J\\\\007 this is why\\\\n'; exit 7";
+}
+`
+
+// As nixpkgs refuses a package that is for other systems.
+const oneSidedPackages = `{
+  lonely = if system == "x86_64-linux"
+    then package "lonely" "\${busybox} mkdir $out"
+    else throw "Package ‘lonely’ in /set:4 is not available on the requested hostPlatform:\\n  x";
+}
+`
+
+// One side fails while the other is being built.
+const twoSidedPackages = `{
+  sides = package "sides-\${system}" (
+    if system == "x86_64-linux" then "\${busybox} sleep 60" else "\${busybox} sleep 2; exit 7"
+  );
 }
 `

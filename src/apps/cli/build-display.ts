@@ -25,6 +25,8 @@ export interface BuildDisplay extends Disposable {
   showOutput(label: string, doneBytes: number, totalBytes: number): void
   /** A line that stays. */
   note(line: string): void
+  /** A line about the result itself, for those too who want nothing else. */
+  warn(line: string): void
 }
 
 export interface DisplayOptions {
@@ -40,7 +42,7 @@ export function openDisplay(
 ): BuildDisplay {
   const { stderr, environment } = options.terminal
   if (json) return jsonDisplay(options.terminal)
-  if (quiet) return quietDisplay
+  if (quiet) return quietDisplay(options.terminal)
   return stderr.isTTY === true && environment['TERM'] !== 'dumb'
     ? new MovingDisplay(options)
     : plainDisplay(options)
@@ -49,6 +51,7 @@ export function openDisplay(
 /** One JSON object per line, for programs. */
 function jsonDisplay({ stdout }: BuildTerminal): BuildDisplay {
   const print = (line: unknown) => stdout.write(`${JSON.stringify(line)}\n`)
+  const note = (line: string) => print({ kind: 'note', message: line })
   return {
     show(progress, recorded) {
       const { id } = progress
@@ -60,17 +63,21 @@ function jsonDisplay({ stdout }: BuildTerminal): BuildDisplay {
     },
     // Several a second, and the result says all of it.
     showOutput: () => {},
-    note: (line) => print({ kind: 'note', message: line }),
+    note,
+    warn: note,
     [Symbol.dispose]: () => {},
   }
 }
 
 /** Results and errors are not its matter. */
-const quietDisplay: BuildDisplay = {
-  show: () => {},
-  showOutput: () => {},
-  note: () => {},
-  [Symbol.dispose]: () => {},
+function quietDisplay({ stderr }: BuildTerminal): BuildDisplay {
+  return {
+    show: () => {},
+    showOutput: () => {},
+    note: () => {},
+    warn: (line) => stderr.write(`${printable(line)}\n`),
+    [Symbol.dispose]: () => {},
+  }
 }
 
 // Of what is written somewhere: a log is read afterwards.
@@ -79,6 +86,7 @@ const outputLineMs = 10_000
 /** A line per step, for logs. */
 function plainDisplay({ terminal: { stderr }, nowMs }: DisplayOptions): BuildDisplay {
   let lastOutputMs = nowMs()
+  const note = (line: string) => stderr.write(`${printable(line)}\n`)
   return {
     show(progress, recorded) {
       const line = recorded && describeEvent(progress, recorded)
@@ -90,7 +98,8 @@ function plainDisplay({ terminal: { stderr }, nowMs }: DisplayOptions): BuildDis
       lastOutputMs = nowMs()
       stderr.write(`${label}: ${formatByteSize(doneBytes)} of ${formatByteSize(totalBytes)}\n`)
     },
-    note: (line) => stderr.write(`${printable(line)}\n`),
+    note,
+    warn: note,
     [Symbol.dispose]: () => {},
   }
 }
@@ -143,6 +152,10 @@ class MovingDisplay implements BuildDisplay {
 
   note(line: string): void {
     this.#write([printable(line)])
+  }
+
+  warn(line: string): void {
+    this.note(line)
   }
 
   [Symbol.dispose](): void {

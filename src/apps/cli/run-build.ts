@@ -74,10 +74,14 @@ async function build(
     command.output && tools.destination(command.output, { insecure: command.insecure })
   await destination?.check(signal)
   using display = openDisplay(command, { ...tools, terminal })
-  const { journal, builds } = followBuilds(tools.nowMs, display, signal)
+  const ending = new AbortController()
+  const until = AbortSignal.any([signal, ending.signal])
+  const { journal, builds } = followBuilds(tools.nowMs, display, until)
   const warn = (line: string) => display.note(line)
   const { name, tag, platforms } = command
   await using registry = await tools.open({ ...(platforms && { platforms }), builds, warn }, signal)
+  // With the command ends what still runs, and that is no news.
+  using _following = { [Symbol.dispose]: () => ending.abort() }
   const slip = findPlatformSlip(command, await registry.platforms(name))
   if (slip !== undefined) {
     display[Symbol.dispose]()
@@ -93,7 +97,7 @@ async function build(
     return 3
   }
   for (const platform of outcome.leftOut ?? [])
-    warn(`${formatPlatform(platform)} is left out: a package does not exist for it`)
+    display.warn(`${formatPlatform(platform)} is left out: a package does not exist for it`)
   const image = await readImageContent(registry.blobs, digestOf(outcome), signal)
   const label = command.output?.kind === 'registry' ? 'pushing' : 'writing'
   await destination?.write(image, (done, total) => display.showOutput(label, done, total), signal)
