@@ -1,14 +1,14 @@
 import { describeError } from '#adapters/log/described-error.ts'
-import { trustCertificates } from './trusted-certificates.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { endWithOutput } from './lost-output.ts'
-import { proxySettings } from './proxy-settings.ts'
 import { readVersion } from './read-version.ts'
 
 // Every command loads what it needs and no more: most of a start is loading modules.
 
-/** Commands that do work; each gives its exit code, or throws what keeps it from its work. */
-const work: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+/** Does work; gives the exit code, or throws what keeps it from its work. */
+type Command = (args: readonly string[]) => Promise<number>
+
+const work: Readonly<Record<string, Command>> = {
   serve: serveRegistry,
   build: async (args) => (await import('./build-command.ts')).runBuildCommand(args),
   watch: async (args) => (await import('./watch-command.ts')).runWatchCommand(args),
@@ -22,7 +22,8 @@ const work: Readonly<Record<string, (args: readonly string[]) => Promise<number>
 /** Exit codes: 0 after a clean end, 1 when the command cannot do its work, 2 for a wrong command line. */
 async function main([command, ...args]: readonly string[]): Promise<number> {
   const run = command !== undefined && Object.hasOwn(work, command) ? work[command] : undefined
-  if (run !== undefined) return orderly(() => run(args))
+  if (run !== undefined)
+    return orderly(() => (command === 'search' ? run(args) : online(run, args)))
   switch (command) {
     case '--help':
     case '-h':
@@ -70,13 +71,16 @@ async function refuseCommand(command: string | undefined): Promise<number> {
   return 2
 }
 
+/** A search reads what is listed here, in a moment, and connects itself when it has to. */
+async function online(run: Command, args: readonly string[]): Promise<number> {
+  const { useNetwork } = await import('./use-network.ts')
+  useNetwork(process.env)
+  return run(args)
+}
+
 /** What keeps a command from its work becomes one line. */
 async function orderly(run: () => Promise<number>): Promise<number> {
   try {
-    // Nix and git look for both by themselves, Node's fetch only when it is told to.
-    // An import would also load the client of web sockets, which takes as long as Node itself.
-    process.getBuiltinModule('node:http').setGlobalProxyFromEnv(proxySettings(process.env))
-    trustCertificates(process.env)
     return await run()
   } catch (error) {
     const line = error instanceof ConfigError ? error.message : describeError(error)

@@ -6,6 +6,7 @@ import type { Config } from './config.ts'
 import { makeDirectory } from './make-directory.ts'
 import { logListing, openPackageSearch } from './open-package-search.ts'
 import { openSources } from './open-sources.ts'
+import { useNetwork } from './use-network.ts'
 import { warningLog } from './warning-log.ts'
 
 /** What is told once: as the reason of a search in vain, or as a warning beside what an older listing has. */
@@ -21,6 +22,7 @@ export async function searchAnew(
   warn: (line: string) => void,
   signal: AbortSignal,
 ): Promise<SearchOutcome> {
+  useNetwork(process.env)
   await makeDirectory('NIXERY_STATE_DIRECTORY', config.stateDirectory)
   const logger = warningLog(warn)
   await using opened = await openSources({ ...config, refreshMs: 0 }, logger, signal)
