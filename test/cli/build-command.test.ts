@@ -15,6 +15,7 @@ import {
 import type { NixeryServer } from '#test/clients/nixery-server.ts'
 import { outputOf, runCommand } from '#test/clients/run-command.ts'
 import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'
+import { commitPackageSet } from '#test/anomaly/commit-package-set.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 import { onlyLogin, startPrivateRegistry, type PrivateRegistry } from './private-registry.ts'
 import { finalScreen, nixeryCommand, runNixery, runOnTerminal, startNixery } from './run-nixery.ts'
@@ -336,8 +337,8 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
 
   /** Settings for a package set whose packages use the same busybox. */
   const withSet = async (name: string, packages: string) => {
-    const set = place(name)
-    await mkdir(set)
+    const set = join(place(name), 'set')
+    await mkdir(set, { recursive: true })
     await cp(join(awkward['NIXERY_PKGS_PATH'] ?? '', 'busybox'), join(set, 'busybox'), {
       recursive: true,
     })
@@ -346,8 +347,11 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
   }
 
   test('says that a platform is left out, whoever wants to be told nothing else', async () => {
+    const oneSided = await withSet('one-sided', oneSidedPackages)
+    // Of a commit the image is stored, and found by whoever builds it again.
+    await commitPackageSet({ directory: place('one-sided') })
     const env = {
-      ...(await withSet('one-sided', oneSidedPackages)),
+      ...oneSided,
       ...bothPlatforms,
     }
     const build = (...args: readonly string[]) => runNixery(['build', 'lonely', ...args], env)
@@ -355,6 +359,8 @@ suite('nixery build', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
     assert.match(quiet.stdout, /^sha256:[0-9a-f]{64}\n$/)
     const warning = 'linux/arm64 is left out: a package does not exist for it'
     assert.deepEqual([quiet.exitCode, quiet.stderr], [0, `${warning}\n`])
+    const again = await build('--quiet')
+    assert.deepEqual(again, quiet)
     const json = await build('--json', '--quiet')
     assert.equal(json.stderr, '')
     assert.ok(json.stdout.includes(`${JSON.stringify({ kind: 'note', message: warning })}\n`))

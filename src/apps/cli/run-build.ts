@@ -1,4 +1,4 @@
-import type { Platforms } from '#core/nix/system.ts'
+import { formatPlatform, type Platform, type Platforms } from '#core/nix/system.ts'
 import { createBuildJournal, type BuildJournal } from '#engine/build-journal.ts'
 import { describeFailedImage, hintAtNearImages } from '#engine/describe-failed-image.ts'
 import { readImageContent, type ImageContent } from '#engine/image-content.ts'
@@ -8,7 +8,6 @@ import type { Clock } from '#engine/ports/clock.ts'
 import type { ImageDestination } from '#engine/ports/image-destination.ts'
 import type { ManifestOutcome, ManifestRequest } from '#engine/serve-manifest.ts'
 import type { FailedImage, ServedImage } from '#engine/serve-platforms.ts'
-import { formatPlatform } from '#core/nix/system.ts'
 import { parseBuildArguments, buildSyntax, type BuildCommand } from './build-arguments.ts'
 import { openDisplay, type BuildDisplay, type BuildTerminal } from './build-display.ts'
 import type { BuildOutput } from './build-output.ts'
@@ -82,7 +81,8 @@ async function build(
   await using registry = await tools.open({ ...(platforms && { platforms }), builds, warn }, signal)
   // With the command ends what still runs, and that is no news.
   using _following = { [Symbol.dispose]: () => ending.abort() }
-  const slip = findPlatformSlip(command, await registry.platforms(name))
+  const wanted = await registry.platforms(name)
+  const slip = findPlatformSlip(command, wanted)
   if (slip !== undefined) {
     display[Symbol.dispose]()
     terminal.stderr.write(formatSlip(buildSyntax, slip))
@@ -96,9 +96,9 @@ async function build(
     printFailure(command, { message, log }, terminal)
     return 3
   }
-  for (const platform of outcome.leftOut ?? [])
-    display.warn(`${formatPlatform(platform)} is left out: a package does not exist for it`)
   const image = await readImageContent(registry.blobs, digestOf(outcome), signal)
+  for (const platform of findLeftOut(wanted ?? [], image))
+    display.warn(`${platform} is left out: a package does not exist for it`)
   const label = command.output?.kind === 'registry' ? 'pushing' : 'writing'
   await destination?.write(image, (done, total) => display.showOutput(label, done, total), signal)
   display[Symbol.dispose]()
@@ -119,6 +119,19 @@ function findPlatformSlip(
   if (output?.kind === 'docker-archive' && platforms.length > 1)
     return `a docker-archive holds one platform, and ${name} is for ${all}: choose one with --platform, or write an OCI layout`
   return undefined
+}
+
+/** Platforms that an index goes without, whenever it was made. */
+function findLeftOut(
+  wanted: readonly Platform[],
+  { root, manifests }: ImageContent,
+): readonly string[] {
+  if (manifests.length >= wanted.length) return []
+  const index = JSON.parse(new TextDecoder().decode(root.bytes)) as {
+    readonly manifests: ReadonlyArray<{ readonly platform: Platform }>
+  }
+  const listed = index.manifests.map(({ platform }) => formatPlatform(platform))
+  return wanted.map(formatPlatform).filter((platform) => !listed.includes(platform))
 }
 
 /** What builds tell reaches the journal, and from there the display. */
