@@ -5,4 +5,5 @@ import { setUpTheme } from './theme-choice.ts'
 // What the documentation can do with a script, beside being read.
 setUpTheme()
 setUpSearch()
-void offerNearest()
+// The page is whole without them, and says all that it is to say.
+offerNearest().catch(() => undefined)

@@ -11,6 +11,12 @@ const sections = [
     text: 'Nothing is removed from a bucket unless NIXERY_GC_HOURS says so.',
   },
   { address: 'naming.html', page: 'Naming', heading: 'Naming', text: 'The name of an image.' },
+  {
+    address: 'configuration.html#hours',
+    page: 'Configuration',
+    heading: 'Hours',
+    text: 'NIXERY_GC_GRACE_HOURS and hours of nixery for GC: gc, gc, hours, nixery.',
+  },
 ]
 const find = openIndex(formatIndex(sections))
 const addresses = (typed: string) => find(typed).map(({ address }) => address)
@@ -19,9 +25,14 @@ const cases: ReadonlyArray<readonly [string, readonly string[]]> = [
   ['garbage', ['storage.html#garbage']],
   ['garb', ['storage.html#garbage']],
   ['garbge', ['storage.html#garbage']],
-  ['NIXERY_GC_HOURS', ['storage.html#garbage']],
-  ['gc hours', ['storage.html#garbage']],
-  ['bucket layers', ['storage.html']],
+  ['NIXERY_GC_HOURS', ['storage.html#garbage', 'configuration.html#hours']],
+  ['nixery_gc_g', ['configuration.html#hours', 'storage.html#garbage']],
+  ['GC_HOURS', ['configuration.html#hours', 'storage.html#garbage']],
+  ['gc hours', ['configuration.html#hours', 'storage.html#garbage']],
+  ['bucket layers', ['storage.html', 'storage.html#garbage']],
+  ['how do I keep layers in a bucket', ['storage.html', 'storage.html#garbage']],
+  ['how do I name my own image', ['naming.html']],
+  ['of', ['naming.html', 'configuration.html#hours']],
   ['when is garbage dropped', ['storage.html#garbage']],
   ['zebra', []],
   [' ', []],

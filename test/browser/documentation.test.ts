@@ -95,7 +95,7 @@ suite('the documentation in a browser', { skip: skipUnless(browserCommands) }, (
       /section/.test(document.querySelector('[role=status]')!.textContent),
     )
     assert.equal(asked.filter(isForSearch).length, 2)
-    assert.match(await page.locator('.found mark').first().innerText(), /^(nixery|pin\w*|ttl)$/i)
+    assert.match(await page.locator('.found mark').first().innerText(), /^NIXERY_PIN_TTL$/)
 
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('ArrowDown')
@@ -177,6 +177,18 @@ suite('the documentation in a browser', { skip: skipUnless(browserCommands) }, (
     assert.equal(await paper(), light)
     // A page that the browser has kept draws the choice when it is shown, a moment later.
     await choice.and(page.locator(':has(option[value="light"]:checked)')).waitFor()
+    assert.deepEqual(faults, [])
+  })
+
+  test('addresses that lead nowhere have their page without the search too', async (context) => {
+    await using watched = await openPage(context, { refusals: [404] })
+    const { page, faults } = watched
+    await page.route('**/search.json*', (route) => route.fulfill({ status: 404 }))
+    const asked = page.waitForResponse(/search\.json/)
+    await page.goto('/docs/layerings.html')
+    await asked
+    await page.waitForLoadState('networkidle')
+    await page.getByRole('link', { name: 'The page of this service' }).waitFor()
     assert.deepEqual(faults, [])
   })
 
