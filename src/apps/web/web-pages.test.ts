@@ -85,6 +85,18 @@ test('browsers get a page for addresses that lead nowhere, and everybody else wh
   }
 })
 
+test('browsers get no page for addresses of the registry', async (context) => {
+  for (const own of [false, true]) {
+    const { send, write } = await startPages(context, { own })
+    await write('own/v2/x', 'own file')
+    for (const path of ['/v2/x', '/v2/nope', '/v2/shell/nope/']) {
+      const answer = await send('GET', path, html)
+      assert.deepEqual([answer.status, answer.headers['content-type']], [404, 'application/json'])
+      assert.match(answer.body, /container registry/, path)
+    }
+  }
+})
+
 test('pages have headers that let them load only what is theirs', async (context) => {
   const { send } = await startPages(context)
   for (const path of ['/', '/assets/index-Ab3_d-9x.js', '/icon.svg', '/docs/']) {

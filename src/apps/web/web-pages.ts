@@ -82,10 +82,15 @@ export function createWebPages(options: WebPagesOptions): (exchange: Exchange) =
     return sendPage(exchange, files, isPlace ? '' : asked, 'index.html')
   }
 
-  return (exchange) =>
-    exchange.path === '/docs' || exchange.path.startsWith('/docs/')
-      ? answerDocs(exchange)
-      : answerMain(exchange)
+  return async (exchange) => {
+    // Browsers too are told what the registry says of its own addresses.
+    if (isBelow(exchange.path, '/v2')) return false
+    return isBelow(exchange.path, '/docs') ? answerDocs(exchange) : answerMain(exchange)
+  }
+}
+
+function isBelow(path: string, top: string): boolean {
+  return path === top || path.startsWith(`${top}/`)
 }
 
 interface FoundFile {
