@@ -42,6 +42,8 @@ export const completionSyntax: CommandSyntax = {
   options: helpOption,
   argument: shells,
   notes: [
+    'The shell must find nixery in a directory of PATH. From a checkout:',
+    'ln -s "$PWD/bootstrap/nixery.sh" ~/.local/bin/nixery',
     'bash: source <(nixery completion bash), in ~/.bashrc.',
     'zsh: nixery completion zsh > _nixery, in a directory of $fpath.',
     'fish: nixery completion fish > ~/.config/fish/completions/nixery.fish',
