@@ -314,18 +314,25 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
       await page.goto('/images/crowd')
       await page.getByRole('button', { name: 'Draw the graph' }).focus()
       await page.keyboard.press('Enter')
-      await page.getByText('The largest 30 are drawn, 71 smaller ones').waitFor()
+      await page
+        .getByText(
+          '30 are drawn: what the image has by its name, and the largest of the rest; 71 others',
+        )
+        .waitFor()
       assert.equal(await nodes.count(), 30)
       assert.deepEqual(await findBarriers(page), [], `the graph, ${colorScheme}`)
 
       // The frame, and then the node at the top.
       await tabTo(page, 'crowd-1.0, ')
       await page.keyboard.press('Tab')
-      await page.getByText('needs 100, needed by 0. It is here by its name').waitFor()
+      await page.getByText('needs 100 in all, needed by 0 in all. It is here by its name').waitFor()
       assert.deepEqual(await page.locator('.node.asked title').allTextContents(), [
         await page.locator('.node').filter({ hasText: 'crowd-1.0' }).locator('title').textContent(),
       ])
       assert.equal(await page.locator('.node.aside').count(), 0)
+      await page.keyboard.press('Tab')
+      assert.ok(await page.evaluate(() => document.activeElement?.closest('.frame') === null))
+      await page.keyboard.press('Shift+Tab')
       await page.keyboard.press('ArrowDown')
       await page.getByText(/Why it is here: crowd-1\.0 → part-\d+$/).waitFor()
       assert.equal(await page.locator('.node.aside').count(), 28)
@@ -339,9 +346,10 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
       await takePicture(`graph-${colorScheme}`)
       assert.deepEqual(await findBarriers(page), [], `a chosen node, ${colorScheme}`)
 
-      await page.getByRole('button', { name: /Only around part-/ }).click()
+      await page.getByRole('button', { name: /Only around part-/ }).press('Enter')
       await page.getByText('All 2 store paths are drawn').waitFor()
-      await page.getByRole('button', { name: 'The whole image' }).click()
+      await page.locator(':focus').getByText('The whole image').press('Enter')
+      await page.locator(':focus').getByText('Only around part-').waitFor()
       await page.getByRole('combobox', { name: 'Draw' }).selectOption('at most 120')
       await page.getByText('All 101 store paths are drawn').waitFor()
       await page.setViewportSize({ width: 360, height: 740 })
@@ -373,6 +381,25 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     await page.mouse.move(left + 70, top - 40, { steps: 4 })
     await page.mouse.up()
     assert.deepEqual(await lens(), [x! + 70, y! - 40, scale])
+
+    // Out of the frame before it has moved inside, and let go there.
+    await page.mouse.move(box.x + 6, top)
+    await page.mouse.down()
+    await page.mouse.move(box.x - 6, top)
+    const out = await lens()
+    assert.deepEqual(out, [x! + 58, y! - 40, scale])
+    await page.mouse.up()
+    await page.mouse.move(left, top, { steps: 4 })
+    assert.deepEqual(await lens(), out)
+    // As outside the window, where nobody tells that the button is up.
+    await page.evaluate(() => {
+      const once = { capture: true, once: true }
+      addEventListener('pointerup', (event) => event.stopPropagation(), once)
+    })
+    await page.mouse.down()
+    await page.mouse.up()
+    await page.mouse.move(left + 50, top, { steps: 4 })
+    assert.deepEqual(await lens(), out)
     await page.keyboard.down('Control')
     await page.mouse.wheel(0, -200)
     await page.keyboard.up('Control')

@@ -37,6 +37,13 @@ test('cutClosure() keeps what nothing refers to and the largest, and lines over 
   ])
 })
 
+test('cutClosure() tells whether all that the image was made for is drawn', () => {
+  assert.equal(cutClosure(closure, 4, undefined).hasAllStarts, true)
+  assert.equal(cutClosure(closure, 2, undefined).hasAllStarts, false)
+  // Htop does not belong there.
+  assert.equal(cutClosure(closure, 2, perl).hasAllStarts, true)
+})
+
 test('cutClosure() draws around a place what needs it and what it needs', () => {
   const around = cutClosure(closure, 10, zlib)
   assert.deepEqual(around.places, [zlib, git, glibc, perl])

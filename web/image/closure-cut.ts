@@ -8,6 +8,8 @@ export interface ClosureCut {
   /** How many store paths are not drawn, and their sizes together. */
   readonly leftOut: number
   readonly leftOutBytes: number
+  /** Whether all that the image was made for, as far as it belongs here, is drawn. */
+  readonly hasAllStarts: boolean
   readonly lines: readonly Line[]
 }
 
@@ -35,6 +37,7 @@ export function cutClosure(
     places,
     leftOut: leftOut.length,
     leftOutBytes: leftOut.reduce((sum, place) => sum + closure[place]!.narSizeBytes, 0),
+    hasAllStarts: !leftOut.some((place) => starts.has(place)),
     lines: linesBetween(closure, places),
   }
 }

@@ -61,14 +61,11 @@ export function ClosureGraph({ closure, layers, chosen, onChoose }: ClosureGraph
             <option value="layer">by layer</option>
           </select>
         </label>
-        {chosen !== undefined && chosen !== around && (
-          <button type="button" onClick={() => setAround(chosen)}>
-            Only around {printable(shorten(pathName(closure[chosen]!), 24))}
-          </button>
-        )}
-        {around !== undefined && (
-          <button type="button" onClick={() => setAround(undefined)}>
-            The whole image
+        {chosen !== undefined && (
+          <button type="button" onClick={() => setAround(chosen === around ? undefined : chosen)}>
+            {chosen === around
+              ? 'The whole image'
+              : `Only around ${printable(shorten(pathName(closure[chosen]!), 24))}`}
           </button>
         )}
       </div>
@@ -157,8 +154,8 @@ function describeEmphasis(
   const facts = [
     `${name(place)}, ${formatBytes(closure[place]!.narSizeBytes)}`,
     ...(layer === undefined ? [] : [`in layer ${layer.index + 1}`]),
-    `needs ${needs}`,
-    `needed by ${needing}`,
+    `needs ${needs} in all`,
+    `needed by ${needing} in all`,
   ].join(', ')
   if (closure[place]!.asked) return `${facts}. It is here by its name.`
   const way = wayTo(closure, place)
@@ -169,9 +166,10 @@ function describeEmphasis(
 
 function describeCut(
   closure: readonly ViewedPath[],
-  { places, leftOut, leftOutBytes }: ClosureCut,
+  cut: ClosureCut,
   around: number | undefined,
 ): string {
+  const { places, leftOut, leftOutBytes } = cut
   const subject =
     around === undefined
       ? 'What nothing refers to stands at the top; below it what it needs.'
@@ -179,6 +177,13 @@ function describeCut(
   const shown =
     leftOut === 0
       ? `All ${formatCount(places.length, 'store path')} are drawn.`
-      : `The largest ${places.length} are drawn, ${leftOut} smaller ones (${formatBytes(leftOutBytes)}) are left out; lines lead over them.`
+      : `${places.length} are drawn: ${describeFirst(closure, cut)}, and the largest of the rest; ${formatCount(leftOut, 'other')} (${formatBytes(leftOutBytes)}) ${leftOut === 1 ? 'is' : 'are'} left out; lines lead over ${leftOut === 1 ? 'it' : 'them'}.`
   return `${subject} ${shown} Needs that a longer way of lines says have no line of their own.`
+}
+
+/** What is drawn before anything larger. */
+function describeFirst(closure: readonly ViewedPath[], { hasAllStarts }: ClosureCut): string {
+  const isNoted = closure.some(({ asked }) => asked)
+  const starts = isNoted ? 'what the image has by its name' : 'what nothing refers to'
+  return hasAllStarts ? starts : `the largest of ${starts}`
 }

@@ -93,7 +93,8 @@ export function GraphStage(properties: Properties) {
               class={`${nodeClass(place, chosen, emphasis)}${isAsked ? ' asked' : ''}`}
               transform={`translate(${x - nodeWidth / 2},${y - nodeHeight / 2})`}
               role="button"
-              tabIndex={place === currentPlace ? 0 : -1}
+              // SVG knows the attribute in small letters alone, and Preact writes it as it stands here.
+              tabindex={place === currentPlace ? 0 : -1}
               aria-pressed={place === chosen}
               data-place={place}
               onClick={() => onChoose(place)}

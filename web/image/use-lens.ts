@@ -78,11 +78,14 @@ function followPointers(
     },
     { signal },
   )
-  frame.addEventListener(
+  // A fast pointer leaves the frame before it is captured: what it does outside ends the drag too.
+  addEventListener(
     'pointermove',
-    ({ pointerId, clientX, clientY }) => {
+    ({ pointerId, clientX, clientY, buttons }) => {
       const before = pointers.get(pointerId)
       if (before === undefined) return
+      // It was let go where nobody told of it, as outside the window.
+      if (buttons === 0) return void pointers.delete(pointerId)
       const now = { x: clientX, y: clientY }
       const by = { x: now.x - before.x, y: now.y - before.y }
       travelled += Math.hypot(by.x, by.y)
@@ -98,7 +101,7 @@ function followPointers(
     { signal },
   )
   for (const kind of ['pointerup', 'pointercancel'] as const)
-    frame.addEventListener(kind, ({ pointerId }) => void pointers.delete(pointerId), { signal })
+    addEventListener(kind, ({ pointerId }) => void pointers.delete(pointerId), { signal })
   // Letting a drag go is no click on what lies there.
   frame.addEventListener(
     'click',
