@@ -3,6 +3,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import type { PackageFound, PackageListing } from '#core/api/service-info.ts'
 import { useAnswer, type Answer } from '../api/use-answer.ts'
 import { formatCount } from '../page/quantities.ts'
+import { endSentence } from '../page/end-sentence.ts'
 import { printable } from '../page/printable.ts'
 import { shorten } from '../page/shorten.ts'
 import { spellPackage } from './composition.ts'
@@ -175,10 +176,11 @@ function describe(answer: Answer<PackageListing>, words: string): string {
   const asTyped = 'Enter adds the name as you typed it.'
   if (words === '') return 'Type a name or what it is for.'
   if (answer.kind === 'loading') return 'Searching …'
-  if (answer.kind === 'failed') return `${answer.message} ${asTyped}`
+  if (answer.kind === 'failed') return `${endSentence(answer.message)} ${asTyped}`
   const { status, packages, near, message } = answer.value
   if (status === 'listing') return `The packages of this source are being listed. ${asTyped}`
-  if (status === 'unsearchable') return `${message ?? 'This source cannot be searched.'} ${asTyped}`
+  if (status === 'unsearchable')
+    return `${endSentence(message ?? 'This source cannot be searched')} ${asTyped}`
   const meant = near.map(({ name }) => printable(name)).join(' or ')
   const question = meant === '' ? '' : ` Did you mean ${meant}?`
   if (packages.length === 0) return `No package matches.${question} ${asTyped}`

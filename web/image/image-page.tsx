@@ -10,6 +10,7 @@ import {
   type Composition,
 } from '../compose/composition.ts'
 import { Heading } from '../page/heading.tsx'
+import { endSentence } from '../page/end-sentence.ts'
 import { printable } from '../page/printable.ts'
 import { Revision } from '../page/revision.tsx'
 import { formatBytes, formatCount } from '../page/quantities.ts'
@@ -71,19 +72,20 @@ interface MissingProperties {
 /** Why there is nothing to look at, and where to go on. */
 function Missing({ name, tag, platform, composition, message, status }: MissingProperties) {
   if (status !== undefined && passes(status))
-    return <p class="problem">{printable(message)} Trying again.</p>
-  const compose = (
-    <a class="button" href={`/?${formatQuery(composition)}`}>
-      {status === 404 ? 'Compose this image' : 'Change what is in it'}
-    </a>
-  )
-  const others = status === undefined ? undefined : otherImage(name, tag, platform)
+    return <p class="problem">{printable(endSentence(message))} Trying again.</p>
+  const other = status === undefined ? undefined : otherImage(name, tag, platform)
   return (
     <>
       <p class={status === 404 ? 'empty' : 'problem'}>{printable(message)}</p>
       <p class="actions">
-        {compose}
-        {others !== undefined && <a href={others.path}>{others.words}</a>}
+        {other !== undefined && (
+          <a class="button" href={other.path}>
+            {other.words}
+          </a>
+        )}
+        <a class={other === undefined ? 'button' : ''} href={`/?${formatQuery(composition)}`}>
+          {status === 404 ? 'Compose this image' : 'Change what is in it'}
+        </a>
       </p>
     </>
   )
