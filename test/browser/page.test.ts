@@ -155,7 +155,9 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     assert.equal(await compose.getAttribute('href'), '/?shell=off&packages=never+pulled')
     await page.goto('/images/quick?tag=no-such-branch')
     await page.getByText('no-such-branch').nth(1).waitFor()
-    await page.getByRole('link', { name: 'Look at it as latest' }).click()
+    const latest = page.getByRole('link', { name: 'Look at it as latest' })
+    assert.equal(await latest.getAttribute('class'), 'button')
+    await latest.click()
     await page.waitForURL('/images/quick')
     await page.goto('/images/quick?platform=linux%2Farm64')
     await page.getByRole('link', { name: 'Look at it for any platform' }).waitFor()
@@ -163,6 +165,16 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
     await page.getByText('No image can have this name').waitFor()
     await page.goto('/images/quick?tag=v1%2Fbeta')
     await page.getByText('No image can have this tag').waitFor()
+    assert.deepEqual(faults, [])
+  })
+
+  test('says that no build can have an id, and leads to the builds', async () => {
+    await using opened = await open()
+    const { page, faults } = opened
+    await page.goto('/builds/xyz')
+    await page.getByText('the id of a build is 12 digits of 0–9 and a–f').waitFor()
+    await page.getByRole('link', { name: 'Builds that the service knows' }).click()
+    await page.waitForURL('/builds')
     assert.deepEqual(faults, [])
   })
 
@@ -295,6 +307,8 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
         await page.getByRole('heading', { level: 1 }).waitFor()
         await page.getByText('Loading …').first().waitFor({ state: 'detached' })
         assert.deepEqual(await findBarriers(page), [], `${view}, ${colorScheme}`)
+        const layers = await page.getByRole('region', { name: 'Layers', exact: true }).count()
+        assert.equal(layers, view === 'image' ? 1 : 0, `sections called Layers in ${view}`)
         await takePicture(`${view}-${colorScheme}`)
         await page.setViewportSize({ width: 360, height: 740 })
         assert.deepEqual(await widerThanScreen(page), [], `${view} on a phone`)

@@ -23,6 +23,9 @@ const silenceMs = 40_000
 const firstWaitMs = 1_000
 const longestWaitMs = 15_000
 
+// As the service writes the ids of builds; with any other the API knows no such path.
+const buildIdPattern = /^[0-9a-f]{12}$/
+
 /** Watches a build until it has ended or the signal aborts, over as many connections as that takes. */
 export async function followBuild(
   id: string,
@@ -30,6 +33,10 @@ export async function followBuild(
   onChange: (build: WatchedBuild) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  if (!buildIdPattern.test(id)) {
+    const refusal = 'No build has this id: the id of a build is 12 digits of 0–9 and a–f.'
+    return onChange({ connection: 'closed', refusal })
+  }
   let build: WatchedBuild = { connection: 'connecting' }
   const change = (changes: Partial<WatchedBuild>) => onChange((build = { ...build, ...changes }))
   let waitMs = firstWaitMs

@@ -21,7 +21,7 @@ export function LayerTable({ layers, closure, isCounted, chosen, onChoose }: Pro
   const opened = useRef<HTMLTableRowElement>(null)
   useEffect(() => opened.current?.scrollIntoView({ block: 'nearest' }), [chosen])
   return (
-    <div class="table tall" tabIndex={0} role="region" aria-label="Layers">
+    <div class="table tall" tabIndex={0} role="region" aria-label="Table of the layers">
       <table>
         <thead>
           <tr>
