@@ -83,7 +83,10 @@ export async function buildImage(
     const { layers, facts } = packed
     const options = imageOptions(target.request, facts)
     // Only an entry leads to what is noted, and what may change has none.
-    const contents = target.source.fixed ? noteContents(graph, groups, layers) : undefined
+    const named = packages.found.filter((found) => target.request.packages.includes(found.package))
+    const contents = target.source.fixed
+      ? noteContents(graph, outputPaths(named), groups, layers)
+      : undefined
     return await publishImage(tools, target, { layers, options, contents }, signal)
   } finally {
     await lease.release()
@@ -188,6 +191,7 @@ async function packAll(
 /** For people who look at the image later; a closure that would be too large a document is not noted. */
 function noteContents(
   graph: ClosureGraph,
+  named: readonly StorePath[],
   groups: readonly MeasuredGroup[],
   layers: readonly ImageLayer[],
 ): ImageDocument | undefined {
@@ -195,7 +199,7 @@ function noteContents(
     digest,
     storePaths: (groups[index] ?? []).map(({ path }) => path),
   }))
-  const document = contentsDocument(describeContents(graph, filled))
+  const document = contentsDocument(describeContents(graph, new Set(named), filled))
   return document.bytes.length > maxDocumentBytes ? undefined : document
 }
 

@@ -9,17 +9,22 @@ import type { PinnedSource } from './ports/package-source.ts'
 export interface BuildTarget {
   /** Names the image; builds of one key are one build when the source is fixed. */
   readonly key: CacheKey
-  /** What people call the image; of builds that are one, the first one's. */
+  /** What people call the image, whatever its platform. */
   readonly name: string
-  /** Under which it was asked for; of builds that are one, the first one's. */
-  readonly tag: string
+  /** What pulls it; of builds that are one, the first one's. */
+  readonly pulled: PulledName
   readonly request: PlatformRequest
   readonly source: PinnedSource
   readonly popularity: Popularity
 }
 
-export function subjectOf({ name, tag, request, source }: BuildTarget): BuildSubject {
-  return { name, tag, request, source: source.source, revision: source.revision }
+export interface PulledName {
+  readonly name: string
+  readonly tag: string
+}
+
+export function subjectOf({ pulled, request, source }: BuildTarget): BuildSubject {
+  return { ...pulled, request, source: source.source, revision: source.revision }
 }
 
 /** One build of a target. */

@@ -271,13 +271,14 @@ test('a stored spec that became wrong is the operator’s to mend', async () => 
   }
 })
 
-test('a build knows the tag that was asked for', async () => {
+test('a build knows what pulls its image', async () => {
   const { built, pull } = start()
   await pull('amd64/jq', { tag: 'v2' })
   await pull('htop', { acceptsIndex: false })
   await pull('ours/jq', { tag: 'v3' })
-  const tags = built.map(({ name, tag }) => `${name}:${tag}`)
-  assert.deepEqual(tags, ['jq:v2', 'htop:latest', 'ours/jq:v3', 'ours/jq:v3'])
+  const names = built.map(({ pulled: { name, tag } }) => `${name}:${tag}`)
+  assert.deepEqual(names, ['amd64/jq:v2', 'htop:latest', 'ours/jq:v3', 'ours/jq:v3'])
+  assert.equal(built[0]?.name, 'jq', 'an index is called like its images')
 })
 
 test('the tag of a stored spec stands for latest', async () => {

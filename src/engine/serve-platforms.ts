@@ -1,8 +1,8 @@
 import { assembleIndex, type PlatformManifests } from '#core/assembly/image-index.ts'
 import type { Platform } from '#core/nix/system.ts'
 import type { CacheKey } from '#core/request/cache-key.ts'
-import { formatImageName } from '#core/request/image-name.ts'
-import { onPlatform, type ImageRequest } from '#core/request/image-request.ts'
+import { formatImageName, formatPullName } from '#core/request/image-name.ts'
+import { onPlatform, type ImageRequest, type NameGrammar } from '#core/request/image-request.ts'
 import type { BuildFailure } from './build-outcome.ts'
 import {
   adoptManifest,
@@ -24,6 +24,7 @@ import { describeDocument, type AboutImage, type ManifestEntry } from './stored-
 import { takeTurns } from './take-turns.ts'
 
 export interface PlatformTools extends ImageSettings {
+  readonly grammar: NameGrammar
   readonly builder: ImageBuilder
   /** Learns the id of each build that the caller waits for. */
   readonly onBuild?: (buildId: string) => void
@@ -71,8 +72,14 @@ export async function serveImage(
   const cached = await readUsableManifest(tools, key, pinned, signal)
   if (cached !== undefined) return { kind: 'image', image: cached, cached: true, pinned }
 
-  const name = formatImageName(image)
-  const target = { key, name, tag: image.tag, request, source: pinned, popularity }
+  const target = {
+    key,
+    name: formatImageName(image),
+    pulled: { name: formatPullName(image, tools.grammar.platforms), tag: image.tag },
+    request,
+    source: pinned,
+    popularity,
+  }
   const outcome = await tools.builder.build(target, signal, tools.onBuild)
   return outcome.kind === 'built'
     ? { kind: 'image', image: outcome.image, cached: false, pinned }

@@ -8,7 +8,7 @@ export function buildTarget(name: string): BuildTarget {
   return {
     key: cacheKeyOf(name),
     name,
-    tag: 'latest',
+    pulled: { name, tag: 'latest' },
     request: { platform: platformOf('amd64'), shell: false, packages: [name], options: {} },
     source: { source: '', revision: 'fake', identity: 'fake', fixed: true },
     popularity: { kind: 'closure' },

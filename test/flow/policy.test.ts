@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import type { ImageView } from '#core/api/image-view.ts'
 import { startRegistry } from '#test/anomaly/registry-process.ts'
 import { siteCommands } from '#test/anomaly/registry-site.ts'
 import { skipUnless } from '#test/clients/availability.ts'
@@ -121,6 +122,17 @@ suite('the policy of an operator', { skip: skipUnless([...siteCommands, 'git']) 
     assert.equal(without.status, 200, without.text)
     await using usual = await start({})
     assert.notEqual((await ask(usual.url, 'tool')).text, without.text)
+    const shown = await fetch(`${usual.url}/api/v1/image?name=tool`)
+    const { closure = [] } = (await shown.json()) as ImageView
+    assert.ok(
+      closure.some(({ path }) => path.endsWith('-remote-1.0')),
+      JSON.stringify(closure),
+    )
+    const byName = closure.filter(({ asked }) => asked)
+    assert.deepEqual(
+      byName.map(({ path }) => path.slice(33)),
+      ['tool-1.0'],
+    )
     const asked = await ask(service.url, 'tool/iana-etc')
     assert.equal(asked.status, 403, asked.text)
     assert.match(asked.text, /iana-etc is iana-etc, which is not among/)

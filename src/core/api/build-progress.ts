@@ -69,7 +69,7 @@ export type BuildStep = 'evaluating' | 'realising' | 'packing'
 export interface BuildSummary {
   /** 12 hex digits; the same in log, error messages and pages. */
   readonly id: string
-  /** Repository name of the image. */
+  /** Repository name that pulls the image: with its platform where other names have another. */
   readonly name: string
   /** Under which it was first asked for. Others join a build by any tag that stands for the same revision. */
   readonly tag: string

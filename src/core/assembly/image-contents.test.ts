@@ -26,7 +26,7 @@ const layers = [
 ]
 
 test('describeContents() names store paths once and refers to them by their places', () => {
-  assert.deepEqual(describeContents(graph, layers), {
+  assert.deepEqual(describeContents(graph, new Set([git]), layers), {
     closure: [
       { path: `${'a'.repeat(32)}-libc`, narSizeBytes: 30, references: [] },
       { path: `${'b'.repeat(32)}-bash`, narSizeBytes: 20, references: [0] },
@@ -54,7 +54,9 @@ test('contentsDocument() of 10,000 store paths with ten references each takes 2 
     references: paths.slice(Math.max(0, number - 10), number),
   }))
   const document = contentsDocument(
-    describeContents({ roots: paths, nodes }, [{ digest: digestOf('all'), storePaths: paths }]),
+    describeContents({ roots: paths, nodes }, new Set(paths), [
+      { digest: digestOf('all'), storePaths: paths },
+    ]),
   )
   assert.ok(document.bytes.length < 2.2e6, `${document.bytes.length} bytes`)
 })

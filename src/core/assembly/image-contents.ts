@@ -35,13 +35,17 @@ export interface FilledLayer {
 
 export const contentsMediaType = 'application/vnd.nixery.image-contents.v1+json'
 
-/** Equal images give equal contents. */
+/**
+ * Equal images of equal names give equal contents.
+ *
+ * @param named outputs of the packages in the image's name
+ */
 export function describeContents(
-  { roots, nodes }: ClosureGraph,
+  { nodes }: ClosureGraph,
+  named: ReadonlySet<StorePath>,
   layers: readonly FilledLayer[],
 ): ImageContents {
   const places = new Map(nodes.map(({ path }, place) => [path, place]))
-  const asked = new Set(roots)
   // Neither a layer nor a reference leaves the closure.
   const placesOf = (paths: readonly StorePath[]) => paths.flatMap((path) => places.get(path) ?? [])
   return {
@@ -49,7 +53,7 @@ export function describeContents(
       path: storePathBaseName(path),
       narSizeBytes,
       references: placesOf(references),
-      ...(asked.has(path) && { asked: true }),
+      ...(named.has(path) && { asked: true }),
     })),
     layers: layers.map(({ digest, storePaths }) => ({ digest, paths: placesOf(storePaths) })),
   }

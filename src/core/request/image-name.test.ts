@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { platformOf } from '#core/nix/system.ts'
-import { formatImageName } from './image-name.ts'
+import { formatImageName, formatPullName } from './image-name.ts'
 import { mostPackages, parseImageRequest, type ImageRequest } from './image-request.ts'
 
 function parse(name: string): ImageRequest {
@@ -26,6 +26,20 @@ test('formatImageName() gives the shortest name, whatever was typed', () => {
     ['nano/bashinteractive/coreutils/moreutils', 'bashinteractive/coreutils/moreutils/nano'],
   ] as const
   for (const [typed, name] of table) assert.equal(formatImageName(parse(typed)), name, typed)
+})
+
+test('formatPullName() says the platform where it is not that of other names', () => {
+  const [amd64, arm64] = [platformOf('amd64'), platformOf('arm64')]
+  const table = [
+    ['shell/arm64/git', [amd64], 'arm64/shell/git'],
+    ['ours/arm64/git', [amd64, arm64], 'ours/arm64/git'],
+    ['amd64/git', [amd64], 'git'],
+    ['amd64/git', [amd64, arm64], 'amd64/git'],
+    ['git', [amd64, arm64], 'git'],
+  ] as const
+  for (const [typed, usual, name] of table)
+    assert.equal(formatPullName(parse(typed), usual), name, `${typed} beside ${usual.length}`)
+  assert.equal(formatPullName({ ...parse('arm64/git'), spec: 'ci/node' }, [amd64]), 'ci/node')
 })
 
 test('formatImageName() gives stored specs their own name', () => {
