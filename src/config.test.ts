@@ -48,6 +48,19 @@ test('readConfig() takes an empty variable for one that is not set', () => {
   assert.deepEqual(config, unset)
 })
 
+test('readConfig() tells nobody the login of an address, nor the value of what is no setting', () => {
+  for (const [name, message] of [
+    ['NIXERY_SUBSTITUTERS', /^NIXERY_SUBSTITUTERS=https:\/\/cache\.example\.org is not allowed/],
+    [
+      'NIXERY_GIT_TOKEN',
+      /^NIXERY_GIT_TOKEN is no setting: docs\/configuration\.md lists all settings$/,
+    ],
+  ] as const) {
+    const read = () => readConfig({ [name]: 'https://user:secret@cache.example.org' })
+    assert.throws(read, { message })
+  }
+})
+
 test('readConfig() refuses a wrong value and names variable, value and what is allowed', () => {
   const wrong: ReadonlyArray<readonly [keyof typeof variables, string]> = [
     ['PORT', '80a'],

@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import type { SourceSettings } from '#adapters/package-source/sources-file.ts'
 import type { WebMode } from '#core/api/service-info.ts'
 import type { LayerScheme } from '#core/layers/layer-scheme.ts'
+import { redactAddresses } from '#core/nix/nix-setting.ts'
 import type { Platforms } from '#core/nix/system.ts'
 import type { PackagePolicy } from '#core/request/package-policy.ts'
+import { replaceUnseen } from '#core/text/unseen-characters.ts'
 import type { Compression } from '#engine/ports/packer.ts'
 import {
   variables,
@@ -369,7 +371,7 @@ function refuseUnknown(environment: Environment): void {
   const { name, near } = unknown
   const hint =
     near === undefined ? 'docs/configuration.md lists all settings' : `did you mean ${near}?`
-  throw new ConfigError(`${name}=${environment[name]} is no setting: ${hint}`)
+  throw new ConfigError(`${name} is no setting: ${hint}`)
 }
 
 function readVariables(environment: Environment): VariableValues {
@@ -378,18 +380,16 @@ function readVariables(environment: Environment): VariableValues {
     const parsed = (variable as Variable).schema.safeParse(text)
     if (!parsed.success)
       throw new ConfigError(
-        `${name}=${onOneLine(text)} is not allowed: it must be ${variable.allowed}`,
+        `${name}=${asShown(text)} is not allowed: it must be ${variable.allowed}`,
       )
     return [name, parsed.data] as const
   })
   return Object.fromEntries(values) as VariableValues
 }
 
-// oxlint-disable-next-line no-control-regex -- a line end would make two lines of one
-const controlCharacters = /[\u0000-\u001f\u007f]+/g
-
-function onOneLine(text: string | undefined): string {
-  return (text ?? '').replace(controlCharacters, ' ')
+/** One line, in which addresses have no logins. */
+function asShown(text = ''): string {
+  return redactAddresses(replaceUnseen(text, () => ' '))
 }
 
 function stateHome(environment: Environment): string {

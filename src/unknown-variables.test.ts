@@ -4,13 +4,13 @@ import { ConfigError, readConfig } from './config.ts'
 
 test('readConfig() refuses a variable that is none, and names the one that was meant', () => {
   const table: ReadonlyArray<readonly [name: string, near: RegExp]> = [
-    ['NIXERY_ALOW', /^NIXERY_ALOW=git is no setting: did you mean NIXERY_ALLOW\?$/],
+    ['NIXERY_ALOW', /^NIXERY_ALOW is no setting: did you mean NIXERY_ALLOW\?$/],
     ['NIXERY_DENNY', /did you mean NIXERY_DENY\?/],
     ['NIXERY_IMAGE_DIR', /did you mean NIXERY_IMAGES_DIR\?/],
     ['NIXERY_PORT', /did you mean PORT\?/],
     ['NIXERY_STORAGE_PATH', /did you mean STORAGE_PATH\?/],
     ['NIXERY_POPULARITY_URL', /did you mean NIX_POPULARITY_URL\?/],
-    ['NIXERY_COLOUR_OF_LAYERS', /^NIXERY_COLOUR_OF_LAYERS=git is no setting: .*configuration\.md/],
+    ['NIXERY_COLOUR_OF_LAYERS', /^NIXERY_COLOUR_OF_LAYERS is no setting: .*configuration\.md/],
   ]
   for (const [name, message] of table)
     assert.throws(

@@ -132,6 +132,6 @@ suite('nixery doctor', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
   test('finds a setting that nobody knows', async () => {
     const { exitCode, stdout } = await runNixery(['doctor'], { NIXERY_PORT: '1' })
     assert.equal(exitCode, 1)
-    assert.match(stdout, /^fail {2}settings: NIXERY_PORT=1 is no setting: did you mean PORT\?$/m)
+    assert.match(stdout, /^fail {2}settings: NIXERY_PORT is no setting: did you mean PORT\?$/m)
   })
 })

@@ -4,6 +4,7 @@ import {
   type BuildProgress,
   type RecordedEvent,
 } from '#core/api/build-progress.ts'
+import { isId } from '#core/api/id.ts'
 import { readEventStream } from '../api/event-stream.ts'
 import { readText } from '../api/read-text.ts'
 import { isUnknown, RequestFailure } from '../api/request-json.ts'
@@ -23,9 +24,6 @@ const silenceMs = 40_000
 const firstWaitMs = 1_000
 const longestWaitMs = 15_000
 
-// As the service writes the ids of builds; with any other the API knows no such path.
-const buildIdPattern = /^[0-9a-f]{12}$/
-
 /** Watches a build until it has ended or the signal aborts, over as many connections as that takes. */
 export async function followBuild(
   id: string,
@@ -33,7 +31,8 @@ export async function followBuild(
   onChange: (build: WatchedBuild) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!buildIdPattern.test(id)) {
+  // The API knows no such path.
+  if (!isId(id)) {
     const refusal = 'No build has this id: the id of a build is 12 digits of 0–9 and a–f.'
     return onChange({ connection: 'closed', refusal })
   }

@@ -8,6 +8,7 @@ const cut = (places: readonly number[], lines: readonly Line[]): ClosureCut => (
   lines,
   leftOut: 0,
   leftOutBytes: 0,
+  hasAllStarts: true,
 })
 
 // git → perl → glibc, git → zlib → glibc; nano → glibc; data stands alone.

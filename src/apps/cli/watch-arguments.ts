@@ -1,3 +1,4 @@
+import { isId } from '#core/api/id.ts'
 import { readImageName } from './build-arguments.ts'
 import { buildExitCodes, displayOptions, type CommandSyntax } from './command-syntax.ts'
 import { readOptions, wrong, type Slip } from './read-options.ts'
@@ -49,8 +50,6 @@ export interface WatchCommand {
 
 export type WatchArguments = { readonly kind: 'help' } | WatchCommand | Slip
 
-const buildIdPattern = /^[0-9a-f]{12}$/
-
 /** Reads what follows `nixery watch`. */
 export function parseWatchArguments(args: readonly string[]): WatchArguments {
   const read = readOptions(args, options)
@@ -65,7 +64,7 @@ export function parseWatchArguments(args: readonly string[]): WatchArguments {
       `--server ${values.server} must be an http or https address, such as http://localhost:8080`,
     )
   const { order, quiet, json } = values
-  const isBuildId = others[0] !== undefined && buildIdPattern.test(others[0])
+  const isBuildId = others[0] !== undefined && isId(others[0])
   if (isBuildId && order)
     return wrong(`${others[0]} is the id of a build, and --order is for a name`)
   return {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { idPattern } from '#core/api/id.ts'
 import type { ApiRoute, DocumentedAnswer } from './api-route.ts'
 import { apiSchemas, type ApiSchemaName } from './api-schemas.ts'
 
@@ -57,7 +58,7 @@ function describeRoute(route: ApiRoute): object {
 }
 
 function pathParameters({ path }: ApiRoute): readonly object[] {
-  const schema = { type: 'string', pattern: '^[0-9a-f]{12}$' }
+  const schema = { type: 'string', pattern: `^${idPattern}$` }
   return path.includes('{id}') ? [{ name: 'id', in: 'path', required: true, schema }] : []
 }
 

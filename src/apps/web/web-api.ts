@@ -1,3 +1,4 @@
+import { idPattern } from '#core/api/id.ts'
 import type { WebMode } from '#core/api/service-info.ts'
 import { describeFault, operatingErrors, OperatingError } from '#engine/operating-error.ts'
 import type { Clock } from '#engine/ports/clock.ts'
@@ -45,7 +46,7 @@ const openApiDocument = makeOpenApiDocument(prefix, apiRoutes)
 const patterns = apiRoutes.map((route) => ({
   route,
   pattern: new RegExp(
-    `^${prefix}${route.path.replaceAll('.', '\\.').replace('{id}', '([0-9a-f]{12})')}$`,
+    `^${prefix}${route.path.replaceAll('.', '\\.').replace('{id}', `(${idPattern})`)}$`,
   ),
 }))
 
