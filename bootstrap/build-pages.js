@@ -25,7 +25,14 @@ import { projectRoot } from './project-root.js'
 export const bundles = [
   {
     name: 'docs',
-    inputs: ['docs', 'site', 'web/public/icon.svg', 'web/page/theme.ts', 'package-lock.json'],
+    inputs: [
+      'docs',
+      'site',
+      'web/public/icon.svg',
+      'web/page/theme.ts',
+      'web/palette.css',
+      'package-lock.json',
+    ],
     command: (output) => [
       'node_modules/@11ty/eleventy/cmd.cjs',
       '--config=site/eleventy.config.js',
@@ -35,7 +42,7 @@ export const bundles = [
   },
   {
     name: 'web',
-    inputs: ['web', 'src/core/api', 'src/core/nix', 'src/core/request', 'package-lock.json'],
+    inputs: ['web', 'src/core', 'package-lock.json'],
     command: (output) => [
       'node_modules/vite/bin/vite.js',
       'build',

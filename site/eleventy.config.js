@@ -59,7 +59,11 @@ export default function configure(eleventy) {
   })
   eleventy.addPlugin(InputPathToUrlTransformPlugin)
   eleventy.addPlugin(HtmlBasePlugin)
-  eleventy.addPassthroughCopy({ 'site/style.css': 'style.css', 'web/public/icon.svg': 'icon.svg' })
+  eleventy.addPassthroughCopy({
+    'web/palette.css': 'palette.css',
+    'site/style.css': 'style.css',
+    'web/public/icon.svg': 'icon.svg',
+  })
   eleventy.addPassthroughCopy('docs/**/*.{svg,png}')
   // What the service answers with when there is no such page.
   eleventy.addTemplate(`docs/${notFound}.md`, readFileSync('site/not-found.md', 'utf8'), {
