@@ -120,6 +120,7 @@ test('near() gives what somebody may have meant, unless something is called so',
   check('gti', 'git')
   check('python3 nmupy', 'python3-numpy')
   check('python313packages.numpy', 'python3packages.numpy')
+  check('othersofpython.numpy', 'libnumpy-dev', 'python3-numpy', 'python3packages.numpy')
   check('hasekll', 'ghcpackages.haskell')
   check('haskell')
   check('git')

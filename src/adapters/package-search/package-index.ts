@@ -120,7 +120,8 @@ export class PackageIndex implements Disposable {
 
   /**
    * Packages whose names, or the last parts of whose names, differ from what somebody typed by a few
-   * letters, nearest first; none when one is called so. Takes some milliseconds.
+   * letters, nearest first; none when one is called so. For a path into a set that nobody listed, what
+   * is found by its last part. Takes some milliseconds.
    */
   near(typed: string): readonly FoundPackage[] {
     const wanted = parseSearchTerms(typed)?.exact
@@ -130,7 +131,9 @@ export class PackageIndex implements Disposable {
     const spellings = spellingsSchema.parse(ofLengths).flatMap((row) => row.spellings.split(' '))
     if (spellings.includes(wanted)) return []
     const near = nearestOf(wanted, spellings.slice(0, mostCompared))
-    return near.flatMap((spelling) => this.find(spelling, 1))
+    if (near.length > 0) return near.flatMap((spelling) => this.find(spelling, 1))
+    const lastDot = wanted.lastIndexOf('.')
+    return lastDot === -1 ? [] : this.find(wanted.slice(lastDot + 1), fewFound)
   }
 
   [Symbol.dispose](): void {
