@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { ServedSource, ServiceInfo } from '#core/api/service-info.ts'
 import { useAnswer, type Answer } from '../api/use-answer.ts'
 import { BuildPage } from '../builds/build-page.tsx'
@@ -98,7 +98,8 @@ function isAt(address: string, path: string): 'page' | undefined {
 function ThemeChoice() {
   const [theme, setTheme] = useState(readTheme)
   useEffect(() => followTheme(setTheme), [])
-  useEffect(() => applyTheme(theme), [theme])
+  // Before the browser paints: colours that change afterwards flash.
+  useLayoutEffect(() => applyTheme(theme), [theme])
   const words: Record<Theme, string> = { system: 'Auto', light: 'Light', dark: 'Dark' }
   return (
     <label class="theme">
