@@ -9,21 +9,21 @@ import { readVersion } from './read-version.ts'
 type Command = (args: readonly string[]) => Promise<number>
 
 const work: Readonly<Record<string, Command>> = {
-  serve: serveRegistry,
-  build: async (args) => (await import('./build-command.ts')).runBuildCommand(args),
-  watch: async (args) => (await import('./watch-command.ts')).runWatchCommand(args),
+  serve: online(serveRegistry),
+  build: online(async (args) => (await import('./build-command.ts')).runBuildCommand(args)),
+  watch: online(async (args) => (await import('./watch-command.ts')).runWatchCommand(args)),
+  // Reads what is listed here, in a moment, and connects itself when it has to.
   search: async (args) => (await import('./search-command.ts')).runSearchCommand(args),
-  gc: async (args) => (await import('./storage-commands.ts')).runGcCommand(args),
-  verify: async (args) => (await import('./storage-commands.ts')).runVerifyCommand(args),
-  popularity: async (args) => (await import('./count-popularity.ts')).countPopularity(args),
-  doctor: async (args) => (await import('./doctor-command.ts')).runDoctorCommand(args),
+  gc: online(async (args) => (await import('./storage-commands.ts')).runGcCommand(args)),
+  verify: online(async (args) => (await import('./storage-commands.ts')).runVerifyCommand(args)),
+  popularity: online(async (args) => (await import('./count-popularity.ts')).countPopularity(args)),
+  doctor: online(async (args) => (await import('./doctor-command.ts')).runDoctorCommand(args)),
 }
 
 /** Exit codes: 0 after a clean end, 1 when the command cannot do its work, 2 for a wrong command line. */
 async function main([command, ...args]: readonly string[]): Promise<number> {
   const run = command !== undefined && Object.hasOwn(work, command) ? work[command] : undefined
-  if (run !== undefined)
-    return orderly(() => (command === 'search' ? run(args) : online(run, args)))
+  if (run !== undefined) return orderly(() => run(args))
   switch (command) {
     case '--help':
     case '-h':
@@ -71,11 +71,13 @@ async function refuseCommand(command: string | undefined): Promise<number> {
   return 2
 }
 
-/** A search reads what is listed here, in a moment, and connects itself when it has to. */
-async function online(run: Command, args: readonly string[]): Promise<number> {
-  const { useNetwork } = await import('./use-network.ts')
-  useNetwork(process.env)
-  return run(args)
+/** A command that makes connections, by the proxies and with the certificates of the environment. */
+function online(run: Command): Command {
+  return async (args) => {
+    const { useNetwork } = await import('./use-network.ts')
+    useNetwork(process.env)
+    return run(args)
+  }
 }
 
 /** What keeps a command from its work becomes one line. */
