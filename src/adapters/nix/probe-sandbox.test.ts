@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { chmod, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { suite, test } from 'node:test'
+import { findProgram } from '#adapters/process/find-program.ts'
+import { skipUnless } from '#test/clients/availability.ts'
+import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
+import { probeSandbox } from './probe-sandbox.ts'
+
+const noCaches = { substituters: [], trustedKeys: [] }
+const signal = new AbortController().signal
+
+const namespaces = ['--user', '--map-root-user', '--mount', '--pid', '--fork']
+const skip =
+  skipUnless(['nix-store', 'unshare']) ||
+  (spawnSync('unshare', [...namespaces, 'true']).status !== 0 &&
+    'this machine allows no user and mount namespaces')
+
+suite('probeSandbox()', { skip }, () => {
+  test('finds builders shut in, also where the settings do not ask for it', async () => {
+    for (const sandbox of ['true', 'false']) {
+      const settings = new Map([['sandbox', sandbox]])
+      const options = { inheritedEnvironment: process.env, settings, caches: noCaches }
+      assert.deepEqual(await probeSandbox(options, signal), { kind: 'shut-in' })
+    }
+  })
+
+  for (const { fallback, kind } of [
+    { fallback: 'true', kind: 'without' },
+    { fallback: 'false', kind: 'fails' },
+  ] as const)
+    test(`finds that none can be made: sandbox-fallback = ${fallback}`, async () => {
+      await using bin = await makeNixWithoutNamespaces()
+      const settings = new Map([
+        ['sandbox', 'true'],
+        ['sandbox-fallback', fallback],
+      ])
+      const found = await probeSandbox(
+        { inheritedEnvironment: process.env, settings, caches: noCaches, binDirectory: bin.path },
+        signal,
+      )
+      assert.equal(found.kind, kind)
+      assert.match('message' in found ? found.message : '', /not permitted|No space left/)
+    })
+
+  test('takes a Nix that never had a sandbox for what it is', async () => {
+    await using bin = await makeNixWithoutNamespaces()
+    const settings = new Map([['sandbox', 'false']])
+    const found = await probeSandbox(
+      { inheritedEnvironment: process.env, settings, caches: noCaches, binDirectory: bin.path },
+      signal,
+    )
+    assert.equal(found.kind, 'without')
+  })
+})
+
+/** The Nix of this machine, where its builders may have no namespaces, as in most containers. */
+async function makeNixWithoutNamespaces() {
+  const nixStore = await findProgram('nix-store', process.env['PATH'] ?? '')
+  assert.ok(nixStore !== undefined)
+  const scratch = await makeScratchDirectory()
+  const forbid = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" "$@"'
+  const wrapper = join(scratch.path, 'nix-store')
+  await writeFile(
+    wrapper,
+    `#!/bin/sh
+case $1 in
+--realise) exec unshare --user --map-root-user sh -c '${forbid}' ${nixStore} "$@" ;;
+*) exec ${nixStore} "$@" ;;
+esac
+`,
+  )
+  await chmod(wrapper, 0o755)
+  for (const name of ['nix', 'nix-instantiate'])
+    await symlink(join(dirname(nixStore), name), join(scratch.path, name))
+  return scratch
+}

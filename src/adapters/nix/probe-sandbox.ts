@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import { formatOneLine } from '#core/text/one-line.ts'
+import { stripTerminalCodes } from '#core/nix/structured-log.ts'
+import { openNix, type Nix, type NixOptions } from './nix.ts'
+
+/**
+ * What becomes of a builder that should run in a sandbox. `message` is Nix's own line.
+ *
+ * - `shut-in`: it runs in one.
+ * - `without`: Nix cannot make one; as it is configured, the builder runs all the same.
+ * - `fails`: it cannot run.
+ * - `unknown`: it runs; the daemon does not let this user ask in what.
+ */
+export type SandboxProbe =
+  | { readonly kind: 'shut-in' | 'unknown' }
+  | { readonly kind: 'without' | 'fails'; readonly message: string }
+
+type Trial = { readonly ended: 'well'; readonly stderr: string } | { readonly message: string }
+
+/** Has Nix build an empty directory, which takes no program of any package, and removes it again. */
+export async function probeSandbox(
+  options: NixOptions,
+  signal: AbortSignal,
+): Promise<SandboxProbe> {
+  const nix = await openNix(options)
+  const strict = await tryBuilder(nix, sandboxOrNothing, signal)
+  if ('ended' in strict) return { kind: isIgnored(strict.stderr) ? 'unknown' : 'shut-in' }
+  const asConfigured = await tryBuilder(nix, new Map(), signal)
+  return { kind: 'ended' in asConfigured ? 'without' : 'fails', message: strict.message }
+}
+
+// Nix's own builder is part of Nix and goes through the same set-up of a sandbox as any other.
+const expression = (name: string) =>
+  `derivation { name = "${name}"; system = "builtin"; builder = "builtin:buildenv"; derivations = ""; manifest = "/none"; }`
+
+// Here and now, whatever the settings say of other machines.
+const localBuild: ReadonlyMap<string, string> = new Map([
+  ['builders', ''],
+  ['max-jobs', '1'],
+  ['substitute', 'false'],
+])
+
+const sandboxOrNothing: ReadonlyMap<string, string> = new Map([
+  ['sandbox', 'true'],
+  ['sandbox-fallback', 'false'],
+])
+
+async function tryBuilder(
+  nix: Nix,
+  settings: ReadonlyMap<string, string>,
+  signal: AbortSignal,
+): Promise<Trial> {
+  const limits = { timeoutMs: 15_000, stdoutLimitBytes: 64 * 1024 }
+  // What was built before is not built again, so it needs a name of its own.
+  const args = ['--expr', expression(`nixery-probe-${randomUUID()}`)]
+  const derivation = await nix.query({ command: 'nix-instantiate', args, ...limits }, signal)
+  const paths = [derivation.trim()]
+  try {
+    const end = await nix.call(
+      {
+        command: 'nix-store',
+        args: ['--realise', ...paths],
+        settings: new Map([...localBuild, ...settings]),
+        ...limits,
+      },
+      signal,
+    )
+    if (end.kind !== 'succeeded') return { message: firstError(end.stderrTail) }
+    paths.unshift(end.stdout.trim())
+    return { ended: 'well', stderr: end.stderrTail }
+  } finally {
+    // What is left, because another process looks at it, goes with the next collection of garbage.
+    await nix.call({ command: 'nix-store', args: ['--delete', ...paths], ...limits }, signal)
+  }
+}
+
+/** Nix's line about what went wrong first; those after it follow from that. */
+function firstError(stderr: string): string {
+  const lines = stripTerminalCodes(stderr).split('\n')
+  const errors = lines.filter((line) => line.startsWith('error: '))
+  return formatOneLine((errors[0] ?? lines.at(-1) ?? '').replace(/^error: */, ''))
+}
+
+/** Daemons take this setting from trusted users only. */
+function isIgnored(stderr: string): boolean {
+  return /setting 'sandbox(-fallback)?'/.test(stderr)
+}
