@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { createHash, randomInt } from 'node:crypto'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import type { AddressInfo } from 'node:net'
 import { startDaemon } from './daemon.ts'
 import { outputOf, runCommand } from './run-command.ts'
 import { makeScratchDirectory } from './scratch-directory.ts'
@@ -20,7 +18,10 @@ const projectRoot = join(import.meta.dirname, '..', '..')
 const nodePath = join(projectRoot, 'node_modules', '.bin', 'node')
 
 // The index of the package set is there, but the machine may be busy with other tests.
-const readyTimeoutMs = 60_000
+const readyTimeoutMs = 180_000
+
+// Of lists that are downloaded, and of an index; those that come later wait as long.
+const preparationTimeoutMs = 900_000
 
 /** The product as `npm start` runs it, on a free port and with a storage directory of its own. */
 export async function startNixery(env: NodeJS.ProcessEnv = {}): Promise<NixeryServer> {
@@ -61,29 +62,15 @@ export async function startNixery(env: NodeJS.ProcessEnv = {}): Promise<NixerySe
  * changed package set gets a new directory.
  */
 export async function prepareStateDirectory(): Promise<string> {
-  const home = join(projectRoot, '.state')
-  const name = `test-${await digestPackageSets()}`
-  await removeOldStates(home, name)
-  const stateDirectory = join(home, name)
+  const stateDirectory = join(projectRoot, '.state', `test-${await digestPackageSets()}`)
   await mkdir(stateDirectory, { recursive: true })
   // Test files start together: one of them makes the index, and the others wait for it.
   const lock = join(stateDirectory, 'test.lock')
   const prepare = [nodePath, join(import.meta.dirname, 'prepare-package-set.ts'), stateDirectory]
-  await outputOf({ run: (args) => runCommand('flock', [lock, ...args]) }, prepare)
+  const options = { timeoutMs: preparationTimeoutMs }
+  await outputOf({ run: (args) => runCommand('flock', [lock, ...args], options) }, prepare)
   return stateDirectory
 }
-
-async function removeOldStates(home: string, current: string): Promise<void> {
-  const names = existsSync(home) ? await readdir(home) : []
-  for (const name of names.filter((name) => name.startsWith('test-') && name !== current)) {
-    const path = join(home, name)
-    const ageMs = Date.now() - (await stat(path)).mtimeMs
-    if (ageMs > oldStateMs) await rm(path, { recursive: true, force: true })
-  }
-}
-
-// A younger one may be in use by a run that started before the package set was changed.
-const oldStateMs = 3_600_000
 
 async function digestPackageSets(): Promise<string> {
   const folder = join(projectRoot, 'package-sets')
@@ -104,13 +91,25 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
+// Linux gives ports from 32768 on to whoever asks for any: no other test gets one of these by chance.
+// Browsers and fetch refuse none of them.
+const [lowestPort, highestPort] = [11_000, 30_000]
+
+/** A port that nobody listens on, and that nobody is given before it is used. */
 export async function findFreePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  for (;;) {
+    const port = randomInt(lowestPort, highestPort)
+    if (await isFree(port)) return port
+  }
+}
+
+/** On every address of this machine, since the service listens on all of them. */
+async function isFree(port: number): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
   const server = createServer()
-  server.once('error', reject)
-  server.listen(0, '127.0.0.1', () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resolve(port))
-  })
+  server.once('error', (error: NodeJS.ErrnoException) =>
+    error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+  )
+  server.listen(port, () => server.close(() => resolve(true)))
   return await promise
 }

@@ -4,7 +4,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { findFreePort } from '#test/clients/nixery-server.ts'
 import { plainGitEnvironment } from './git-repository.ts'
+
+export { findFreePort } from '#test/clients/nixery-server.ts'
 
 /** A running server with the address that repositories lie below. */
 export interface RunningServer extends AsyncDisposable {
@@ -136,14 +139,6 @@ async function waitForPort(port: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   throw new Error(`nothing listens on port ${port}`)
-}
-
-/** A port that nobody listens on, just now. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer()
-  const port = await listen(server)
-  await stop(server)
-  return port
 }
 
 export async function listen(server: Server, port = 0): Promise<number> {
