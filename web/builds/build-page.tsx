@@ -1,24 +1,21 @@
-import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { isOver, type BuildProgress } from '#core/api/build-progress.ts'
 import type { ImageOrder } from '#core/api/image-order.ts'
 import type { ServiceInfo } from '#core/api/service-info.ts'
-import { isUnknown } from '../api/request-json.ts'
-import { useOrder, type OwnOrder } from '../api/use-order.ts'
-import { CommandTabs } from '../compose/command-tabs.tsx'
-import { compositionOf, formatQuery } from '../compose/composition.ts'
+import { useOrder } from '../api/use-order.ts'
 import { Heading } from '../page/heading.tsx'
 import { printable } from '../page/printable.ts'
 import { Revision } from '../page/revision.tsx'
-import { formatAgo, formatBytes, formatCount, formatDuration } from '../page/quantities.ts'
-import { formatBuildPath, formatImagePath } from '../page/route.ts'
-import { BuildLog } from './build-log.tsx'
+import { formatAgo, formatBytes, formatDuration } from '../page/quantities.ts'
+import { formatBuildPath } from '../page/route.ts'
 import { StatusBadge } from './build-list.tsx'
-import { buildSteps, describeState, type ShownStep } from './build-steps.ts'
-import { addSample, downloadRate, type DownloadSample } from './download-rate.ts'
+import { BuildLog } from './build-log.tsx'
+import { BuildResult } from './build-result.tsx'
+import { describeState } from './build-steps.ts'
+import { CancelOrder } from './cancel-order.tsx'
 import { followBuild, type WatchedBuild } from './follow-build.ts'
-import { LayerBars } from './layer-bars.tsx'
-import { sumLayers } from './layer-rows.ts'
+import { StepList } from './step-list.tsx'
+import { UnwatchedBuild } from './unwatched-build.tsx'
 
 interface Properties {
   readonly id: string
@@ -32,7 +29,7 @@ export function BuildPage({ id, service }: Properties) {
   const { progress, connection, refusal } = useBuild(id, token)
   if (progress === undefined)
     return (
-      <Unwatched
+      <UnwatchedBuild
         id={id}
         refusal={refusal}
         connection={connection}
@@ -75,10 +72,10 @@ export function BuildPage({ id, service }: Properties) {
           The service no longer tells of this build: {printable(refusal)}
         </p>
       )}
-      {isEnded && <Result progress={progress} order={order.placed?.order} service={service} />}
-      {!isEnded && order.placed !== undefined && <Cancel order={order} />}
+      {isEnded && <BuildResult progress={progress} order={order.placed?.order} service={service} />}
+      {!isEnded && order.placed !== undefined && <CancelOrder order={order} />}
       <OtherBuilds id={id} order={order.placed?.order} />
-      <Steps progress={progress} />
+      <StepList progress={progress} />
       <section aria-labelledby="log">
         <h2 id="log">Log</h2>
         {service !== undefined && (
@@ -104,52 +101,6 @@ function useBuild(id: string, token: string | undefined): WatchedBuild {
   return build
 }
 
-interface UnwatchedProperties {
-  readonly id: string
-  readonly refusal: string | undefined
-  readonly connection: WatchedBuild['connection']
-  readonly order: ImageOrder | undefined
-  readonly service: ServiceInfo | undefined
-}
-
-function Unwatched({ id, refusal, connection, order, service }: UnwatchedProperties) {
-  return (
-    <>
-      <Heading title="Build">
-        Build <code>{printable(id)}</code>
-      </Heading>
-      {refusal !== undefined && (
-        <>
-          <p class="problem">{printable(refusal)}</p>
-          {order !== undefined && (
-            <p class="actions">
-              <a class="button" href={composePath(order.name, order.tag, service)}>
-                Order {printable(order.name)} again
-              </a>
-              <a href={formatImagePath(order.name, order.tag)}>See whether the image is there</a>
-            </p>
-          )}
-          <p>
-            <a href="/builds">Builds that the service knows</a>
-          </p>
-        </>
-      )}
-      {refusal === undefined && connection === 'lost' && (
-        <p role="alert" class="banner">
-          The service cannot be reached. This page tries again by itself.
-        </p>
-      )}
-      {refusal === undefined && connection === 'connecting' && <p class="hint">Loading …</p>}
-    </>
-  )
-}
-
-/** Where the same image is put together again. */
-function composePath(name: string, tag: string, service: ServiceInfo | undefined): string {
-  const sources = (service?.sources ?? []).map((source) => source.name)
-  return `/?${formatQuery({ ...compositionOf(name, sources), tag })}`
-}
-
 /** The time so far, or that it took. */
 function Elapsed({ progress }: { readonly progress: BuildProgress }) {
   const { queuedAtMs, startedAtMs = queuedAtMs, endedAtMs } = progress
@@ -165,78 +116,6 @@ function Elapsed({ progress }: { readonly progress: BuildProgress }) {
       took {formatDuration(endedAtMs - startedAtMs)}, {formatAgo(nowMs - endedAtMs)}
     </span>
   )
-}
-
-interface ResultProperties {
-  readonly progress: BuildProgress
-  readonly order: ImageOrder | undefined
-  readonly service: ServiceInfo | undefined
-}
-
-function Result({ progress, order, service }: ResultProperties) {
-  const { name, status, platform, message } = progress
-  // The build may have been begun for somebody who asked by another tag.
-  const tag = order?.tag ?? progress.tag
-  const othersRun = order?.status === 'waiting' && order.builds.length > 1
-  if (status === 'finished')
-    return (
-      <section class="card good" aria-labelledby="result">
-        <h2 id="result">
-          {othersRun ? 'The image is ready for this platform' : 'The image is ready'}
-        </h2>
-        <CommandTabs components={name.split('/')} tag={tag} />
-        <p class="actions">
-          <a class="button" href={formatImagePath(name, tag, platform)}>
-            Look into the image
-          </a>
-        </p>
-      </section>
-    )
-  return (
-    <section class="card problem" aria-labelledby="result">
-      <h2 id="result">{status === 'failed' ? 'The build has failed' : 'The build ended early'}</h2>
-      <p class="message">{printable(message ?? '')}</p>
-      <p class="actions">
-        <a class="button" href={composePath(name, tag, service)}>
-          Change the packages or try again
-        </a>
-      </p>
-    </section>
-  )
-}
-
-function Cancel({ order }: { readonly order: OwnOrder }) {
-  const [state, setState] = useState({ waits: false, problem: '' })
-  async function cancel(): Promise<void> {
-    setState({ waits: true, problem: '' })
-    try {
-      await order.cancel()
-    } catch (error) {
-      setState({ waits: false, problem: describeProblem(error) })
-    }
-  }
-  if (order.placed?.order.status === 'cancelled')
-    return (
-      <p class="hint">
-        You have cancelled this. A build that others wait for goes on, and one that nobody waits for
-        ends soon.
-      </p>
-    )
-  return (
-    <p class="actions">
-      <button type="button" disabled={state.waits} onClick={() => void cancel()}>
-        Cancel
-      </button>
-      <span role="alert" class="bad">
-        {printable(state.problem)}
-      </span>
-    </p>
-  )
-}
-
-function describeProblem(error: unknown): string {
-  if (isUnknown(error)) return 'The order is over: there is nothing to cancel any more.'
-  return error instanceof Error ? error.message : String(error)
 }
 
 interface OtherProperties {
@@ -258,118 +137,6 @@ function OtherBuilds({ id, order }: OtherProperties) {
         </>
       ))}
     </p>
-  )
-}
-
-function Steps({ progress }: { readonly progress: BuildProgress }) {
-  const [queued, evaluating, realising, packing] = buildSteps(progress)
-  const { derivations, layers } = progress
-  return (
-    <ol class="steps" aria-label="Steps of the build">
-      <Step {...queued!} />
-      <Step {...evaluating!}>
-        {derivations !== undefined && <p>{formatCount(derivations, 'derivation')}</p>}
-      </Step>
-      <Step {...realising!}>
-        <Realisation progress={progress} />
-      </Step>
-      <Step {...packing!}>{layers.length > 0 && <Packing progress={progress} />}</Step>
-    </ol>
-  )
-}
-
-interface StepProperties extends ShownStep {
-  readonly children?: ComponentChildren
-}
-
-function Step({ title, state, children }: StepProperties) {
-  const words = { ahead: 'to come', current: 'now', done: 'done', failed: 'ended here' }
-  return (
-    <li class={state} aria-current={state === 'current' ? 'step' : undefined}>
-      <h2>
-        {title} <span class="unseen">({words[state]})</span>
-      </h2>
-      {children}
-    </li>
-  )
-}
-
-/** Names of what happens at once; more of them would push everything else away. */
-const mostNames = 6
-
-function Realisation({ progress }: { readonly progress: BuildProgress }) {
-  const { totals, builders, downloads } = progress
-  const rate = useDownloadRate(progress)
-  if (totals === undefined && builders.length === 0 && downloads.length === 0) return null
-  const { buildsDone = 0, buildsExpected = 0 } = totals ?? {}
-  const { downloadedBytes = 0, downloadExpectedBytes = 0 } = totals ?? {}
-  return (
-    <>
-      {downloadExpectedBytes > 0 && (
-        <div class="amount">
-          <p>
-            Downloaded {formatBytes(downloadedBytes)} of {formatBytes(downloadExpectedBytes)}
-            {rate !== undefined && !isOver(progress) && `, ${formatBytes(rate)}/s`}
-          </p>
-          <progress aria-label="Downloaded" value={downloadedBytes} max={downloadExpectedBytes} />
-        </div>
-      )}
-      <Names verb="Downloading" names={downloads} />
-      {buildsExpected > 0 && (
-        <div class="amount">
-          <p>
-            Built {buildsDone} of {formatCount(buildsExpected, 'package')}
-          </p>
-          <progress aria-label="Built" value={buildsDone} max={buildsExpected} />
-        </div>
-      )}
-      <Names verb="Building" names={builders} />
-    </>
-  )
-}
-
-function Names({ verb, names }: { readonly verb: string; readonly names: readonly string[] }) {
-  if (names.length === 0) return null
-  const more = names.length - mostNames
-  return (
-    <p class="names">
-      {verb}{' '}
-      {names.slice(0, mostNames).map((name, index) => (
-        <>
-          {index > 0 && ', '}
-          <code>{printable(name)}</code>
-        </>
-      ))}
-      {more > 0 && ` and ${more} more`}
-    </p>
-  )
-}
-
-function useDownloadRate({ totals }: BuildProgress): number | undefined {
-  const [samples, setSamples] = useState<readonly DownloadSample[]>([])
-  const bytes = totals?.downloadedBytes
-  useEffect(() => {
-    if (bytes === undefined) return
-    setSamples((samples) => addSample(samples, { atMs: Date.now(), bytes }))
-  }, [bytes])
-  return downloadRate(samples)
-}
-
-function Packing({ progress }: { readonly progress: BuildProgress }) {
-  const { layers } = progress
-  const { done, reused, doneBytes, allBytes } = sumLayers(layers)
-  return (
-    <>
-      <div class="amount">
-        <p>
-          {done} of {formatCount(layers.length, 'layer')}
-          {reused > 0 && `, ${reused} of them from other images`}; {formatBytes(doneBytes)} of{' '}
-          {formatBytes(allBytes)}
-        </p>
-        <progress aria-label="Layers" value={done} max={layers.length} />
-      </div>
-      <LayerBars layers={layers} isEnded={isOver(progress)} />
-    </>
   )
 }
 
