@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 
 import { findProgram } from './find-program.ts'
 import { endWithParent, runProcess, type ProcessRequest } from './run-process.ts'
@@ -9,6 +9,9 @@ const never = new AbortController().signal
 const setpriv = (await findProgram('setpriv', process.env['PATH'] ?? '')) ?? ''
 const skip = setpriv === '' && 'there is no setpriv'
 
+const timeoutMs = 30_000
+const killGraceMs = 200
+
 /** Runs a script of Node with small limits. */
 function runScript(script: string, options: Partial<ProcessRequest> = {}, signal = never) {
   return runProcess(
@@ -16,8 +19,8 @@ function runScript(script: string, options: Partial<ProcessRequest> = {}, signal
       command: process.execPath,
       args: ['-e', script],
       environment: new Map(),
-      timeoutMs: 30_000,
-      killGraceMs: 200,
+      timeoutMs,
+      killGraceMs,
       stdoutLimitBytes: 4 * 1024 * 1024,
       errorCodes: { missing: 'NIX_MISSING', failed: 'NIX_FAILED' },
       ...options,
@@ -66,7 +69,8 @@ test('runProcess() keeps little of a line that does not end', async () => {
   const lines: number[] = []
   const end = await runScript(
     `for (let i = 0; i < ${mebibytes}; i++) require('node:fs').writeSync(2, Buffer.alloc(2 ** 20, 'x'))`,
-    { onStderrLine: (line) => lines.push(line.length) },
+    // A busy machine takes its time to pass so much on.
+    { onStderrLine: (line) => lines.push(line.length), timeoutMs: 10 * timeoutMs },
   )
   assert.equal(end.kind, 'succeeded')
   assert.deepEqual(lines, [2 ** 20])
@@ -109,11 +113,20 @@ test('runProcess() ends a process that prints too much', async () => {
   assert.ok(end.stdout.length <= 100_000)
 })
 
-test('runProcess() ends the whole group when the time is over, SIGTERM or not', async () => {
+// Time is over when a script has said that it is ready, however long the machine takes to start it.
+function passTime({ mock: { timers } }: TestContext): void {
+  timers.tick(timeoutMs)
+  timers.tick(killGraceMs)
+}
+
+test('runProcess() ends the whole group when the time is over, SIGTERM or not', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
   const children: number[] = []
   const end = await runScript(stubborn, {
-    timeoutMs: 1_000,
-    onStderrLine: (line) => children.push(Number(line)),
+    onStderrLine: (line) => {
+      children.push(Number(line))
+      passTime(context)
+    },
   })
   assert.equal(end.kind, 'timed-out')
   assert.equal(end.status, 'signal SIGKILL')
@@ -121,23 +134,29 @@ test('runProcess() ends the whole group when the time is over, SIGTERM or not', 
   assert.equal(await isRunning(children[0]!), false)
 })
 
-test('runProcess() asks again when a process misses the first SIGTERM', async () => {
+test('runProcess() asks again when a process misses the first SIGTERM', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
   const deaf = `
     process.once('SIGTERM', () => process.once('SIGTERM', () => process.exit(7)))
     setInterval(() => {}, 1e6)
+    console.error('ready')
   `
-  const end = await runScript(deaf, { timeoutMs: 2_000, killGraceMs: 20_000 })
+  const onStderrLine = () => passTime(context)
+  const end = await runScript(deaf, { killGraceMs: 20_000, onStderrLine })
   assert.deepEqual([end.kind, end.status], ['timed-out', 'exit code 7'])
 })
 
-test('runProcess() ends the children of a process that stays deaf', async () => {
+test('runProcess() ends the children of a process that stays deaf', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
   const waiting = `
     const { spawn } = require('node:child_process')
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { detached: true })
     child.on('exit', (code, signal) => process.exit(signal === 'SIGKILL' ? 7 : 8))
     process.on('SIGTERM', () => {})
+    console.error('ready')
   `
-  const end = await runScript(waiting, { timeoutMs: 1_000, killGraceMs: 20_000 })
+  const onStderrLine = () => passTime(context)
+  const end = await runScript(waiting, { killGraceMs: 20_000, onStderrLine })
   assert.deepEqual([end.kind, end.status], ['timed-out', 'exit code 7'])
 })
 
@@ -180,8 +199,12 @@ test('endWithParent() runs nothing when the parent has died before', { skip }, a
   assert.deepEqual([orphan.kind, orphan.stdout], ['failed', ''])
 })
 
-/** A killed process that nobody has waited for yet does not run any more. */
+/** One that nobody has waited for yet does not run any more, and neither does one that the kernel takes down. */
 async function isRunning(pid: number): Promise<boolean> {
-  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  return status !== undefined && !/\) [ZX] /.test(status)
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  const [, state, flags] = /\) (\S)(?: \S+){5} (\d+)/.exec(status) ?? []
+  return state !== undefined && !/[ZX]/.test(state) && (Number(flags) & exiting) === 0
 }
+
+/** PF_EXITING of the kernel's sched.h: the process has closed its files, or is about to. */
+const exiting = 0x4
