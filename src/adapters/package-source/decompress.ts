@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -86,10 +86,7 @@ async function* throughProgram(
   })
   const ended = once(child, 'close') as Promise<[number | null]>
   ended.catch(() => {})
-  const fed = pipeline(source, child.stdin).catch((error: unknown) => {
-    child.kill('SIGKILL')
-    throw error
-  })
+  const fed = pipeline(killingWith(source, child), child.stdin)
   fed.catch(() => {})
   try {
     yield* child.stdout as AsyncIterable<Uint8Array>
@@ -102,5 +99,18 @@ async function* throughProgram(
   } finally {
     child.kill('SIGKILL')
     await ended.catch(() => {})
+  }
+}
+
+/** A program whose input ends because its source fails would say that a file is cut off. */
+async function* killingWith(
+  source: AsyncIterable<Uint8Array>,
+  child: ChildProcess,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* source
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
   }
 }
