@@ -17,6 +17,7 @@ import {
 } from '#test/anomaly/registry-site.ts'
 import { skipUnless } from '#test/clients/availability.ts'
 import { startNixery, type NixeryServer } from '#test/clients/nixery-server.ts'
+import { drainMs } from '../../src/serve.ts'
 
 interface Message {
   readonly id: number
@@ -67,7 +68,8 @@ function clientOf(url: string) {
       messages.push(...parts.filter((part) => !part.startsWith(':')).map(parseMessage))
       if (messages.length >= most) break
     }
-    return messages
+    // What comes while nobody reads is read at once.
+    return messages.slice(0, most)
   }
 
   /** What the registry says to a pull. */
@@ -193,7 +195,8 @@ suite('the API over a set that fails and hangs', { skip: skipUnless(siteCommands
     const wrong = await cancel(placed.id, stranger.token)
     assert.equal(wrong.status, 403)
     assert.equal((await read<ImageOrder>(`/orders/${placed.id}`)).status, 'waiting')
-    const following = follow(placed.builds[0]!)
+    // From its first event on, should the cancellation come first.
+    const following = follow(placed.builds[0]!, 0)
     const right = await cancel(placed.id, token)
     assert.equal(((await right.json()) as ImageOrder).status, 'cancelled')
     const last = (await following).at(-1)
@@ -214,7 +217,7 @@ suite('the API over a set that fails and hangs', { skip: skipUnless(siteCommands
     const end = service.kill('SIGTERM')
     assert.match(await stream.text(), /: the service is shutting down\n\n$/)
     assert.deepEqual((await end).exitCode, 0)
-    assert.ok(performance.now() - startedMs < 10_000)
+    assert.ok(performance.now() - startedMs < drainMs)
     const failures = service.log.filter(({ msg }) => /order failed|request failed/.test(msg))
     assert.deepEqual(failures, [])
   })
