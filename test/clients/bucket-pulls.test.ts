@@ -72,7 +72,7 @@ const image = 'shell/jq'
 
 for (const serving of servings) {
   const skip = await whyNoBucket(serving.kind)
-  suite(`layers through ${serving.title}`, { skip, timeout: 600_000 }, () => {
+  suite(`layers through ${serving.title}`, { skip, timeout: 1_800_000 }, () => {
     const resources = new AsyncDisposableStack()
     let proxy: FaultProxy
     let nixery: NixeryServer

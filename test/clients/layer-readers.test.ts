@@ -184,7 +184,7 @@ const readers: readonly Reader[] = [
 
 const skip = skipUnless(['nix-store', 'nix-instantiate', 'apt-get', 'dpkg-deb', 'setpriv'])
 
-suite('layers', { skip, timeout: 300_000 }, () => {
+suite('layers', { skip, timeout: 900_000 }, () => {
   const resources = new AsyncDisposableStack()
   const layers = new Map<Codec, readonly Layer[]>()
   let directory: string

@@ -70,7 +70,7 @@ describe('awkward files', { skip }, () => {
     const platform = platformOf(process.arch === 'arm64' ? 'arm64' : 'amd64')
     const target = buildTarget(packages.join(' '))
     const request = { ...target.request, platform, packages }
-    const signal = AbortSignal.timeout(120_000)
+    const signal = AbortSignal.timeout(600_000)
     const image = await buildImage(
       tools,
       { ...target, request, source: pinnedSet(set) },

@@ -22,7 +22,7 @@ test(
   'what one registry builds and pushes, another one serves without building',
   {
     skip,
-    timeout: 180_000,
+    timeout: 600_000,
   },
   async () => {
     await using scratch = await makeScratchDirectory()
@@ -43,8 +43,10 @@ test(
       },
     })
     const built = await pullImage(builder.url, 'tool')
-    await eventually('what was built is pushed', () =>
-      builder.log.find(({ msg }) => msg === 'pushed to the binary cache'),
+    await eventually(
+      'what was built is pushed',
+      () => builder.log.find(({ msg }) => msg === 'pushed to the binary cache'),
+      120_000,
     )
     await builder.kill('SIGTERM')
     await removePushed(at('cache'))

@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { createNixPackageBuilder } from '#adapters/nix/nix-package-builder.ts'
+import {
+  createNixPackageBuilder,
+  type NixPackageBuilder,
+} from '#adapters/nix/nix-package-builder.ts'
 import { createStoreFiles } from '#adapters/nix/store-files.ts'
 import { findProgram } from '#adapters/process/find-program.ts'
 import { createWorkerPacker } from '#adapters/packing/worker-packer.ts'
@@ -29,7 +32,8 @@ import { runCommand } from '#test/clients/run-command.ts'
 import { readArchive, type ReadEntry } from '#test/archives/read-archive.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 
-const signal = AbortSignal.timeout(300_000)
+// For all tests together.
+const signal = AbortSignal.timeout(900_000)
 const searchPath = process.env['PATH'] ?? ''
 const needed = ['nix-store', 'nix-instantiate', 'apt-get', 'dpkg-deb']
 const found = await Promise.all(needed.map((name) => findProgram(name, searchPath)))
@@ -40,7 +44,7 @@ describe('the build flow', { skip }, () => {
   const packer = createWorkerPacker({ threads: 2 })
   let directory: string
   let set: PackageSet
-  let realNix: PackageBuilder
+  let realNix: NixPackageBuilder
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'nixery-flow-'))
@@ -54,6 +58,7 @@ describe('the build flow', { skip }, () => {
   })
   after(async () => {
     await packer.close()
+    await realNix.close()
     await rm(directory, { recursive: true, force: true })
   })
 

@@ -33,7 +33,8 @@ import { storageTools } from '#test/fakes/storage-tools.ts'
 import { viewCounted } from '#test/fakes/view-counted.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 
-const signal = AbortSignal.timeout(300_000)
+// For all tests together.
+const signal = AbortSignal.timeout(900_000)
 const skip = skipUnless(['nix-store', 'nix-instantiate', 'apt-get', 'dpkg-deb'])
 const packer = createWorkerPacker({ threads: 2 })
 const subject = { tag: 'latest' }

@@ -29,7 +29,7 @@ describe('a newer Nix', { skip }, () => {
     assert.ok(other.version.localeCompare(own.version, 'en', numeric) > 0, other.version)
   })
 
-  test('passes the tests of the Nix adapter', { timeout: 300_000 }, async () => {
+  test('passes the tests of the Nix adapter', { timeout: 900_000 }, async () => {
     const files = await Array.fromAsync(glob('src/adapters/nix/*.test.ts', { cwd: projectRoot }))
     const paths = files.sort().map((file) => join(projectRoot, file))
     const { exitCode, stdout } = await runCommand(
@@ -48,7 +48,7 @@ describe('a newer Nix', { skip }, () => {
     assert.doesNotMatch(stdout, /# SKIP/)
   })
 
-  test('makes the same image', { timeout: 300_000 }, async () => {
+  test('makes the same image', { timeout: 900_000 }, async () => {
     await using scratch = await makeScratchDirectory()
     const setDirectory = join(scratch.path, 'set')
     await mkdir(setDirectory)

@@ -11,7 +11,8 @@ import { bucketKinds, startBucket, whyNoBucket } from '#test/storage/bucket-unde
 import { readConfig } from '../../src/config.ts'
 import { openServedStorage } from '../../src/open-storage.ts'
 
-const signal = AbortSignal.timeout(60_000)
+// For both buckets and their servers.
+const signal = AbortSignal.timeout(600_000)
 
 for (const kind of bucketKinds) {
   suite(`images in a bucket of ${kind}`, { skip: await whyNoBucket(kind) }, () => {
