@@ -41,7 +41,7 @@ export async function startPrivateRegistry({
       command: 'docker-registry',
       args: ['serve', configPath],
       logPath: join(directory, 'log'),
-      readyTimeoutMs: 30_000,
+      readyTimeoutMs: 180_000,
       isReady: () => answers(`http://${address}/v2/`),
     }),
   )

@@ -22,7 +22,7 @@ export async function startContainerd(): Promise<Client & AsyncDisposable> {
       command: 'containerd',
       args: ['--config', configPath],
       logPath: join(directory, 'log'),
-      readyTimeoutMs: 60_000,
+      readyTimeoutMs: 180_000,
       isReady: async () => (await ctr.run(['version'])).exitCode === 0,
     }),
   )

@@ -44,7 +44,7 @@ export async function startDockerd(): Promise<
         '--insecure-registry=127.0.0.0/8',
       ],
       logPath: join(directory, 'log'),
-      readyTimeoutMs: 60_000,
+      readyTimeoutMs: 180_000,
       isReady: async () => (await docker.run(['info'])).exitCode === 0,
     }),
   )

@@ -20,8 +20,8 @@ export type Client = {
   run(args: readonly string[], options?: CommandOptions): Promise<CommandResult>
 }
 
-// A first pull builds its image, which takes minutes on a small machine.
-const defaultTimeoutMs = 300_000
+// A first pull builds its image, which takes minutes on a small machine, and longer on a busy one.
+const defaultTimeoutMs = 900_000
 
 // Far beyond what a client prints when it works; what comes after it is dropped.
 const maxOutputBytes = 4 * 1024 * 1024

@@ -4,9 +4,7 @@ import { skipUnless } from '#test/clients/availability.ts'
 import { outputOf, runCommand } from '#test/clients/run-command.ts'
 import { readPageBlocks } from './page-blocks.ts'
 
-const nix = {
-  run: (args: readonly string[]) => runCommand('nix-instantiate', args, { timeoutMs: 30_000 }),
-}
+const nix = { run: (args: readonly string[]) => runCommand('nix-instantiate', args) }
 const examples = readPageBlocks('docs/nix-language.md').filter(({ language }) => language === 'nix')
 
 test('docs/nix-language.md has examples', () => assert.ok(examples.length > 15))

@@ -111,7 +111,7 @@ class Service {
       args: ['-c', command],
       env: this.#environment,
       logPath: join(this.#directory, 'service.log'),
-      readyTimeoutMs: 60_000,
+      readyTimeoutMs: 180_000,
       isReady: () => answers(`http://127.0.0.1:${this.#port}/v2/`),
     })
     this.#running = { command, daemon }
