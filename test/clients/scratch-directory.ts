@@ -13,7 +13,8 @@ export async function makeScratchDirectory(): Promise<ScratchDirectory> {
     path,
     async [Symbol.asyncDispose]() {
       await unmountBelow(path)
-      await rm(path, { recursive: true, force: true })
+      // What a daemon had started dies a moment after it, and may write until then.
+      await rm(path, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }
