@@ -114,13 +114,13 @@ test('downloadTarball() knows a failed network from a wrong archive', async (con
     }
   })
   archive = (await makeArchive(directory)).archive
-  const download = (path: string) =>
-    downloadTarball(
-      { environment, url: `${url}${path}`, directory: target, limits: { stallMs: 300 } },
-      signal,
-    )
+  const download = (path: string, limits = {}) =>
+    downloadTarball({ environment, url: `${url}${path}`, directory: target, limits }, signal)
   await assert.rejects(download('/broken'), isUnavailable(/answers 502/))
-  await assert.rejects(download('/silent'), isUnavailable(/sent nothing for 300 ms/))
+  await assert.rejects(
+    download('/silent', { stallMs: 300 }),
+    isUnavailable(/sent nothing for 300 ms/),
+  )
   await assert.rejects(download('/cut'), isUnavailable(/unexpected end/))
   await assert.rejects(download('/reset'), isUnavailable(/cannot be read/))
   const nobody = `http://ada:s3cret@127.0.0.1:${await findFreePort()}/x`
