@@ -38,7 +38,7 @@ export interface StartOptions {
 const projectRoot = join(import.meta.dirname, '..', '..')
 
 // Generous: the machine may be busy with other tests.
-const defaultReadyTimeoutMs = 30_000
+const defaultReadyTimeoutMs = 180_000
 
 /** Starts the service on a free port and waits until it says that it is ready. */
 export async function startRegistry(options: StartOptions): Promise<RegistryProcess> {
