@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import {
   chmod,
   lstat,
@@ -19,6 +20,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
+import { findProgram } from '#adapters/process/find-program.ts'
 import { parseGitReference } from '#core/request/git-reference.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import { eventually } from '#test/anomaly/eventually.ts'
@@ -188,6 +190,29 @@ test(
     assert.ok(!(await remote.reaches(draft, signal)))
   },
 )
+
+test('GitRemote.reaches() finds what came while it was looked for', { skip }, async (context) => {
+  const { directory, repository, open } = await setUp(context)
+  const first = await repository.commit('main', { a: '1' })
+  const second = await repository.commit('main', { a: '2' })
+  const inDirectory = (name: string) => join(directory, name)
+  const [looked, held] = ['looked', 'held'].map(inDirectory) as [string, string]
+  const environment = plainGitEnvironment()
+  const program = await findProgram('git', environment['PATH'] ?? '')
+  // Looks for the first commit at once, and says later that it was not there.
+  const slow = `touch ${looked}; while [ -e ${held} ]; do sleep 0.05; done`
+  const script = `#!/bin/sh\n${program} "$@"\nend=$?\ncase "$*" in *rev-list*${first}*) ${slow};; esac\nexit $end\n`
+  await mkdir(inDirectory('bin'))
+  await writeFile(inDirectory('bin/git'), script, { mode: 0o755 })
+  await writeFile(held, '')
+  environment['PATH'] = `${inDirectory('bin')}:${environment['PATH']}`
+  const remote = open(repository.path, { environment })
+  const looking = remote.reaches(first, signal)
+  await eventually('the look', () => (existsSync(looked) ? true : undefined))
+  assert.ok(await remote.reaches(second, signal))
+  await rm(held)
+  assert.ok(await looking)
+})
 
 test(
   'GitRemote.fetchCommit() brings one commit with its files, over every transport',

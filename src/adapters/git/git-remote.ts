@@ -137,7 +137,10 @@ export class GitRemote {
   }
 
   async #search(commit: string, signal: AbortSignal): Promise<boolean> {
+    const historyAtMs = this.#historyAtMs
     if (await this.#isInHistory(commit, signal)) return true
+    // The history may have come while it was looked at.
+    if (this.#historyAtMs !== historyAtMs) return this.#isInHistory(commit, signal)
     if (this.#now() - this.#historyAtMs < answerLifeMs) return false
     // Whoever asks may leave before hundreds of megabytes are here, and come back: this goes on.
     this.#fetchingHistory ??= this.#fetchHistory(this.#closing.signal).finally(() => {
