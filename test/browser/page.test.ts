@@ -384,7 +384,8 @@ suite('the page', { skip: skipUnless([...browserCommands, ...siteCommands]) }, (
       const transform = (await drawing.getAttribute('transform')) ?? ''
       return [...transform.matchAll(/-?[\d.]+/g)].map(Number)
     }
-    await page.locator('.node').first().waitFor()
+    // It has no size before that of the frame is known, and lies where it stays from then on.
+    await frame.locator('svg').waitFor()
     await frame.scrollIntoViewIfNeeded()
     const [x, y, scale] = await lens()
     const box = (await frame.boundingBox())!

@@ -1,5 +1,5 @@
 import type { RefObject } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
 import type { Size } from '../page/use-size.ts'
 import type { Point } from './graph-layout.ts'
 import { fitReadable, fitWhole, pan, zoom, type Lens } from './pan-zoom.ts'
@@ -37,7 +37,8 @@ export function useLens(
   size: Size,
 ): MovableLens {
   const [lens, setLens] = useState<Lens>({ x: 0, y: 0, scale: 1 })
-  useEffect(() => setLens(fitReadable(drawing, size)), [drawing, size.width, size.height])
+  // Before the browser paints: who sees the drawing sees it where it lies.
+  useLayoutEffect(() => setLens(fitReadable(drawing, size)), [drawing, size.width, size.height])
   useEffect(() => {
     if (frame.current === null) return
     const controller = new AbortController()
