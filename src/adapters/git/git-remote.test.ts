@@ -354,6 +354,18 @@ test('GitRemote gets over the lock files of a git that was killed', { skip }, as
   assert.ok(await later.reaches(second, signal))
 })
 
+test('GitRemote finishes a repository that a killed git began', { skip }, async (context) => {
+  const { directory, repository, open } = await setUp(context)
+  const commit = await repository.commit('main', { a: '1' })
+  assert.equal(await open(repository.path).fetchCommit(commit, signal), 'fetched')
+  const [state = ''] = await readdir(join(directory, 'state'))
+  const begun = join(directory, 'state', state, 'commits.git')
+  await rm(begun, { recursive: true })
+  await mkdir(join(begun, 'refs'), { recursive: true })
+  await writeFile(join(begun, 'HEAD'), 'ref: refs/heads/main\n')
+  assert.equal(await open(repository.path).fetchCommit(commit, signal), 'fetched')
+})
+
 test('GitRemote fetches on for those who come back', { skip }, async (context) => {
   const { directory, repository, open } = await setUp(context)
   const commit = await repository.commit('main', { a: '1' })

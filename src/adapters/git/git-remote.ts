@@ -350,7 +350,8 @@ export class GitRemote {
     signal: AbortSignal,
   ): Promise<ProcessEnd> {
     const path = this.#repository(repository)
-    if (!existsSync(join(path, 'HEAD'))) await this.#create(repository, signal)
+    // What git makes last: another process may be at it, or was killed at it.
+    if (!existsSync(join(path, 'objects/info'))) await this.#create(repository, signal)
     const args = [`--git-dir=${path}`, ...command.args]
     // git takes an address also where it takes the name of a remote; a name cannot look like an option.
     const config = [`remote.${name}.url=${this.url}`, ...(command.config ?? [])]
