@@ -251,13 +251,14 @@ export class PinMemory {
     const text = await guardFilesystem('cannot read what a reference led to', () =>
       unlessMissing(readFile(this.#path(reference), 'utf8')),
     )
+    // Another caller may have learnt something newer meanwhile.
+    const known = this.#pins.get(reference)
+    if (known !== undefined) return known
     const parsed = text === undefined ? undefined : parsePin(text)
     if (parsed?.reference !== reference) return undefined
     const pin = { commit: parsed.commit, checkedAtMs: parsed.checkedAtMs, retryAtMs: 0 }
-    // Another caller may have learnt something newer meanwhile.
-    const known = this.#pins.get(reference)
-    if (known === undefined) setBounded(this.#pins, reference, pin)
-    return known ?? pin
+    setBounded(this.#pins, reference, pin)
+    return pin
   }
 
   #readCommits(): Promise<Set<string>> {
