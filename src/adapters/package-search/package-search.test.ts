@@ -154,6 +154,8 @@ test('a source that has moved is searched as it was until it is listed anew, aft
   assert.deepEqual(await search.names('one'), ['one'])
   gate.resolve()
   await untilFound(search, 'two')
+  // To its end, as below.
+  await search.prepare()
   const { pins } = source
   source.revision = 'one'
   assert.deepEqual(await search.names('two'), ['two'], 'a source is asked once in a minute')
