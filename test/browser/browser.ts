@@ -32,8 +32,9 @@ export interface PageOptions {
   readonly width?: number
 }
 
-// Waits for what the page shows end here, unless a test knows that it takes longer.
-const patienceMs = 15_000
+// Waits for what the page shows end here, unless a test knows that it takes longer. The page itself waits
+// up to 15 s before it asks a service again, and a busy machine takes seconds for a picture.
+const patienceMs = 60_000
 
 export async function startBrowser(): Promise<TestBrowser> {
   const home = await makeScratchDirectory()
