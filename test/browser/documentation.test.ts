@@ -72,7 +72,7 @@ suite('the documentation in a browser', { skip: skipUnless(browserCommands) }, (
     await page.goto('/docs/storage.html')
     await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
-    assert.equal(await page.evaluate('document.activeElement.id'), 'text')
+    await page.locator('#text:focus').waitFor()
     await page.getByText('Pages', { exact: true }).press('Enter')
     await page.getByRole('link', { name: 'Naming' }).first().press('Enter')
     await page.waitForURL('**/docs/naming.html')
