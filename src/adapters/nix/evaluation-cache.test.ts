@@ -12,6 +12,7 @@ import type { System } from '#core/nix/system.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
 import type { EvaluateRequest } from '#engine/ports/package-builder.ts'
 import type { PackageSet } from '#engine/ports/package-source.ts'
+import { eventually } from '#test/anomaly/eventually.ts'
 import { createManualClock } from '#test/fakes/manual-clock.ts'
 import { createNixPackageBuilder, type NixPackageBuilder } from './nix-package-builder.ts'
 
@@ -19,6 +20,7 @@ const run = promisify(execFile)
 const system: System = process.arch === 'arm64' ? 'aarch64-linux' : 'x86_64-linux'
 const searchPath = process.env['PATH'] ?? ''
 const realProgram = await findProgram('nix-instantiate', searchPath)
+const evaluationTimeoutMs = 60_000
 const skip = realProgram === undefined && 'there is no nix-instantiate on this machine'
 
 // Reading the number makes each test's derivations its own.
@@ -64,7 +66,7 @@ describe('EvaluationCache', { skip }, () => {
     return { identity: name, fixed: true, entry, readablePaths: [entry] }
   }
 
-  async function start({ files = '', evaluationTimeoutMs = 60_000 } = {}) {
+  async function start({ files = '' } = {}) {
     const clock = createManualClock()
     const reported: unknown[] = []
     const builder = await createNixPackageBuilder({
@@ -91,12 +93,16 @@ describe('EvaluationCache', { skip }, () => {
     return { clock, reported, evaluate }
   }
 
+  async function readCalls(): Promise<string[]> {
+    const text = await readFile(join(directory, 'calls'), 'utf8').catch(() => '')
+    return text.split('\n').filter(Boolean)
+  }
+
   /** The calls of Nix that evaluated since the last question. */
   async function callsSince(): Promise<string[]> {
-    const path = join(directory, 'calls')
-    const text = await readFile(path, 'utf8').catch(() => '')
-    await rm(path, { force: true })
-    return text.split('\n').filter(Boolean)
+    const calls = await readCalls()
+    await rm(join(directory, 'calls'), { force: true })
+    return calls
   }
 
   test('evaluates a package once', async () => {
@@ -161,12 +167,20 @@ describe('EvaluationCache', { skip }, () => {
     assert.match(call, /"packages":\["throws","unfree"\]/)
   })
 
-  test('keeps no timeouts', async () => {
-    const { evaluate } = await start({ evaluationTimeoutMs: 300 })
-    for (let count = 0; count < 2; count++) {
-      assert.equal((await evaluate(['loops']))[0]?.kind, 'evaluation-timed-out')
+  test('keeps no timeouts', async (context) => {
+    const { evaluate } = await start()
+    const { timers } = context.mock
+    timers.enable({ apis: ['setTimeout'] })
+    for (const count of [1, 2]) {
+      const outcomes = evaluate(['loops'])
+      const isCalled = async () => ((await readCalls()).length === count ? true : undefined)
+      await eventually('a call of Nix', isCalled)
+      // Its time is over, and then the grace, as it does not listen.
+      timers.tick(evaluationTimeoutMs)
+      timers.tick(evaluationTimeoutMs)
+      assert.equal((await outcomes)[0]?.kind, 'evaluation-timed-out')
     }
-    assert.equal((await callsSince()).length, 2)
+    await callsSince()
   })
 
   test('remembers that an optional package is not there, which is no failure of a wanted one', async () => {
