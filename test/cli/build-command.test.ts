@@ -424,10 +424,10 @@ const oneSidedPackages = `{
 }
 `
 
-// One side fails while the other is being built.
+// One side fails while the other is being built, which begins some seconds later on a busy machine.
 const twoSidedPackages = `{
   sides = package "sides-\${system}" (
-    if system == "x86_64-linux" then "\${busybox} sleep 60" else "\${busybox} sleep 2; exit 7"
+    if system == "x86_64-linux" then "\${busybox} sleep 60" else "\${busybox} sleep 8; exit 7"
   );
 }
 `
