@@ -25,9 +25,8 @@ export async function prepareAwkwardSet(directory: string): Promise<PackageSet> 
 async function unpackBusybox(directory: string): Promise<void> {
   const download = join(directory, 'download')
   await mkdir(download)
-  await run('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', 'busybox-static'], {
-    cwd: download,
-  })
+  const options = ['-o', 'APT::Sandbox::User=root', '-o', 'Acquire::Retries=3']
+  await run('apt-get', [...options, 'download', 'busybox-static'], { cwd: download })
   const [archive = ''] = await readdir(download)
   await run('dpkg-deb', ['-x', join(download, archive), join(download, 'unpacked')])
   await mkdir(join(directory, 'busybox/bin'), { recursive: true })
