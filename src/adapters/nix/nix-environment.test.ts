@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { chooseStore, nixEnvironment } from './nix-environment.ts'
-import { parseNixVersion } from './nix.ts'
 import { substitutionSettings } from './substitution-settings.ts'
 
 test('nixEnvironment() passes on what Nix needs, and no secret of the service', () => {
@@ -58,13 +57,4 @@ test('chooseStore() follows NIX_REMOTE before it looks at the user', async () =>
     const { access } = await chooseStore(userId, { NIX_REMOTE: 'daemon' })
     assert.equal(access, 'daemon')
   }
-})
-
-test('parseNixVersion() reads Nix and its forks, and refuses what is too old', () => {
-  assert.equal(parseNixVersion('nix-store (Nix) 2.8.0\n'), '2.8.0')
-  assert.equal(parseNixVersion('nix-store (Nix) 2.35.0pre20261101_abc\n'), '2.35.0pre20261101_abc')
-  assert.equal(parseNixVersion('nix-store (Lix, like Nix) 2.93.3\n'), '2.93.3')
-  assert.equal(parseNixVersion('nix-store (Determinate Nix 3.8.1) 2.30.1\n'), '2.30.1')
-  assert.throws(() => parseNixVersion('nix-store (Nix) 2.3.16\n'), { code: 'NIX_TOO_OLD' })
-  assert.throws(() => parseNixVersion('segmentation fault\n'), { code: 'NIX_FAILED' })
 })

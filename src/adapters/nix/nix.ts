@@ -171,7 +171,8 @@ async function askVersion(program: string): Promise<string> {
     {
       command: program,
       args: ['--version'],
-      environment: new Map(),
+      // It opens the store first, which not every user may: that is found out later, and said better.
+      environment: new Map([['NIX_CONFIG', 'store = dummy://']]),
       timeoutMs: 30_000,
       killGraceMs: 500,
       stdoutLimitBytes: 64 * 1024,
