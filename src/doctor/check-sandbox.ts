@@ -38,6 +38,6 @@ function describe(found: SandboxProbe, settings: ReadonlyMap<string, string>): F
   return ok(
     isSure
       ? 'builders are shut in; one was tried'
-      : 'builders are to be shut in; the daemon lets only trusted users try whether they are',
+      : 'builders are to be shut in (sandbox = true); only the daemon knows whether they are',
   )
 }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
 import { findProgram } from '#adapters/process/find-program.ts'
 import { skipUnless } from '#test/clients/availability.ts'
+import { startNixDaemon } from '#test/clients/nix-daemon.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { probeSandbox } from './probe-sandbox.ts'
 
@@ -13,7 +14,7 @@ const signal = new AbortController().signal
 
 const namespaces = ['--user', '--map-root-user', '--mount', '--pid', '--fork']
 const skip =
-  skipUnless(['nix-store', 'unshare']) ||
+  skipUnless(['nix-store', 'nix-daemon', 'unshare']) ||
   (spawnSync('unshare', [...namespaces, 'true']).status !== 0 &&
     'this machine allows no user and mount namespaces')
 
@@ -52,6 +53,14 @@ suite('probeSandbox()', { skip }, () => {
       signal,
     )
     assert.equal(found.kind, 'without')
+  })
+
+  test('knows of a builder behind a daemon that it runs', async () => {
+    await using scratch = await makeScratchDirectory()
+    await using daemon = await startNixDaemon(scratch.path)
+    const inheritedEnvironment = { ...process.env, NIX_REMOTE: `unix://${daemon.socket}` }
+    const found = await probeSandbox({ inheritedEnvironment, caches: noCaches }, signal)
+    assert.deepEqual(found, { kind: 'unknown' })
   })
 })
 

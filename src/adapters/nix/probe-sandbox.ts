@@ -9,13 +9,15 @@ import { openNix, type Nix, type NixOptions } from './nix.ts'
  * - `shut-in`: it runs in one.
  * - `without`: Nix cannot make one; as it is configured, the builder runs all the same.
  * - `fails`: it cannot run.
- * - `unknown`: it runs; the daemon does not let this user ask in what.
+ * - `unknown`: it runs, and only the daemon knows in what: it takes these settings from trusted users
+ *   alone, and Nix 2.8 does not tell whether it has taken them.
  */
 export type SandboxProbe =
   | { readonly kind: 'shut-in' | 'unknown' }
   | { readonly kind: 'without' | 'fails'; readonly message: string }
 
-type Trial = { readonly ended: 'well'; readonly stderr: string } | { readonly message: string }
+/** What kept a builder from running; nothing when it ran. */
+type Obstacle = string | undefined
 
 /** Has Nix build an empty directory, which takes no program of any package, and removes it again. */
 export async function probeSandbox(
@@ -23,10 +25,11 @@ export async function probeSandbox(
   signal: AbortSignal,
 ): Promise<SandboxProbe> {
   const nix = await openNix(options)
-  const strict = await tryBuilder(nix, sandboxOrNothing, signal)
-  if ('ended' in strict) return { kind: isIgnored(strict.stderr) ? 'unknown' : 'shut-in' }
-  const asConfigured = await tryBuilder(nix, new Map(), signal)
-  return { kind: 'ended' in asConfigured ? 'without' : 'fails', message: strict.message }
+  const obstacle = await tryBuilder(nix, sandboxOrNothing, signal)
+  if (obstacle === undefined)
+    return { kind: nix.installation.store.access === 'daemon' ? 'unknown' : 'shut-in' }
+  const isRunning = (await tryBuilder(nix, new Map(), signal)) === undefined
+  return { kind: isRunning ? 'without' : 'fails', message: obstacle }
 }
 
 // Nix's own builder is part of Nix and goes through the same set-up of a sandbox as any other.
@@ -49,7 +52,7 @@ async function tryBuilder(
   nix: Nix,
   settings: ReadonlyMap<string, string>,
   signal: AbortSignal,
-): Promise<Trial> {
+): Promise<Obstacle> {
   const limits = { timeoutMs: 15_000, stdoutLimitBytes: 64 * 1024 }
   // What was built before is not built again, so it needs a name of its own.
   const args = ['--expr', expression(`nixery-probe-${randomUUID()}`)]
@@ -65,9 +68,9 @@ async function tryBuilder(
       },
       signal,
     )
-    if (end.kind !== 'succeeded') return { message: firstError(end.stderrTail) }
+    if (end.kind !== 'succeeded') return firstError(end.stderrTail)
     paths.unshift(end.stdout.trim())
-    return { ended: 'well', stderr: end.stderrTail }
+    return undefined
   } finally {
     // What is left, because another process looks at it, goes with the next collection of garbage.
     await nix.call({ command: 'nix-store', args: ['--delete', ...paths], ...limits }, signal)
@@ -79,9 +82,4 @@ function firstError(stderr: string): string {
   const lines = stripTerminalCodes(stderr).split('\n')
   const errors = lines.filter((line) => line.startsWith('error: '))
   return formatOneLine((errors[0] ?? lines.at(-1) ?? '').replace(/^error: */, ''))
-}
-
-/** Daemons take this setting from trusted users only. */
-function isIgnored(stderr: string): boolean {
-  return /setting 'sandbox(-fallback)?'/.test(stderr)
 }
