@@ -565,8 +565,9 @@ test('a directory that vanishes fails no read, and is told once', async (context
   const directory = join(await temporaryDirectory(context), 'near')
   const fixture = await setUp(context, { directory })
   const { blobs } = fixture.cache
-  await rm(directory, { recursive: true })
+  // The cache may still look through the directory, and tell at once that it is gone.
   const warned = once(process, 'warning')
+  await rm(directory, { recursive: true })
   for (const bytes of [large, small]) {
     const digest = await put(fixture.storage.blobs, bytes)
     assert.ok((await readWhole(blobs, digest)).equals(bytes))
@@ -587,8 +588,9 @@ test(
     const note = (warning: Error) => warnings.push(warning.message)
     process.on('warning', note)
     context.after(() => process.off('warning', note))
-    const first = await put(fixture.storage.blobs, large)
-    const second = await put(fixture.storage.blobs, makeBytes(3 * mebibyte, 1))
+    // So large that their readers wait for the disk, and so for its failure.
+    const first = await put(fixture.storage.blobs, makeBytes(8 * mebibyte))
+    const second = await put(fixture.storage.blobs, makeBytes(8 * mebibyte, 1))
     for (const digest of [first, second, first])
       assert.equal(digestOf(await readWhole(blobs, digest)), digest)
     fixture.time.ms += 60_000
