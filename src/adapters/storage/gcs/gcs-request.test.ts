@@ -79,15 +79,18 @@ test('a slow reader holds back the server', async (context) => {
 })
 
 test('a download whose server falls silent fails, also after its reader was slow', async (context) => {
+  const silent = Promise.withResolvers<void>()
   const url = await serve(context, (_, response) => {
     response.writeHead(200, { 'content-length': wholeBytes })
     response.write(Buffer.alloc(wholeBytes / 2))
     // The reader begins when a server that says nothing would have been given up several times.
-    response.setTimeout(idleTimeoutMs * 5, () => stream.resume())
+    response.setTimeout(idleTimeoutMs * 5, () => silent.resolve())
   })
   const stream = watch(await get(url))
   const failed = Promise.withResolvers<unknown>()
   stream.once('error', failed.resolve)
+  await silent.promise
+  stream.resume()
   assert.match(String(await failed.promise), /nothing came/)
 })
 
