@@ -5,10 +5,10 @@ import { existsSync } from 'node:fs'
 import { rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 
 import { findProgram } from '#adapters/process/find-program.ts'
 import { parseStorePath, storePathName, type StorePath } from '#core/nix/store-path.ts'
+import { eventually } from '#test/anomaly/eventually.ts'
 import { skipUnless } from '#test/clients/availability.ts'
 import { prepareNewerNix } from '#test/clients/newer-nix.ts'
 import { preparePrivateStores, type PrivateStore } from '#test/clients/private-store.ts'
@@ -138,7 +138,7 @@ for (const [name, binDirectory, skipped] of versions) {
         stdio: 'ignore',
       })
       try {
-        while (!existsSync(socket)) await setImmediate()
+        await eventually('the daemon', () => (existsSync(socket) ? true : undefined))
         const NIX_REMOTE = `unix://${socket}`
         const inheritedEnvironment = { ...process.env, NIX_REMOTE }
         const nix = await openNix({ binDirectory, inheritedEnvironment })
