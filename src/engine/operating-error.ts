@@ -7,7 +7,8 @@ export const operatingErrors = {
     status: 500,
     retryable: false,
     summary: 'this registry has no Nix',
-    advice: 'install nix-bin or start the service with npm start',
+    advice:
+      'install nix-bin (for another user than root nix-setup-systemd, which brings the daemon), or start the service with npm start',
   },
   NIX_FAILED: {
     status: 500,

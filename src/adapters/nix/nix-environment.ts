@@ -72,7 +72,7 @@ export async function chooseStore(
   if (await canUse(`${stateDirectory}/db`)) return { access: 'local', settings: new Map() }
   throw new OperatingError(
     'NIX_MISSING',
-    `user ${userId} cannot use Nix: there is no daemon at ${daemonSocket} (Debian: install nix-setup-systemd, or run nix-daemon as root)`,
+    `user ${userId} cannot use Nix: there is no daemon at ${daemonSocket}`,
   )
 }
 
