@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { skipUnless } from '#test/clients/availability.ts'
 import { eventually } from './eventually.ts'
 import { pullImage, requestManifest } from './pull-image.ts'
+import type { RegistryProcess } from './registry-process.ts'
 import {
   findHangingBuilder,
   findStagedFiles,
@@ -20,7 +22,7 @@ suite('a service that is killed', { skip: skipUnless(siteCommands) }, () => {
 
     await using first = await site.start()
     const cutOff = assert.rejects(requestManifest(first.url, 'heavy'))
-    await eventually('an upload in progress', () => hasUpload(site))
+    await eventually('an upload in progress', () => stopInUpload(site, first))
     await first.kill('SIGKILL')
     await cutOff
     assert.notDeepEqual(await findStagedFiles(site.storageDirectory), [], 'it was busy')
@@ -57,9 +59,24 @@ suite('a service that is killed', { skip: skipUnless(siteCommands) }, () => {
 
 /** The digest that an undisturbed service gives. */
 async function pullFromFreshStorage(site: RegistrySite): Promise<string> {
-  const environment = { STORAGE_PATH: `${site.storageDirectory}-fresh` }
+  const environment = {
+    STORAGE_PATH: `${site.storageDirectory}-fresh`,
+    // Joined from kept segments the next one would be there before anybody can kill its service.
+    NIXERY_STATE_DIRECTORY: join(site.directory, 'state-fresh'),
+  }
   await using service = await site.start({ environment })
   return await pullImage(service.url, 'heavy')
+}
+
+/** Between two layers there is no upload, and the next look may be late. */
+async function stopInUpload(
+  site: RegistrySite,
+  { pid }: RegistryProcess,
+): Promise<true | undefined> {
+  process.kill(pid, 'SIGSTOP')
+  const isBusy = await hasUpload(site)
+  if (!isBusy) process.kill(pid, 'SIGCONT')
+  return isBusy
 }
 
 async function hasUpload(site: RegistrySite): Promise<true | undefined> {
