@@ -20,6 +20,7 @@ import { parseStorePath, storePathBaseName, type StorePath } from '#core/nix/sto
 import { digestOf } from '#core/oci/digest.ts'
 import { OperatingError } from '#engine/operating-error.ts'
 import type { Compression, LayerContent } from '#engine/ports/packer.ts'
+import { eventually } from '#test/anomaly/eventually.ts'
 import { measureTree } from '#test/archives/measure-tree.ts'
 import { readArchive } from '#test/archives/read-archive.ts'
 import { SegmentCache } from './segment-cache.ts'
@@ -144,8 +145,9 @@ test('pack() keeps no segment of a layer that was given up', async (t) => {
     /is damaged/,
   )
   await site.pack([small], fast)
+  // Nobody waits for the thread of the first layer, and another one may have made the last.
+  await eventually('nothing unfinished', () => site.unfinishedNames().length === 0 || undefined)
   assert.equal(readdirSync(site.keptDirectory).length, 1, 'the small one')
-  assert.deepEqual(site.unfinishedNames(), [])
 })
 
 test('SegmentCache keeps segments after a thread has left one unfinished', async (t) => {
@@ -249,18 +251,23 @@ test('openSegmentDirectory() keeps the segments that were used last within its b
 /** A store and a directory of segments, with a packer that uses both. */
 async function openSite(t: TestContext, mostBytes = 100 * 2 ** 20) {
   const top = mkdtempSync(join(tmpdir(), 'segments-'))
-  t.after(() => rmSync(top, { recursive: true }))
   const storeDirectory = join(top, 'store')
   const directory = join(top, 'segments')
   mkdirSync(storeDirectory)
   const segments = await openSegmentDirectory({ directory, mostBytes })
   const packer = createWorkerPacker({ threads: 2, storeDirectory, segments })
   const plain = createWorkerPacker({ threads: 2, storeDirectory })
+  const endThreads = () => Promise.all([packer.close(), plain.close()])
   const close = async () => {
-    await Promise.all([packer.close(), plain.close()])
+    await endThreads()
     await segments.close()
   }
-  t.after(close)
+  t.after(async () => {
+    // They may still write for a layer that was given up.
+    await endThreads()
+    rmSync(top, { recursive: true })
+    await segments.close()
+  })
   const fileOf = (path: StorePath) => join(storeDirectory, storePathBaseName(path))
   const contentOf = (paths: readonly StorePath[]) => ({
     kind: 'store-paths' as const,
