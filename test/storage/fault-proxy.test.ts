@@ -4,6 +4,8 @@ import { Agent, createServer, request as startRequest, type IncomingMessage } fr
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { after, before, beforeEach, suite, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '#test/anomaly/eventually.ts'
 import { startFaultProxy, type FaultProxy } from './fault-proxy.ts'
 import { withoutFaults, type Fault } from './fault.ts'
 import { bucketAnswers } from './bucket-answers.ts'
@@ -137,8 +139,13 @@ suite('FaultProxy', () => {
 
   test('black-hole says nothing until the client gives up', async () => {
     failOnce({ kind: 'black-hole' }, 'GET')
-    const impatient = exchange(`${proxy.url}/`, { agent, signal: AbortSignal.timeout(200) })
-    await assert.rejects(impatient, { name: 'AbortError' })
+    const leaving = new AbortController()
+    const impatient = exchange(`${proxy.url}/`, { agent, signal: leaving.signal })
+    const refused = assert.rejects(impatient, { name: 'AbortError' })
+    await eventually('the fault', () => proxy.faults.length > 0 || undefined)
+    await delay(200)
+    leaving.abort()
+    await refused
     assert.deepEqual(proxy.faults, [{ kind: 'black-hole' }])
   })
 

@@ -19,6 +19,8 @@ export interface FaultAnswer {
 /** What goes wrong with one request. */
 export type Fault =
   | { readonly kind: 'delay'; readonly delayMs: number }
+  /** The bucket is asked when this resolves. */
+  | { readonly kind: 'hold'; readonly until: Promise<unknown> }
   /** The proxy answers in the bucket's place; the bucket hears nothing of it. */
   | { readonly kind: 'answer'; readonly answer: FaultAnswer }
   /**

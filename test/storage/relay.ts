@@ -51,6 +51,10 @@ export class Relay {
         this.#happened(fault)
         await delay(fault.delayMs, undefined, { signal: this.#gone })
         return this.#passAnswer(await this.#ask())
+      case 'hold':
+        this.#happened(fault)
+        await fault.until
+        return this.#passAnswer(await this.#ask())
       case 'lose-answer': {
         const answer = await this.#ask()
         await this.#pass(answer.resume())
