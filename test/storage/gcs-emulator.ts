@@ -1,6 +1,6 @@
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { startDaemon } from '#test/clients/daemon.ts'
+import { findFreePort } from '#test/clients/nixery-server.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { goProgram, type GoProgram } from './go-program.ts'
 
@@ -60,14 +60,4 @@ export async function startGcsEmulator(program: string): Promise<GcsEmulator> {
       await scratch[Symbol.asyncDispose]()
     },
   }
-}
-
-/** A port that was free a moment ago, for a server that cannot say which one it has chosen. */
-async function findFreePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const server = createServer().once('error', reject).listen(0, '127.0.0.1', resolve)
-  await promise
-  const { port } = server.address() as AddressInfo
-  await new Promise((closed) => server.close(closed))
-  return port
 }
