@@ -72,10 +72,10 @@ export class SourceTrees {
     signal: AbortSignal,
   ): Promise<string> {
     if (!/^[a-z0-9][a-z0-9_-]{0,200}$/.test(key)) throw new TypeError(`${key} names no tree`)
-    return (
-      (await this.#use(key)) ??
-      this.#filling.run(key, (until) => this.#make(key, fill, until), signal)
-    )
+    // Looked for together too: who found nothing a moment before it was there would fill it again.
+    const find = async (until: AbortSignal) =>
+      (await this.#use(key)) ?? this.#make(key, fill, until)
+    return this.#filling.run(key, find, signal)
   }
 
   /** Gives back what this process holds; trees stay. */
