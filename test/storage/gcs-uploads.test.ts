@@ -45,6 +45,7 @@ describe(
       const objects = await site.open(context, bucket)
       const upload = await objects.upload(layerType, never)
       await upload.write(randomBytes(partBytes * 9))
+      await allStored(bucket, 8)
       for (const name of await site.listAll(bucket)) assert.match(name, /^staging\//)
       await upload.discard()
       assert.deepEqual(await site.listAll(bucket), [])
@@ -202,9 +203,17 @@ describe(
       const objects = await site.open(context, bucket)
       const upload = await objects.upload(layerType, never)
       await upload.write(bytes)
+      await allStored(bucket, 2)
       await objects.close()
       assert.deepEqual(await site.listAll(bucket), [])
     })
+
+    /** A bucket may carry out what was broken off, and that after the removal; the sweep is for those. */
+    async function allStored(bucket: string, parts: number): Promise<void> {
+      const areThere = async () =>
+        (await site.listAll(bucket)).length === parts ? true : undefined
+      await eventually(`${parts} parts`, areThere)
+    }
 
     async function assertAborts(
       objects: ObjectStore,
