@@ -44,7 +44,7 @@ const faultOneIn = 10
 
 for (const kind of bucketKinds) {
   const skip = skipUnless([...siteCommands, 'git']) || (await whyNoBucket(kind))
-  suite(`two services on one bucket of ${kind}`, { skip, timeout: 300_000 }, () => {
+  suite(`two services on one bucket of ${kind}`, { skip, timeout: 900_000 }, () => {
     test(`survive ${pulls} mixed pulls with faults, seed ${seed}`, async (context) => {
       await using site = await makeSite()
       await commitPackageSet(site)
