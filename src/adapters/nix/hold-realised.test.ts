@@ -8,6 +8,7 @@ import type { FoundPackage } from '#core/nix/package-outcome.ts'
 import type { System } from '#core/nix/system.ts'
 import type { PackageBuilder } from '#engine/ports/package-builder.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
+import { eventually } from '#test/anomaly/eventually.ts'
 import { findProcesses } from '#test/anomaly/find-processes.ts'
 import { skipUnless } from '#test/clients/availability.ts'
 import { preparePrivateStores } from '#test/clients/private-store.ts'
@@ -95,9 +96,10 @@ suite('what is realised already', { skip }, () => {
     const lease = await first.lease()
     await first.realise([greeting], lease, unexpected, signal)
     // With its temporary roots gone, the lease is all that holds it.
-    for (const { pid } of await findProcesses(store.settings.get('store')!)) {
-      process.kill(pid, 'SIGKILL')
-    }
+    const holders = () => findProcesses(store.settings.get('store')!)
+    for (const { pid } of await holders()) process.kill(pid, 'SIGKILL')
+    const areGone = async () => ((await holders()).length === 0 ? true : undefined)
+    await eventually('the end of who held it', areGone)
     await store.run('nix-store', ['--gc'])
     assert.deepEqual([await store.holds(greeting), await store.holds(tool)], [true, false])
     await lease.release()
