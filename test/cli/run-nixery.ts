@@ -57,10 +57,10 @@ export function startNixery(args: readonly string[], env: NodeJS.ProcessEnv) {
       while (!pattern.test(output)) {
         const { promise, resolve } = Promise.withResolvers<void>()
         waiters.add(resolve)
-        const code = await Promise.race([promise, ended])
+        const end = await Promise.race([promise, ended.then((code) => ({ code }))])
         waiters.delete(resolve)
-        if (typeof code === 'number' && !pattern.test(output))
-          throw new Error(`ended with ${code} before saying ${pattern}:\n${output}`)
+        if (end !== undefined && !pattern.test(output))
+          throw new Error(`ended with ${end.code} before saying ${pattern}:\n${output}`)
       }
     },
   }

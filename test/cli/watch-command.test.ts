@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { eventually } from '#test/anomaly/eventually.ts'
 import { skipUnless } from '#test/clients/availability.ts'
 import {
   prepareStateDirectory,
@@ -158,10 +159,10 @@ suite('nixery watch', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
 
 /** The id of the build that a pull has just started. */
 async function runningBuild(server: NixeryServer): Promise<string> {
-  for (;;) {
+  const find = async () => {
     const response = await fetch(`http://${server.address}/api/v1/builds`)
     const { builds } = (await response.json()) as { builds: Array<{ id: string; status: string }> }
-    const running = builds.find(({ status }) => status === 'running')
-    if (running !== undefined) return running.id
+    return builds.find(({ status }) => status === 'running')?.id
   }
+  return eventually('a running build', find, 60_000)
 }
