@@ -128,7 +128,7 @@ export async function startGitDaemon(root: string): Promise<RunningServer> {
 }
 
 async function waitForPort(port: number): Promise<void> {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 60_000
   while (Date.now() < deadline) {
     const isOpen = await new Promise((resolve) => {
       const socket = connect(port, '127.0.0.1')
