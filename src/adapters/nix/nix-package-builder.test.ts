@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +18,7 @@ import type {
 import type { PackageSet } from '#engine/ports/package-source.ts'
 import { strictPolicy } from '#core/request/package-policy.ts'
 import { eventually } from '#test/anomaly/eventually.ts'
+import { startNixDaemon } from '#test/clients/nix-daemon.ts'
 import { prepareAwkwardSet } from '#test/package-sets/awkward/prepare-awkward-set.ts'
 import {
   createNixPackageBuilder,
@@ -633,38 +633,22 @@ describe('createNixPackageBuilder()', { skip: missing }, () => {
   })
 
   test('does everything through a daemon too', async () => {
-    const socket = join(directory, 'socket')
-    const program = await findProgram('nix-daemon', process.env['PATH'] ?? '')
-    assert.ok(program, 'nix-daemon comes with nix-store')
-    const daemon = spawn(program, {
-      env: {
-        ...process.env,
-        NIX_DAEMON_SOCKET_PATH: socket,
-        NIX_CONFIG: 'build-users-group =\nsubstituters =',
-      },
-      stdio: 'ignore',
-    })
-    try {
-      await eventually('the daemon', () => (existsSync(socket) ? true : undefined))
-      const remote = await open({ settings: new Map([['store', `unix://${socket}`]]) })
-      const signal = AbortSignal.timeout(60_000)
-      const [tool] = await find('remote')
-      const lease = await remote.lease()
-      const outcome = await remote.realise([tool!], lease, () => undefined, signal)
-      assert.deepEqual(outcome, { kind: 'realised' })
-      const graph = await remote.closure([tool!.outputs[0]!.path], signal)
-      assert.deepEqual(graph.nodes.map((node) => storePathName(node.path)).sort(), [
-        'greeting-1.0',
-        'remote-1.0',
-      ])
-      await lease.release()
-      const { outcome: failed } = await realise('needs-failing', remote)
-      assert.equal(failed.kind, 'build-failed')
-      assert.equal(failed.name, 'fails-1.0')
-    } finally {
-      daemon.kill()
-      await once(daemon, 'exit')
-    }
+    await using daemon = await startNixDaemon(directory)
+    const remote = await open({ settings: new Map([['store', `unix://${daemon.socket}`]]) })
+    const signal = AbortSignal.timeout(60_000)
+    const [tool] = await find('remote')
+    const lease = await remote.lease()
+    const outcome = await remote.realise([tool!], lease, () => undefined, signal)
+    assert.deepEqual(outcome, { kind: 'realised' })
+    const graph = await remote.closure([tool!.outputs[0]!.path], signal)
+    assert.deepEqual(graph.nodes.map((node) => storePathName(node.path)).sort(), [
+      'greeting-1.0',
+      'remote-1.0',
+    ])
+    await lease.release()
+    const { outcome: failed } = await realise('needs-failing', remote)
+    assert.equal(failed.kind, 'build-failed')
+    assert.equal(failed.name, 'fails-1.0')
   })
 })
 
