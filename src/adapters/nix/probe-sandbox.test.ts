@@ -27,22 +27,25 @@ suite('probeSandbox()', { skip }, () => {
     }
   })
 
-  for (const { fallback, kind } of [
-    { fallback: 'true', kind: 'without' },
-    { fallback: 'false', kind: 'fails' },
-  ] as const)
+  for (const { fallback, kinds } of [
+    // Nix 2.8 goes on without a sandbox whatever is missing; later ones only without mount namespaces.
+    { fallback: 'true', kinds: ['without', 'fails'] },
+    { fallback: 'false', kinds: ['fails'] },
+  ])
     test(`finds that none can be made: sandbox-fallback = ${fallback}`, async () => {
       await using bin = await makeNixWithoutNamespaces()
       const settings = new Map([
         ['sandbox', 'true'],
         ['sandbox-fallback', fallback],
+        // Of newer versions: what they cannot do here with or without a sandbox.
+        ['require-drop-supplementary-groups', 'false'],
       ])
       const found = await probeSandbox(
         { inheritedEnvironment: process.env, settings, caches: noCaches, binDirectory: bin.path },
         signal,
       )
-      assert.equal(found.kind, kind)
-      assert.match('message' in found ? found.message : '', /not permitted|No space left/)
+      assert.ok(kinds.includes(found.kind), found.kind)
+      assert.match('message' in found ? found.message : '', /not permitted|user namespaces/)
     })
 
   test('takes a Nix that never had a sandbox for what it is', async () => {

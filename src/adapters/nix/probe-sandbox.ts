@@ -77,9 +77,11 @@ async function tryBuilder(
   }
 }
 
-/** Nix's line about what went wrong first; those after it follow from that. */
+/** Nix's line about what went wrong first; newer versions say before it what they were doing. */
 function firstError(stderr: string): string {
-  const lines = stripTerminalCodes(stderr).split('\n')
-  const errors = lines.filter((line) => line.startsWith('error: '))
-  return formatOneLine((errors[0] ?? lines.at(-1) ?? '').replace(/^error: */, ''))
+  const lines = stripTerminalCodes(stderr)
+    .split('\n')
+    .map((line) => line.trim())
+  const error = lines.find((line) => /^error: \S/.test(line))
+  return formatOneLine((error ?? lines.at(-1) ?? '').replace(/^error: */, ''))
 }
