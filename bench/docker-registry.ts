@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startDaemon } from '#test/clients/daemon.ts'
 import { skopeo } from '#test/clients/image-tools.ts'
-import { findFreePort } from '#test/clients/nixery-server.ts'
+import { findFreePort } from '#test/clients/free-port.ts'
 import { outputOf } from '#test/clients/run-command.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 

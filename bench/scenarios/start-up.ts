@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findFreePort } from '#test/clients/nixery-server.ts'
+import { findFreePort } from '#test/clients/free-port.ts'
 import { prepareDockerRegistry } from '../docker-registry.ts'
 import { measureStart } from '../measured-start.ts'
 import type { Scenario } from '../scenario.ts'

@@ -7,11 +7,8 @@ import { after, before, suite, test } from 'node:test'
 import { skipUnless } from '#test/clients/availability.ts'
 import { dockerdCommands, startDockerd } from '#test/clients/dockerd.ts'
 import { skopeo, umoci } from '#test/clients/image-tools.ts'
-import {
-  findFreePort,
-  prepareStateDirectory,
-  startNixery as startServer,
-} from '#test/clients/nixery-server.ts'
+import { findFreePort } from '#test/clients/free-port.ts'
+import { prepareStateDirectory, startNixery as startServer } from '#test/clients/nixery-server.ts'
 import type { NixeryServer } from '#test/clients/nixery-server.ts'
 import { outputOf, runCommand } from '#test/clients/run-command.ts'
 import { makeScratchDirectory, type ScratchDirectory } from '#test/clients/scratch-directory.ts'

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { skipUnless } from '#test/clients/availability.ts'
-import { findFreePort } from '#test/clients/nixery-server.ts'
+import { findFreePort } from '#test/clients/free-port.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { runNixery } from './run-nixery.ts'
 

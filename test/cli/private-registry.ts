@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startDaemon } from '#test/clients/daemon.ts'
-import { findFreePort } from '#test/clients/nixery-server.ts'
+import { findFreePort } from '#test/clients/free-port.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 
 export type PrivateRegistry = AsyncDisposable & {

@@ -4,10 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { findFreePort } from '#test/clients/nixery-server.ts'
+import { findFreePort } from '#test/clients/free-port.ts'
 import { plainGitEnvironment } from './git-repository.ts'
-
-export { findFreePort } from '#test/clients/nixery-server.ts'
 
 /** A running server with the address that repositories lie below. */
 export interface RunningServer extends AsyncDisposable {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { startDaemon } from '#test/clients/daemon.ts'
-import { findFreePort } from '#test/clients/nixery-server.ts'
+import { findFreePort } from '#test/clients/free-port.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { goProgram, type GoProgram } from './go-program.ts'
 

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { S3 } from '@aws-sdk/client-s3'
 import { startDaemon } from '#test/clients/daemon.ts'
-import { findFreePort } from '#test/clients/nixery-server.ts'
+import { findFreePort } from '#test/clients/free-port.ts'
 import { makeScratchDirectory } from '#test/clients/scratch-directory.ts'
 import { goProgram, type GoProgram } from './go-program.ts'
 

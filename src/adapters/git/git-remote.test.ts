@@ -31,7 +31,8 @@ import {
   runPlainGit,
   type GitRepository,
 } from '#test/sources/git-repository.ts'
-import { findFreePort, startGitDaemon, startGitHttpServer } from '#test/sources/git-servers.ts'
+import { findFreePort } from '#test/clients/free-port.ts'
+import { startGitDaemon, startGitHttpServer } from '#test/sources/git-servers.ts'
 import { GitRemote, type GitRemoteOptions } from './git-remote.ts'
 
 const skip = skipUnless(['git', 'flock'])
