@@ -10,13 +10,20 @@ export async function checkSandbox(
   config: Config,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
+  if (config.substituteOnly) return [ok('none is needed: nothing is built from source')]
   const settings = await readNixSettings(config, signal)
-  return [describe(await probeSandbox(nixOptions(config), signal), settings)]
+  if (settings.get('max-jobs') === '0')
+    return [ok('none is needed here: other machines build (max-jobs = 0)')]
+  return [describeSandbox(await probeSandbox(nixOptions(config), signal), settings)]
 }
 
 const allow = 'let the service make user and mount namespaces (docs/security.md)'
 
-function describe(found: SandboxProbe, settings: ReadonlyMap<string, string>): Finding {
+/** `settings` are those of nix.conf, which a daemon may have read at another time. */
+export function describeSandbox(
+  found: SandboxProbe,
+  settings: ReadonlyMap<string, string>,
+): Finding {
   const sandbox = settings.get('sandbox')
   if (found.kind === 'fails')
     return fail(
@@ -34,9 +41,8 @@ function describe(found: SandboxProbe, settings: ReadonlyMap<string, string>): F
     )
   if (found.kind === 'without')
     return warn(`Nix cannot make a sandbox, and builds without: ${found.message}`, allow)
-  const isSure = found.kind === 'shut-in' || settings.get('sandbox-fallback') === 'false'
   return ok(
-    isSure
+    found.kind === 'shut-in'
       ? 'builders are shut in; one was tried'
       : 'builders are to be shut in (sandbox = true); only the daemon knows whether they are',
   )

@@ -60,6 +60,7 @@ suite('nixery doctor', { skip: skipUnless(['nix-store', 'setpriv']) }, () => {
         JSON.stringify(found.of(subject)),
       )
     assert.match(found.of('Nix')[0]?.message ?? '', /^Nix \d+\.\d+/)
+    assert.match(found.of('sandbox')[0]?.message ?? '', /shut in|sandbox/)
     const left = (await readdir(state, { recursive: true, withFileTypes: true })).filter((each) =>
       each.isFile(),
     )

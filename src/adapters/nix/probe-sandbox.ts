@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { formatOneLine } from '#core/text/one-line.ts'
 import { stripTerminalCodes } from '#core/nix/structured-log.ts'
-import { openNix, type Nix, type NixOptions } from './nix.ts'
+import { openNix, type Nix, type NixCall, type NixOptions } from './nix.ts'
+import { commandFailure } from './operating-failure.ts'
 
 /**
  * What becomes of a builder that should run in a sandbox. `message` is Nix's own line.
  *
  * - `shut-in`: it runs in one.
  * - `without`: Nix cannot make one; as it is configured, the builder runs all the same.
- * - `fails`: it cannot run.
+ * - `fails`: it cannot run as Nix is configured.
  * - `unknown`: it runs, and only the daemon knows in what: it takes these settings from trusted users
  *   alone, and Nix 2.8 does not tell whether it has taken them.
  */
@@ -19,17 +20,21 @@ export type SandboxProbe =
 /** What kept a builder from running; nothing when it ran. */
 type Obstacle = string | undefined
 
-/** Has Nix build an empty directory, which takes no program of any package, and removes it again. */
+/**
+ * Has Nix build next to nothing. What is built stays until the next collection of garbage: a path of
+ * some bytes, which is the same every time where a sandbox can be made.
+ */
 export async function probeSandbox(
   options: NixOptions,
   signal: AbortSignal,
 ): Promise<SandboxProbe> {
-  const nix = await openNix(options)
-  const obstacle = await tryBuilder(nix, sandboxOrNothing, signal)
-  if (obstacle === undefined)
-    return { kind: nix.installation.store.access === 'daemon' ? 'unknown' : 'shut-in' }
-  const isRunning = (await tryBuilder(nix, new Map(), signal)) === undefined
-  return { kind: isRunning ? 'without' : 'fails', message: obstacle }
+  const builders = new Builders(await openNix(options), signal)
+  const obstacle = await builders.tryShutIn()
+  if (obstacle === undefined) return { kind: builders.areOfDaemon ? 'unknown' : 'shut-in' }
+  const worse = await builders.tryAsConfigured()
+  return worse === undefined
+    ? { kind: 'without', message: obstacle }
+    : { kind: 'fails', message: worse }
 }
 
 // Nix's own builder is part of Nix and goes through the same set-up of a sandbox as any other.
@@ -41,39 +46,61 @@ const localBuild: ReadonlyMap<string, string> = new Map([
   ['builders', ''],
   ['max-jobs', '1'],
   ['substitute', 'false'],
+  ['post-build-hook', ''],
 ])
 
 const sandboxOrNothing: ReadonlyMap<string, string> = new Map([
+  ...localBuild,
   ['sandbox', 'true'],
   ['sandbox-fallback', 'false'],
 ])
 
-async function tryBuilder(
-  nix: Nix,
-  settings: ReadonlyMap<string, string>,
-  signal: AbortSignal,
-): Promise<Obstacle> {
-  const limits = { timeoutMs: 15_000, stdoutLimitBytes: 64 * 1024 }
-  // What was built before is not built again, so it needs a name of its own.
-  const args = ['--expr', expression(`nixery-probe-${randomUUID()}`)]
-  const derivation = await nix.query({ command: 'nix-instantiate', args, ...limits }, signal)
-  const paths = [derivation.trim()]
-  try {
-    const end = await nix.call(
-      {
-        command: 'nix-store',
-        args: ['--realise', ...paths],
-        settings: new Map([...localBuild, ...settings]),
-        ...limits,
-      },
-      signal,
+const limits = { timeoutMs: 15_000, stdoutLimitBytes: 64 * 1024 } as const
+
+class Builders {
+  readonly #nix: Nix
+  readonly #signal: AbortSignal
+
+  constructor(nix: Nix, signal: AbortSignal) {
+    this.#nix = nix
+    this.#signal = signal
+  }
+
+  get areOfDaemon(): boolean {
+    return this.#nix.installation.store.access === 'daemon'
+  }
+
+  async tryShutIn(): Promise<Obstacle> {
+    const derivation = await this.#instantiate('nixery-sandbox-probe')
+    const build = ['--realise', derivation]
+    // Nothing is done where an earlier run has built it; a check builds again what is there.
+    return (
+      (await this.#obstacle(build, sandboxOrNothing)) ??
+      this.#obstacle([...build, '--check'], sandboxOrNothing)
     )
-    if (end.kind !== 'succeeded') return firstError(end.stderrTail)
-    paths.unshift(end.stdout.trim())
-    return undefined
-  } finally {
-    // What is left, because another process looks at it, goes with the next collection of garbage.
-    await nix.call({ command: 'nix-store', args: ['--delete', ...paths], ...limits }, signal)
+  }
+
+  /** Without a sandbox Nix cannot check what is there, so the derivation is a new one. */
+  async tryAsConfigured(): Promise<Obstacle> {
+    const derivation = await this.#instantiate(`nixery-sandbox-probe-${randomUUID()}`)
+    return this.#obstacle(['--realise', derivation], localBuild)
+  }
+
+  async #instantiate(name: string): Promise<string> {
+    const args = ['--expr', expression(name)]
+    const call: NixCall = { command: 'nix-instantiate', args, ...limits }
+    return (await this.#nix.query(call, this.#signal)).trim()
+  }
+
+  async #obstacle(
+    args: readonly string[],
+    settings: ReadonlyMap<string, string>,
+  ): Promise<Obstacle> {
+    const call: NixCall = { command: 'nix-store', args, settings, ...limits }
+    const end = await this.#nix.call(call, this.#signal)
+    if (end.kind === 'succeeded') return undefined
+    if (end.kind === 'failed') return firstError(end.stderrTail)
+    throw commandFailure(call.command, end)
   }
 }
 

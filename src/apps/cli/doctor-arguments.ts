@@ -11,7 +11,7 @@ export const doctorSyntax: CommandSyntax = {
   summary: 'looks whether all that the service needs is there, and says how to mend what is not',
   synopsis: ['[--json]'],
   about: [
-    'Looks at the programs of the machine, Nix and its store, disk space, storage, package sources, binary caches, clock, port and settings: those of the environment, as the service would have them. Changes nothing; a probe file that it writes into a directory is removed at once.',
+    'Looks at the programs of the machine, Nix and its store, disk space, storage, package sources, binary caches, clock, port and settings: those of the environment, as the service would have them. Changes nothing: a probe file that it writes into a directory is removed at once, and what it has Nix build, a path of some bytes, goes with the next collection of garbage.',
   ],
   options,
   notes: [
