@@ -8,7 +8,7 @@ export const operatingErrors = {
     retryable: false,
     summary: 'this registry has no Nix',
     advice:
-      'install nix-bin (for another user than root nix-setup-systemd, which brings the daemon), or start the service with npm start',
+      'install nix-bin or start the service with npm start; for users other than root the Nix daemon must run too (nix-setup-systemd brings it)',
   },
   NIX_FAILED: {
     status: 500,

@@ -28,7 +28,9 @@ PATH=${process.env['PATH']} NIX_STATE_DIR=/proc/none exec nix-store "$@"
 `,
     )
     await chmod(wrapper, 0o755)
-    const nix = await openNix({ binDirectory: bin.path, inheritedEnvironment: {} })
+    // Such users reach it through a daemon, which nobody asks here.
+    const inheritedEnvironment = { NIX_REMOTE: 'daemon' }
+    const nix = await openNix({ binDirectory: bin.path, inheritedEnvironment })
     assert.match(nix.installation.version, /^\d+\.\d+/)
   },
 )
