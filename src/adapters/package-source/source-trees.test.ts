@@ -89,6 +89,30 @@ test('SourceTrees.tree() goes on while anybody waits, and ends with the last', a
   mayEnd.resolve()
 })
 
+test('SourceTrees.tree() goes on for who asked right before the first left', async (context) => {
+  const { trees } = await open(context)
+  const filling = Promise.withResolvers<AbortSignal>()
+  const mayEnd = Promise.withResolvers<void>()
+  let fills = 0
+  const fill = async (path: string, until: AbortSignal) => {
+    fills += 1
+    filling.resolve(until)
+    await mayEnd.promise
+    await filler('content')(path)
+  }
+  const first = new AbortController()
+  const one = trees.tree('git-1', fill, first.signal)
+  const until = await filling.promise
+  // No file system has answered between these two: who only looked would not be waiting yet.
+  const other = trees.tree('git-1', fill, signal)
+  first.abort(new Error('left'))
+  await assert.rejects(one, /left/)
+  assert.ok(!until.aborted)
+  mayEnd.resolve()
+  assert.equal(await readFile(join(await other, 'file'), 'utf8'), 'content')
+  assert.equal(fills, 1)
+})
+
 test('SourceTrees.tree() keeps the newest trees, and all that were used within a day', async (context) => {
   let now = Date.now()
   const { directory, trees } = await open(context, { mostKept: 2, now: () => now })
