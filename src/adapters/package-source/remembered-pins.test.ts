@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, open, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -67,6 +68,34 @@ test('PinMemory.resolve() asks once for many, and again when the time is over', 
     { commit: second },
   ])
   assert.equal(origin.asked, 2)
+})
+
+test('PinMemory.resolve() asks once when a look at the disk takes longer than the answer', async (context) => {
+  const before = await setUp(context)
+  await before.resolve()
+  const references = join(before.directory, 'references')
+  const [name = ''] = await readdir(references)
+  const path = join(references, name)
+  await rm(path)
+
+  const { origin, resolve } = await setUp(context, before.directory)
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<string>()
+  origin.answer = () => {
+    asked.resolve()
+    return answer.promise
+  }
+  const quick = resolve()
+  await asked.promise
+  // Who reads a pipe waits until its writer closes it. The answer is kept in its place.
+  assert.equal(spawnSync('mkfifo', [path]).status, 0)
+  const slow = resolve()
+  const writer = await open(path, 'w')
+  answer.resolve(first)
+  assert.deepEqual(await quick, { commit: first })
+  await writer.close()
+  assert.deepEqual(await slow, { commit: first })
+  assert.equal(origin.asked, 1)
 })
 
 test('PinMemory.resolve() tells what is new and what moved, and nothing of what stays', async (context) => {
