@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useSize } from '../page/use-size.ts'
 import {
   nodeHeight,
@@ -52,8 +52,8 @@ export function GraphStage(properties: Properties) {
   const entry = layout.nodes.find(({ place }) => place === chosen) ?? topNode(layout)
   const [current, setCurrent] = useState<number | undefined>()
   const currentPlace = layout.nodes.some(({ place }) => place === current) ? current : entry?.place
-  // What was chosen in the list comes into sight here.
-  useEffect(() => {
+  // What was chosen in the list comes into sight here; after the fit of useLens, and before it is painted.
+  useLayoutEffect(() => {
     const node = layout.nodes.find(({ place }) => place === chosen)
     if (node !== undefined && size.width > 0) move((lens) => reveal(lens, node, frameSize, size))
   }, [layout, chosen, size])
