@@ -11,8 +11,9 @@ import {
   siteCommands,
 } from './registry-site.ts'
 
-// A service that waited for the builder, which may run for a minute, or for its grace, would need longer.
-const promptMs = 40_000
+// Below 20 s: nix-store has so long to end its builders, and requests at SIGTERM to be answered. A service
+// that waited for either, or for the builder, which may run for a minute, would need longer.
+const promptMs = 18_000
 
 suite('a build that is not to go on', { skip: skipUnless(siteCommands) }, () => {
   test('SIGTERM answers its client with 503 and ends the service and Nix', async () => {
