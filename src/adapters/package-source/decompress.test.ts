@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { ChildProcess, spawnSync } from 'node:child_process'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 
+import { eventually } from '#test/anomaly/eventually.ts'
 import { decompress, DecompressionError } from './decompress.ts'
 
 const text = Buffer.from(Array.from({ length: 50_000 }, (_, index) => `line ${index}`).join('\n'))
@@ -62,6 +66,79 @@ for (const [name, bytes] of compressed) {
       }
     },
   )
+}
+
+/** How files for programs begin, with enough after it that nothing more is looked at. */
+const beginnings: ReadonlyMap<string, Buffer> = new Map([
+  ['xz', Buffer.concat([Buffer.from('fd377a585a00', 'hex'), Buffer.alloc(500)])],
+  ['bzip2', Buffer.concat([Buffer.from('BZh'), Buffer.alloc(500)])],
+])
+
+async function makeDirectory(context: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'nixery-decompress-'))
+  context.after(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** A search path with a program that finds all that it reads cut off. */
+async function writeRefusing(context: TestContext, program: string): Promise<string> {
+  const directory = await makeDirectory(context)
+  const path = join(directory, program)
+  await writeFile(path, '#!/bin/sh\ncat >/dev/null\necho unexpected end of input >&2\nexit 1\n')
+  await chmod(path, 0o755)
+  return directory + delimiter + (process.env['PATH'] ?? '')
+}
+
+const tarHeader = Buffer.concat([Buffer.alloc(257), Buffer.from('ustar'), Buffer.alloc(250)])
+
+/** Gives the bytes again and again, until nobody wants more. */
+function endless(bytes: Uint8Array) {
+  let isClosed = false
+  async function* repeat() {
+    try {
+      for (;;) yield bytes
+    } finally {
+      isClosed = true
+    }
+  }
+  const closed = () => eventually('the end of the source', () => isClosed || undefined)
+  return { source: repeat(), closed }
+}
+
+for (const [program, bytes] of beginnings) {
+  test(`decompress() fails as its source does when ${program} is quick to find the end`, async (context) => {
+    const searchPath = await writeRefusing(context, program)
+    // A program whose input has ended has ended too before anybody kills it.
+    context.mock.method(ChildProcess.prototype, 'kill', function (this: ChildProcess) {
+      return this.stdin?.destroyed === false && process.kill(this.pid!, 'SIGKILL')
+    })
+    const reason = new Error('the network is gone')
+    async function* broken() {
+      yield bytes
+      throw reason
+    }
+    await assert.rejects(buffer(decompress(broken(), searchPath) as AsyncIterable<Buffer>), reason)
+  })
+
+  test(`decompress() closes its source when there is no ${program}`, async (context) => {
+    const { source, closed } = endless(bytes)
+    const unpacked = decompress(source, await makeDirectory(context))
+    await assert.rejects(unpacked.next(), DecompressionError)
+    await closed()
+  })
+}
+
+for (const [name, bytes] of [...compressed, ['tar', tarHeader] as const]) {
+  const skip = typeof bytes === 'string' && bytes
+  test(`decompress() of ${name} closes its source when its reader leaves`, { skip }, async () => {
+    assert.ok(typeof bytes !== 'string')
+    const { source, closed } = endless(bytes)
+    for await (const chunk of unpack(source)) {
+      assert.ok(chunk.length > 0)
+      break
+    }
+    await closed()
+  })
 }
 
 test('decompress() passes on what is an archive already', async () => {

@@ -37,8 +37,14 @@ async function* prepend(
   start: Uint8Array,
   rest: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  yield start
-  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value
+  try {
+    yield start
+    for (let next = await rest.next(); next.done !== true; next = await rest.next())
+      yield next.value
+  } finally {
+    // Whoever wants no more has to say so: a connection would stay open.
+    await rest.return?.()
+  }
 }
 
 function isTar(start: Buffer): boolean {
