@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import {
   chmodSync,
   linkSync,
@@ -357,11 +357,16 @@ for (const [does, work] of [
 
 for (const end of ['crashes', 'fails'] as const) {
   test(`pack() writes nothing more once its coordinator ${end}, however slow write() is`, async (t) => {
-    const packer = newPacker(t, { programs: { coordinator: endingProgram(end) } })
+    const order = new BroadcastChannel(randomUUID())
+    t.after(() => order.close())
+    const packer = newPacker(t, { programs: { coordinator: endingProgram(end, order.name) } })
     const { promise: until, resolve: goOn } = Promise.withResolvers<void>()
     let calls = 0
     const write = () => {
       calls += 1
+      // Earlier, a crash could take the chunks along that are on their way.
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window, a channel
+      order.postMessage('end')
       return until
     }
     await assert.rejects(packer.pack(storePaths(tree), gzip(), write, ever), OperatingError)
@@ -457,14 +462,17 @@ function crashingProgram(thread: 'coordinator' | 'compressor'): URL {
 }
 
 /** Sends two chunks of a job before it ends. */
-function endingProgram(end: 'crashes' | 'fails'): URL {
+function endingProgram(end: 'crashes' | 'fails', order: string): URL {
   const program = `
     import { parentPort } from 'node:worker_threads'
+    const order = new BroadcastChannel('${order}')
     parentPort.on('message', ({ id }) => {
+      order.onmessage = () => {
+        if (${end === 'crashes'}) process.exit()
+        parentPort.postMessage({ id, kind: 'failed', code: 'PACK_FAILED', message: 'x' })
+      }
       for (const bytes of [new Uint8Array(1), new Uint8Array(1)])
         parentPort.postMessage({ id, kind: 'chunk', bytes, archivedBytes: 1 })
-      if (${end === 'crashes'}) parentPort.close()
-      else parentPort.postMessage({ id, kind: 'failed', code: 'PACK_FAILED', message: 'x' })
     })`
   return new URL(`data:text/javascript,${encodeURIComponent(program)}`)
 }
