@@ -55,6 +55,7 @@ const sandboxOrNothing: ReadonlyMap<string, string> = new Map([
   ['sandbox-fallback', 'false'],
 ])
 
+// Nix needs a fraction of a second; a busy machine gets most of what the doctor waits for a check (20 s).
 const limits = { timeoutMs: 15_000, stdoutLimitBytes: 64 * 1024 } as const
 
 class Builders {
